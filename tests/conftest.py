@@ -1,0 +1,71 @@
+"""Fixtures and options for every test: nothing here imports plait."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pytest
+from hypothesis import HealthCheck, settings
+
+from tests.tpch.data import tpch_folder
+
+# One profile for everybody: a failure seen in CI is then seen at every desk. Examples are drawn
+# from the test's own name, so runs repeat; `--hypothesis-seed=random` looks further afield.
+settings.register_profile(
+    "ci",
+    derandomize=True,
+    deadline=None,  # shared machines are noisy
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.register_profile("search", deadline=None, max_examples=1000, print_blob=True)
+settings.load_profile("ci")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--update-golden",
+        action="store_true",
+        help="write what the code says now into the golden files; read the diff before committing",
+    )
+
+
+@pytest.fixture(scope="session")
+def update_golden(request: pytest.FixtureRequest) -> bool:
+    """Whether golden files are to be rewritten rather than compared."""
+    return bool(request.config.getoption("--update-golden"))
+
+
+@pytest.fixture
+def duck() -> Iterator[duckdb.DuckDBPyConnection]:
+    """A fresh in-memory DuckDB: the oracle of SQL answers."""
+    connection = duckdb.connect(":memory:")
+    connection.execute("SET threads = 2")
+    yield connection
+    connection.close()
+
+
+@pytest.fixture(scope="session")
+def tpch_dir() -> Path:
+    """A folder of the eight TPC-H tables as `<table>.parquet`, at scale factor 0.01."""
+    return tpch_folder(0.01, "parquet")
+
+
+@pytest.fixture(scope="session")
+def tpch_csv_dir() -> Path:
+    """A folder of the eight TPC-H tables as `<table>.csv` with headers, at scale factor 0.01."""
+    return tpch_folder(0.01, "csv")
+
+
+@pytest.fixture(scope="session")
+def tpch_sf1_dir() -> Path:
+    """The Parquet tables at scale factor 1 (350 MB): only for tests marked heavy."""
+    return tpch_folder(1, "parquet")
+
+
+@pytest.fixture(scope="session")
+def tpch_sf1_csv_dir() -> Path:
+    """The CSV tables at scale factor 1 (1.1 GB): only for tests marked heavy."""
+    return tpch_folder(1, "csv")
