@@ -1,0 +1,73 @@
+"""`import plait` is cheap, and every module has one name only.
+
+Each check runs in an interpreter of its own: in this one the tests have imported everything.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.architecture.source import ROOMS, ROOT, modules
+
+HEAVY = ("pandas", "pyarrow", "numpy", "sqlglot", "tornado", "fsspec", "yaml", "asyncio")
+
+
+def _loaded(code: str, folder: Path) -> set[str]:
+    """The names in sys.modules after running the code in a fresh interpreter, in a folder."""
+    script = f"{code}\nimport json, sys; print(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+@pytest.mark.parametrize("module", ["plait", "plait.errors", "plait.config"])
+def test_front_door_is_light(module: str, tmp_path: Path) -> None:
+    if module not in modules():
+        pytest.skip(f"{module} is not written yet")
+    # What site-packages' own .pth files import is not our doing.
+    ours = _loaded(f"import {module}", tmp_path) - _loaded("", tmp_path)
+    assert not ours & set(HEAVY)
+    rooms = {f"plait.{room}" for room in ROOMS}
+    assert not {name for name in ours if ".".join(name.split(".")[:2]) in rooms}
+
+
+def test_every_module_has_one_name() -> None:
+    """From the repository's root, where `planner` could be imported, nobody imports it."""
+    names = [name for name in modules() if not name.endswith("__main__")]
+    code = "import importlib\n" + "\n".join(f"importlib.import_module({n!r})" for n in names)
+    loaded = _loaded(code, ROOT)
+    assert set(names) <= loaded
+    assert not loaded & (set(ROOMS) - {"io"})
+    assert not {name for name in loaded if name.startswith("io.")}
+
+
+FIRST = """
+import importlib, sys, traceback
+for name in {names!r}:
+    # Third parties stay loaded: only ours start anew, which makes this fast.
+    for loaded in [m for m in sys.modules if m.split(".")[0] == "plait"]:
+        del sys.modules[loaded]
+    try:
+        importlib.import_module(name)
+    except Exception:
+        print(f"{{name}}\\n{{traceback.format_exc()}}")
+"""
+
+
+def test_every_module_can_be_imported_first() -> None:
+    """Nothing of ours needs something else of ours to be there before it: no hidden circle."""
+    names = sorted(name for name in modules() if not name.endswith("__main__"))
+    done = subprocess.run(
+        [sys.executable, "-c", FIRST.format(names=names)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert not done.stdout + done.stderr
