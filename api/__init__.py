@@ -1,0 +1,1 @@
+"""plait: SQL and pandas-like calls over one plan."""

@@ -1,0 +1,157 @@
+"""Joins to hash joins: which side is built, and whether it is broadcast or both are shuffled.
+
+The probe side streams through its stage; the build side is a stage of its own. A build side within the
+broadcast limit is made into one table that all probe tasks share. Larger ones, and full joins,
+bring both sides together by the hash of the keys, one table a partition.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from plait.planner.expr import Expr, columns_of
+from plait.planner.logical import Join, LogicalPlan, Scan
+from plait.planner.physical.operators import BuildTable, HashJoin, PhysicalOp, ReadStage
+from plait.planner.physical.pieces import Piece, with_key_columns
+from plait.planner.physical.stages import Output
+from plait.planner.predicates import equi_keys
+from plait.planner.schema import Schema
+
+if TYPE_CHECKING:  # the planner calls lower_join and passes itself
+    from plait.planner.physical.planner import StagePlanner
+
+SMALL_BUILD = 20_000  # rows: not worth a step of its own to be measured
+
+
+@dataclass(frozen=True)
+class _Sides:
+    """A join as seen from the side that streams."""
+
+    probe: LogicalPlan
+    build: LogicalPlan
+    kind: str
+    probe_keys: tuple[Expr, ...]
+    build_keys: tuple[Expr, ...]
+    null_safe: tuple[bool, ...]
+    residual: Expr | None
+    in_probe: tuple[Expr, ...]
+    in_build: tuple[Expr, ...]
+
+
+def lower_join(planner: StagePlanner, plan: Join, need: frozenset[str]) -> Piece:
+    """A join as a HashJoin over its probe side's partitions."""
+    sides = _choose_sides(planner, plan)
+    residual = frozenset() if sides.residual is None else columns_of(sides.residual)
+    probe_need = (need | residual | columns_of([*sides.probe_keys, *sides.in_probe])) & set(
+        sides.probe.schema.names
+    )
+    build_need = (need | residual | columns_of([*sides.build_keys, *sides.in_build])) & set(
+        sides.build.schema.names
+    )
+    before = len(planner.pending)
+    build = planner.lower(sides.build, build_need)
+    broadcast = _broadcast(planner, sides)
+    build, build_columns = with_key_columns(build, [*sides.build_keys, *sides.in_build])
+    if sides.build in planner.finished:
+        before = -1  # measured already
+    build_keys = tuple(build_columns[e].name for e in sides.build_keys)
+    if broadcast:
+        build_op = _broadcast_build(planner, sides, build, build_keys, before)
+    probe = planner.lower(sides.probe, probe_need)
+    probe, probe_columns = with_key_columns(probe, [*sides.probe_keys, *sides.in_probe])
+    probe_keys = tuple(probe_columns[e].name for e in sides.probe_keys)
+    if not broadcast:
+        probe, build_op = _co_partition(planner, probe, build, probe_keys, build_keys)
+    schema = _output_schema(plan, need, probe.op.schema, build.op.schema, sides)
+    op = HashJoin(
+        schema,
+        probe.op,
+        build_op,
+        sides.kind,
+        probe_keys,
+        build_keys,
+        sides.null_safe,
+        sides.residual,
+        plan.mark,
+        tuple(probe_columns[e].name for e in sides.in_probe),
+        tuple(build_columns[e].name for e in sides.in_build),
+    )
+    return replace(probe, op=op)
+
+
+def _choose_sides(planner: StagePlanner, plan: Join) -> _Sides:
+    pairs, residual = equi_keys(plan.condition, plan.left.schema, plan.right.schema)
+    left_keys = tuple(a for a, _, _ in pairs)
+    right_keys = tuple(b for _, b, _ in pairs)
+    safe = tuple(s for _, _, s in pairs)
+    swap = plan.kind == "right" or (
+        plan.kind in ("inner", "cross", "full")
+        and _weight(planner, plan.left) < _weight(planner, plan.right)
+    )
+    kind = {"right": "left", "cross": "inner"}.get(plan.kind, plan.kind)
+    if swap:
+        return _Sides(plan.right, plan.left, kind, right_keys, left_keys, safe, residual, (), ())
+    in_left = tuple(a for a, _ in plan.in_keys)
+    in_right = tuple(b for _, b in plan.in_keys)
+    return _Sides(
+        plan.left, plan.right, kind, left_keys, right_keys, safe, residual, in_left, in_right
+    )
+
+
+def _weight(planner: StagePlanner, plan: LogicalPlan) -> float:
+    """How costly a side is to build: its rows."""
+    rows = planner.estimator.statistics(plan).rows
+    return 1e9 if rows is None else rows
+
+
+def _broadcast(planner: StagePlanner, sides: _Sides) -> bool:
+    if sides.kind == "full":
+        return False
+    if not sides.probe_keys or sides.in_probe:
+        return True  # every pair, or NULLs anywhere in the build side, must be seen
+    size = planner.estimator.statistics(sides.build).bytes
+    return size is None or size <= planner.settings.broadcast_bytes
+
+
+def _broadcast_build(
+    planner: StagePlanner, sides: _Sides, build: Piece, keys: tuple[str, ...], before: int
+) -> PhysicalOp:
+    schema = build.op.schema
+    rows = planner.estimator.statistics(sides.build).rows
+    worth = rows is None or rows > SMALL_BUILD or not isinstance(sides.build, Scan)
+    if before >= 0 and planner.adaptive and worth:
+        stage = planner.cut(build, Output(), sides.build)
+        planner.measure(sides.build, stage, before)
+        source: PhysicalOp = ReadStage(schema, (stage,), "all")
+    elif build.partitions == 1:
+        source = build.op
+    else:
+        source = planner.gather(build, sides.build).op
+    table = BuildTable(schema, source, keys, sides.null_safe)
+    piece = replace(build, op=table, partitions=1)
+    return ReadStage(schema, (planner.cut(piece, Output("table")),), "table")
+
+
+def _co_partition(
+    planner: StagePlanner,
+    probe: Piece,
+    build: Piece,
+    probe_keys: tuple[str, ...],
+    build_keys: tuple[str, ...],
+) -> tuple[Piece, PhysicalOp]:
+    if not probe_keys or (probe.partitions == 1 and build.partitions == 1):
+        return planner.gather(probe), planner.gather(build).op
+    parts = max(planner.settings.workers, min(64, max(probe.partitions, build.partitions)))
+    moved = planner.shuffle(build, build_keys, parts)
+    return planner.shuffle(probe, probe_keys, parts), moved.op
+
+
+def _output_schema(
+    plan: Join, need: frozenset[str], probe: Schema, build: Schema, sides: _Sides
+) -> Schema:
+    """The needed columns of the join, in the plan's order."""
+    fields = [f for f in plan.schema if f.name in need]
+    available = {*probe.names, *build.names, plan.mark}
+    assert all(f.name in available for f in fields), (fields, sides)
+    return Schema(tuple(fields))

@@ -1,0 +1,270 @@
+"""Physical operators: what one task does with one partition, as descriptions.
+
+Frozen, printable, comparable, picklable; `plait.engine.operators` runs them. Everything from a
+ScanSplits or ReadStage up to the root of a stage is one chain that batches stream through, until
+an operator that needs all its input (aggregate, sort, distinct, window) gathers them.
+
+Expressions in GroupRows, SortRows, WindowRows and the keys of HashJoin are plain columns: a
+Compute below works them out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from plait.planner.expr import AggregateCall, Expr, SortKey, WindowCall
+from plait.planner.logical import Named
+from plait.planner.schema import Schema
+from plait.planner.source import Split
+from plait.planner.tree import Tree
+
+
+class PhysicalOp(Tree):
+    """The base of all physical operators. `schema` is what the operator gives."""
+
+    schema: Schema
+
+    def label(self) -> str:
+        """This operator as one line of text."""
+        raise NotImplementedError(type(self).__name__)
+
+
+PhysicalOp._family = PhysicalOp
+
+
+def _listed(items: Any) -> str:
+    return ", ".join(map(str, items))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ScanSplits(PhysicalOp):
+    """Partition i reads `partitions[i]`, a tuple of splits; `predicate` may skip pieces of them."""
+
+    schema: Schema
+    partitions: tuple[tuple[Split, ...], ...] = field(compare=False)
+    name: str
+    predicate: Expr | None = None
+    pruned: int = 0  # splits left out because their ranges cannot match
+
+    def label(self) -> str:
+        splits = sum(map(len, self.partitions))
+        skipped = f", {self.pruned} skipped" if self.pruned else ""
+        where = f" where {self.predicate}" if self.predicate is not None else ""
+        return (
+            f"ScanSplits {self.name} [{_listed(self.schema.names)}] {splits} splits{skipped}{where}"
+        )
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ReadStage(PhysicalOp):
+    """The output of other stages. `how`:
+
+    part      partition i gets part i of every task of the stage (after a hash exchange), or of
+              its task i alone if that stage keeps its partitions; several stages follow each other
+    all       every partition gets everything, in order
+    table     every partition gets the one join table that a BuildTable stage made
+    """
+
+    schema: Schema
+    stages: tuple[int, ...]
+    how: str
+
+    def label(self) -> str:
+        return f"ReadStage {_listed(self.stages)} {self.how}"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ReadValues(PhysicalOp):
+    """Constant rows."""
+
+    schema: Schema
+    rows: tuple[tuple[Expr, ...], ...]
+
+    def label(self) -> str:
+        return f"ReadValues {len(self.rows)} rows"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Compute(PhysicalOp):
+    """Filter, then compute columns (None keeps them all)."""
+
+    schema: Schema
+    input: PhysicalOp
+    predicate: Expr | None = None
+    columns: tuple[Named, ...] | None = None
+
+    def label(self) -> str:
+        where = f" where {self.predicate}" if self.predicate is not None else ""
+        if self.columns is None:
+            return f"Compute{where}"
+        return f"Compute {_listed(e if str(e) == n else f'{e} AS {n}' for n, e in self.columns)}{where}"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class BuildTable(PhysicalOp):
+    """A join table over `keys` of all input rows: the sink of a broadcast build stage."""
+
+    schema: Schema
+    input: PhysicalOp
+    keys: tuple[str, ...]
+    null_safe: tuple[bool, ...]
+
+    def label(self) -> str:
+        return f"BuildTable on [{_listed(self.keys)}]"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class HashJoin(PhysicalOp):
+    """Batches of `probe` against a table of `build`; without keys, every pair is looked at.
+
+    `kind` is told from the probe's side: inner, left (unmatched probe rows too), full (unmatched
+    build rows too, only in one partition or a co-partitioned join), right (as full without
+    unmatched probe rows), semi, anti, mark, single. `residual` is tested on pairs. `in_probe` and
+    `in_build` are the three-valued keys of IN.
+    """
+
+    schema: Schema
+    probe: PhysicalOp
+    build: PhysicalOp
+    kind: str
+    probe_keys: tuple[str, ...]
+    build_keys: tuple[str, ...]
+    null_safe: tuple[bool, ...]
+    residual: Expr | None = None
+    mark: str | None = None
+    in_probe: tuple[str, ...] = ()
+    in_build: tuple[str, ...] = ()
+
+    def label(self) -> str:
+        on = [f"{a} = {b}" for a, b in zip(self.probe_keys, self.build_keys, strict=True)]
+        on += [f"{a} IN-= {b}" for a, b in zip(self.in_probe, self.in_build, strict=True)]
+        if self.residual is not None:
+            on.append(str(self.residual))
+        return f"HashJoin {self.kind} on {' AND '.join(on) or 'nothing'}"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class GroupRows(PhysicalOp):
+    """Aggregates of groups; `phase` is whole, partial or merge and only tells the reader."""
+
+    schema: Schema
+    input: PhysicalOp
+    keys: tuple[str, ...]
+    calls: tuple[tuple[str, AggregateCall], ...]
+    phase: str = "whole"
+
+    def label(self) -> str:
+        calls = _listed(f"{c} AS {n}" for n, c in self.calls)
+        return f"GroupRows {self.phase} by [{_listed(self.keys)}] {calls}".rstrip()
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SortRows(PhysicalOp):
+    """All rows in order, or the first `limit` of them."""
+
+    schema: Schema
+    input: PhysicalOp
+    keys: tuple[SortKey, ...]
+    limit: int | None = None
+
+    def label(self) -> str:
+        first = "" if self.limit is None else f" first {self.limit}"
+        return f"SortRows by [{_listed(self.keys)}]{first}"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class LimitRows(PhysicalOp):
+    """Some rows from the start or the end; stops its input once it has them."""
+
+    schema: Schema
+    input: PhysicalOp
+    count: int | None
+    offset: int = 0
+    from_end: bool = False
+
+    def label(self) -> str:
+        count = "all" if self.count is None else str(self.count)
+        end = " from the end" if self.from_end else ""
+        return f"LimitRows {count} offset {self.offset}{end}"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class DistinctRows(PhysicalOp):
+    """One row for each value of `on`."""
+
+    schema: Schema
+    input: PhysicalOp
+    on: tuple[str, ...] | None
+    keep: str
+
+    def label(self) -> str:
+        on = "all columns" if self.on is None else f"[{_listed(self.on)}]"
+        return f"DistinctRows on {on} keep={self.keep}"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class WindowRows(PhysicalOp):
+    """Window functions as further columns, rows in input order."""
+
+    schema: Schema
+    input: PhysicalOp
+    calls: tuple[tuple[str, WindowCall], ...]
+
+    def label(self) -> str:
+        return f"WindowRows {_listed(f'{c} AS {n}' for n, c in self.calls)}"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class NumberRows(PhysicalOp):
+    """Row numbers from 0 as a last column."""
+
+    schema: Schema
+    input: PhysicalOp
+    name: str
+
+    def label(self) -> str:
+        return f"NumberRows AS {self.name}"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ApplyFunction(PhysicalOp):
+    """A Python function over pandas frames: each input batch, or (`whole`) all rows at once."""
+
+    schema: Schema
+    input: PhysicalOp
+    function: Callable[[Any], Any] = field(compare=False)
+    key: str
+    whole: bool
+
+    def label(self) -> str:
+        return f"ApplyFunction {self.key}"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class WriteFiles(PhysicalOp):
+    """The partition's rows to one file; gives a row of path, rows, bytes."""
+
+    schema: Schema
+    input: PhysicalOp
+    path: str
+    format: str
+    options: tuple[tuple[str, Any], ...]
+
+    def label(self) -> str:
+        return f"WriteFiles {self.format} {self.path}"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class CommitFiles(PhysicalOp):
+    """Makes the files of all WriteFiles tasks visible at once."""
+
+    schema: Schema
+    input: PhysicalOp
+    path: str
+    format: str
+    options: tuple[tuple[str, Any], ...]
+
+    def label(self) -> str:
+        return f"CommitFiles {self.path}"

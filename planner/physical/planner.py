@@ -1,0 +1,466 @@
+"""Logical plan to stages: algorithms, exchanges and the number of partitions.
+
+Pure: it reads estimates, and what the driver measured (`Finished`). Planning goes in *steps*. A
+step holds the stages that can run now; when a choice depends on the size of a join's build side or a
+LIMIT may be met early, the step ends there (`targets`), the driver runs it, measures, and asks
+again. With `adaptive=False` all stages are planned at once from estimates (what explain shows).
+
+Each `_lower_*` returns a `Piece`: the operator tree of the stage being grown and its number of
+partitions. An exchange cuts: the tree becomes a Stage, and a ReadStage starts the next one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from plait.planner.estimate import Estimator
+from plait.planner.expr import AggregateCall, Column, Expr, SortKey, WindowCall, columns_of
+from plait.planner.logical import (
+    Aggregate,
+    Distinct,
+    Filter,
+    Join,
+    Limit,
+    LogicalPlan,
+    MapPartitions,
+    Named,
+    Project,
+    RowNumber,
+    Scan,
+    Sort,
+    Union,
+    Values,
+    Window,
+    Write,
+)
+from plait.planner.physical import joins
+from plait.planner.physical.decompose import decompose
+from plait.planner.physical.operators import (
+    ApplyFunction,
+    CommitFiles,
+    Compute,
+    DistinctRows,
+    GroupRows,
+    LimitRows,
+    NumberRows,
+    PhysicalOp,
+    ReadStage,
+    ReadValues,
+    ScanSplits,
+    SortRows,
+    WindowRows,
+    WriteFiles,
+)
+from plait.planner.physical.pieces import Piece, compute, fresh_name, keep, with_key_columns
+from plait.planner.physical.stages import Output, Stage
+from plait.planner.predicates import can_match
+from plait.planner.schema import Schema
+from plait.planner.statistics import Statistics
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the choices depend on besides the plan."""
+
+    workers: int = 2
+    broadcast_bytes: int = 512 << 20
+    gather_groups: int = 200_000  # more estimated groups than this are merged in several tasks
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A stage that ran: where its rows are and what was measured."""
+
+    stage: int
+    schema: Schema
+    partitions: int
+    statistics: Statistics
+
+
+@dataclass(frozen=True)
+class Step:
+    """Stages to run now, inputs first. `targets` are to be measured, by their logical plan.
+
+    `final` is the stage that gives the answer, None if another step follows.
+    """
+
+    stages: tuple[Stage, ...]
+    targets: Mapping[LogicalPlan, int]
+    final: int | None
+
+
+Need = frozenset[str]
+
+
+@dataclass
+class StagePlanner:
+    """Plans one step; made anew for each."""
+
+    settings: Settings
+    finished: Mapping[LogicalPlan, Finished]
+    adaptive: bool
+    next_id: int
+    estimator: Estimator
+    stages: list[Stage] = field(default_factory=list)
+    pending: dict[LogicalPlan, int] = field(default_factory=dict)
+    shared: dict[LogicalPlan, Piece | None] = field(default_factory=dict)
+
+    def plan(self, root: LogicalPlan) -> Step:
+        """The next step towards the rows of `root`."""
+        self.shared = dict.fromkeys(_repeated(root))
+        piece = self.lower(root, frozenset(root.schema.names))
+        if self.pending:
+            return Step(self._needed_for(self.pending.values()), dict(self.pending), None)
+        piece = self._in_order(piece, root.schema)
+        final = self.cut(piece, Output(), root)
+        return Step(self._needed_for([final]), {}, final)
+
+    # ------------------------------------------------------------------------------- exchanges
+
+    def cut(
+        self,
+        piece: Piece,
+        output: Output,
+        logical: LogicalPlan | None = None,
+        stop_after: int | None = None,
+    ) -> int:
+        """End the stage; its number."""
+        stage = Stage(
+            self.next_id,
+            piece.op,
+            piece.partitions,
+            output,
+            stop_after,
+            piece.source,
+            logical,
+            piece.rows,
+        )
+        self.next_id += 1
+        self.stages.append(stage)
+        return stage.id
+
+    def gather(self, piece: Piece, logical: LogicalPlan | None = None) -> Piece:
+        """All rows, in order, in one partition."""
+        if piece.partitions == 1:
+            return piece
+        stage = self.cut(piece, Output(), logical)
+        return Piece(ReadStage(piece.op.schema, (stage,), "all"), 1, rows=piece.rows)
+
+    def shuffle(self, piece: Piece, keys: tuple[str, ...], parts: int) -> Piece:
+        """Rows with equal keys in one partition."""
+        if piece.partitions == 1 and parts == 1:
+            return piece
+        stage = self.cut(piece, Output("hash", keys, parts))
+        return Piece(ReadStage(piece.op.schema, (stage,), "part"), parts, rows=piece.rows)
+
+    def measure(self, plan: LogicalPlan, stage: int, pending_before: int) -> None:
+        """Ask the driver to run and measure a stage first, if it can run now."""
+        if self.adaptive and plan not in self.finished and len(self.pending) == pending_before:
+            self.pending[plan] = stage
+
+    def _needed_for(self, ids: Sequence[int] | object) -> tuple[Stage, ...]:
+        by_id = {s.id: s for s in self.stages}
+        needed: set[int] = set()
+        stack = list(ids)  # type: ignore[call-overload]
+        while stack:
+            number = stack.pop()
+            if number in by_id and number not in needed:
+                needed.add(number)
+                stack.extend(by_id[number].inputs)
+        return tuple(s for s in self.stages if s.id in needed)
+
+    # -------------------------------------------------------------------------------- lowering
+
+    def lower(self, plan: LogicalPlan, need: Need) -> Piece:
+        """The rows of `plan`, with at least the columns of `need`."""
+        done = self.finished.get(plan)
+        if done is not None and not isinstance(plan, Limit):
+            return read_finished(done)
+        if plan not in self.shared:
+            return self._lower(plan, need)
+        piece = self.shared[plan]
+        if piece is None:
+            made = self._lower(plan, frozenset(plan.schema.names))
+            stage = self.cut(made, Output(), plan)
+            op = ReadStage(made.op.schema, (stage,), "part")
+            piece = Piece(op, made.partitions, rows=made.rows)
+            self.shared[plan] = piece
+        return piece
+
+    def _lower(self, plan: LogicalPlan, need: Need) -> Piece:
+        rows = self.estimator.statistics(plan).rows
+        match plan:
+            case Scan():
+                piece = self._lower_scan(plan)
+            case Values():
+                piece = Piece(ReadValues(plan.schema, plan.rows), 1)
+            case Filter():
+                piece = self._lower_filter(plan, need)
+            case Project():
+                piece = self._lower_project(plan, need)
+            case Aggregate():
+                piece = self._lower_aggregate(plan)
+            case Join():
+                piece = joins.lower_join(self, plan, need)
+            case Sort():
+                piece = self._lower_sort(plan, need)
+            case Limit():
+                piece = self._lower_limit(plan, need)
+            case Distinct():
+                piece = self._lower_distinct(plan)
+            case Union():
+                piece = self._lower_union(plan)
+            case Window():
+                piece = self._lower_window(plan)
+            case RowNumber():
+                child = self.gather(self.lower(plan.input, frozenset(plan.input.schema.names)))
+                child = self._in_order(child, plan.input.schema)
+                piece = replace(child, op=NumberRows(plan.schema, child.op, plan.name))
+            case MapPartitions():
+                piece = self._lower_function(plan)
+            case Write():
+                piece = self._lower_write(plan)
+            case _:
+                raise NotImplementedError(type(plan).__name__)
+        return replace(piece, rows=rows)
+
+    def _lower_scan(self, plan: Scan) -> Piece:
+        schema = plan.schema
+        splits = plan.source.splits(schema.names)
+        kept = splits
+        if plan.predicate is not None:
+            kept = tuple(s for s in splits if can_match(plan.predicate, s.ranges))
+        if not kept:
+            return Piece(ReadValues(schema, ()), 1)
+        op = ScanSplits(
+            schema,
+            tuple((s,) for s in kept),
+            plan.name or plan.source.name,
+            plan.predicate,
+            len(splits) - len(kept),
+        )
+        return Piece(op, len(kept), source=True)
+
+    def _lower_filter(self, plan: Filter, need: Need) -> Piece:
+        child = self.lower(plan.input, need | columns_of(plan.predicate))
+        op: PhysicalOp = Compute(child.op.schema, child.op, plan.predicate)
+        extra = [n for n in child.op.schema.names if n not in need]
+        if extra:
+            op = compute(op, keep(child.op.schema, need))
+        return replace(child, op=op)
+
+    def _lower_project(self, plan: Project, need: Need) -> Piece:
+        columns = tuple((n, e) for n, e in plan.columns if n in need)
+        child = self.lower(plan.input, columns_of([e for _, e in columns]))
+        return replace(child, op=compute(child.op, columns))
+
+    def _lower_sort(self, plan: Sort, need: Need) -> Piece:
+        child = self.lower(plan.input, need | columns_of(plan.keys))
+        child, keys = _sort_key_columns(child, plan.keys)
+        if plan.limit is not None and child.partitions > 1:
+            child = replace(child, op=SortRows(child.op.schema, child.op, keys, plan.limit))
+        child = self.gather(child)
+        return replace(child, op=SortRows(child.op.schema, child.op, keys, plan.limit))
+
+    def _lower_limit(self, plan: Limit, need: Need) -> Piece:
+        most = None if plan.count is None else plan.count + plan.offset
+        done = self.finished.get(plan)
+        if done is not None:
+            op: PhysicalOp = ReadStage(done.schema, (done.stage,), "all")
+            return Piece(LimitRows(op.schema, op, plan.count, plan.offset), 1)
+        before = len(self.pending)
+        child = self.lower(plan.input, need)
+        if child.partitions > 1 and most is not None:
+            local = LimitRows(child.op.schema, child.op, most, 0, plan.from_end)
+            stop = None if plan.from_end else most
+            stage = self.cut(replace(child, op=local), Output(), plan, stop)
+            if stop is not None:
+                self.measure(plan, stage, before)
+            child = Piece(ReadStage(child.op.schema, (stage,), "all"), 1)
+        child = self.gather(child)
+        op = LimitRows(child.op.schema, child.op, plan.count, plan.offset, plan.from_end)
+        return replace(child, op=op)
+
+    def _lower_distinct(self, plan: Distinct) -> Piece:
+        child = self.lower(plan.input, frozenset(plan.input.schema.names))
+        on, keep = plan.on, plan.keep
+        if child.partitions > 1 and keep != "none":
+            child = replace(child, op=DistinctRows(child.op.schema, child.op, on, keep))
+        child = self.gather(child)
+        return replace(child, op=DistinctRows(child.op.schema, child.op, on, keep))
+
+    def _lower_union(self, plan: Union) -> Piece:
+        stages, partitions = [], 0
+        for child_plan in plan.inputs:
+            child = self.lower(child_plan, frozenset(child_plan.schema.names))
+            child = self._in_order(child, plan.schema)
+            stages.append(self.cut(child, Output(), child_plan))
+            partitions += child.partitions
+        return Piece(ReadStage(plan.schema, tuple(stages), "part"), partitions)
+
+    def _lower_window(self, plan: Window) -> Piece:
+        child = self.lower(plan.input, frozenset(plan.input.schema.names))
+        calls = [call for _, call in plan.calls]
+        exprs = [e for c in calls for e in _window_inputs(c)]
+        child, columns = with_key_columns(child, exprs)
+        named = tuple((name, _over_columns(c, columns)) for name, c in plan.calls)
+        # one partition: windows keep the order of rows, which a hash exchange would lose
+        child = self.gather(child)
+        fields = [(f.name, f.type) for f in child.op.schema]
+        schema = Schema.of([*fields, *((n, c.dtype) for n, c in named)])
+        return replace(child, op=WindowRows(schema, child.op, named))
+
+    def _lower_function(self, plan: MapPartitions) -> Piece:
+        child = self.lower(plan.input, frozenset(plan.input.schema.names))
+        child = self._in_order(child, plan.input.schema)
+        if plan.whole:
+            child = self.gather(child)
+        op = ApplyFunction(plan.schema, child.op, plan.function, plan.key, plan.whole)
+        return replace(child, op=op)
+
+    def _lower_write(self, plan: Write) -> Piece:
+        child = self.lower(plan.input, frozenset(plan.input.schema.names))
+        child = self._in_order(child, plan.input.schema)
+        if dict(plan.options).get("single_file"):
+            child = self.gather(child)
+        where = (plan.path, plan.format, plan.options)
+        op: PhysicalOp = WriteFiles(plan.schema, child.op, *where)
+        stage = self.cut(replace(child, op=op), Output())
+        op = ReadStage(plan.schema, (stage,), "all")
+        return Piece(CommitFiles(plan.schema, op, *where), 1)
+
+    # ------------------------------------------------------------------------------- aggregate
+
+    def _lower_aggregate(self, plan: Aggregate) -> Piece:
+        exprs = [e for _, e in plan.keys]
+        inputs = [e for _, call in plan.aggregates for e in _aggregate_inputs(call)]
+        child = self.lower(plan.input, columns_of([*exprs, *inputs]))
+        input_rows = child.rows
+        columns = _name_expressions(exprs, inputs, plan.keys)
+        needed = tuple((n, e) for e, n in columns.items()) + tuple(
+            (n, e) for n, e in plan.keys if columns[e] != n
+        )
+        child = replace(child, op=compute(child.op, needed))
+        keys = tuple(n for n, _ in plan.keys)
+        by_expr = {e: Column(n, e.dtype) for e, n in columns.items()}
+        calls = tuple((n, _call_over_columns(c, by_expr)) for n, c in plan.aggregates)
+        if child.partitions == 1:
+            return replace(child, op=GroupRows(plan.schema, child.op, keys, calls))
+        groups = self.estimator.statistics(plan).rows
+        parts = self._merge_tasks(keys, groups)
+        split = decompose(calls)
+        reduces = groups is None or input_rows is None or groups < 0.7 * input_rows
+        if split is None or (keys and not reduces):
+            child = self.shuffle(child, keys, parts) if keys else self.gather(child)
+            return replace(child, op=GroupRows(plan.schema, child.op, keys, calls))
+        key_fields = [(n, e.dtype) for n, e in plan.keys]
+        partial = Schema.of([*key_fields, *((n, c.dtype) for n, c in split.partial)])
+        child = replace(child, op=GroupRows(partial, child.op, keys, split.partial, "partial"))
+        child = self.shuffle(child, keys, parts) if parts > 1 else self.gather(child)
+        merged = Schema.of([*key_fields, *((n, c.dtype) for n, c in split.merge)])
+        op: PhysicalOp = GroupRows(merged, child.op, keys, split.merge, "merge")
+        kept = tuple((n, Column(n, dtype)) for n, dtype in key_fields)
+        return replace(child, op=compute(op, (*kept, *split.final)))
+
+    def _merge_tasks(self, keys: tuple[str, ...], groups: float | None) -> int:
+        if not keys or groups is None or groups <= self.settings.gather_groups:
+            return 1
+        return max(self.settings.workers, min(64, int(groups // 1_000_000)))
+
+    # ------------------------------------------------------------------------------------ other
+
+    def _in_order(self, piece: Piece, schema: Schema) -> Piece:
+        """Exactly the columns of `schema`, in its order."""
+        if piece.op.schema.names == schema.names:
+            return piece
+        return replace(piece, op=compute(piece.op, keep(piece.op.schema, schema.names)))
+
+
+def read_finished(done: Finished) -> Piece:
+    """The rows of a stage that ran, partition by partition."""
+    op = ReadStage(done.schema, (done.stage,), "part")
+    return Piece(op, done.partitions, rows=done.statistics.rows)
+
+
+def _name_expressions(
+    keys: Sequence[Expr], inputs: Sequence[Expr], named_keys: Sequence[Named]
+) -> dict[Expr, str]:
+    """A column name for every key and aggregate input: keys keep their output names."""
+    names: dict[Expr, str] = {}
+    taken = {n for n, _ in named_keys}
+    for (name, e), _ in zip(named_keys, keys, strict=True):
+        names.setdefault(e, name)
+    for e in inputs:
+        if e in names:
+            continue
+        plain = isinstance(e, Column) and e.name not in taken
+        names[e] = e.name if plain and isinstance(e, Column) else fresh_name(taken)
+        taken.add(names[e])
+    return names
+
+
+def _aggregate_inputs(call: AggregateCall) -> tuple[Expr, ...]:
+    order = tuple(k.expr for k in call.order_by)
+    return (*call.args, *order, *(() if call.filter is None else (call.filter,)))
+
+
+def _call_over_columns(call: AggregateCall, columns: Mapping[Expr, Column]) -> AggregateCall:
+    return replace(
+        call,
+        args=tuple(columns[a] for a in call.args),
+        filter=None if call.filter is None else columns[call.filter],
+        order_by=tuple(replace(k, expr=columns[k.expr]) for k in call.order_by),
+    )
+
+
+def _window_inputs(call: WindowCall) -> tuple[Expr, ...]:
+    keys = (*call.partition_by, *(k.expr for k in call.order_by))
+    return (*call.args, *keys, *(() if call.filter is None else (call.filter,)))
+
+
+def _over_columns(call: WindowCall, columns: Mapping[Expr, Column]) -> WindowCall:
+    return replace(
+        call,
+        args=tuple(columns[a] for a in call.args),
+        partition_by=tuple(columns[e] for e in call.partition_by),
+        order_by=tuple(replace(k, expr=columns[k.expr]) for k in call.order_by),
+        filter=None if call.filter is None else columns[call.filter],
+    )
+
+
+def _sort_key_columns(piece: Piece, keys: Sequence[SortKey]) -> tuple[Piece, tuple[SortKey, ...]]:
+    piece, columns = with_key_columns(piece, [k.expr for k in keys])
+    return piece, tuple(replace(k, expr=columns[k.expr]) for k in keys)
+
+
+def _repeated(root: LogicalPlan) -> list[LogicalPlan]:
+    """The largest sub-plans that occur more than once and cost more than reading a scan."""
+    counts = Counter(root.walk())
+    result: list[LogicalPlan] = []
+    stack = [root]
+    seen: set[LogicalPlan] = set()
+    while stack:
+        plan = stack.pop()
+        if plan in seen:
+            continue
+        seen.add(plan)
+        if counts[plan] > 1 and any(isinstance(p, Join | Aggregate | Sort) for p in plan.walk()):
+            result.append(plan)
+        stack.extend(plan.children())
+    return result
+
+
+def plan_step(
+    root: LogicalPlan,
+    settings: Settings,
+    finished: Mapping[LogicalPlan, Finished],
+    *,
+    adaptive: bool = True,
+    next_id: int = 0,
+) -> Step:
+    """The next stages to run towards the rows of `root`, given what already ran."""
+    measured = {plan: done.statistics for plan, done in finished.items()}
+    planner = StagePlanner(settings, finished, adaptive, next_id, Estimator(measured))
+    return planner.plan(root)

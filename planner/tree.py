@@ -1,0 +1,119 @@
+"""Immutable trees: the one base class of expressions and plans, and all their traversals.
+
+A node is a frozen dataclass made with `eq=False`; equality and hash come from here. Both look at
+the fields only (those with `compare=True`), and the hash is computed once per node, so that equal
+sub-trees are found cheaply. `map_children` returns the very same object when nothing changed:
+"did this rule do anything" is `after is not before`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import fields, replace
+from functools import cache
+from typing import Any, TypeVar
+
+N = TypeVar("N", bound="Node")
+
+
+@cache
+def _compared(cls: type) -> tuple[str, ...]:
+    return tuple(f.name for f in fields(cls) if f.compare)
+
+
+@cache
+def _names(cls: type) -> tuple[str, ...]:
+    return tuple(f.name for f in fields(cls))
+
+
+class Node:
+    """A frozen dataclass in a tree."""
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        if type(self) is not type(other) or hash(self) != hash(other):
+            return False
+        return all(getattr(self, n) == getattr(other, n) for n in _compared(type(self)))
+
+    def __hash__(self) -> int:
+        known = self.__dict__.get("_hash")
+        if known is None:
+            values = tuple(getattr(self, n) for n in _compared(type(self)))
+            known = hash((type(self).__name__, *values))
+            object.__setattr__(self, "_hash", known)
+        return int(known)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # the cached hash holds string hashes, which differ between processes
+        return {n: getattr(self, n) for n in _names(type(self))}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name, value in state.items():
+            object.__setattr__(self, name, value)
+
+    def nodes_of(self, kind: type[N]) -> tuple[N, ...]:
+        """The direct children of `kind`, found in the fields and in tuples within them."""
+        found: list[N] = []
+        for name in _names(type(self)):
+            _collect(getattr(self, name), kind, found)
+        return tuple(found)
+
+    def map_nodes_of(self: Any, kind: type[N], function: Callable[[N], Any]) -> Any:
+        """This node with every direct child of `kind` replaced by `function(child)`."""
+        changes = {}
+        for name in _names(type(self)):
+            before = getattr(self, name)
+            after = _map(before, kind, function)
+            if after is not before:
+                changes[name] = after
+        return replace(self, **changes) if changes else self
+
+
+def _collect(value: object, kind: type[N], into: list[N]) -> None:
+    if isinstance(value, kind):
+        into.append(value)
+    elif isinstance(value, tuple):
+        for item in value:
+            _collect(item, kind, into)
+
+
+def _map(value: Any, kind: type[N], function: Callable[[N], Any]) -> Any:
+    if isinstance(value, kind):
+        return function(value)
+    if isinstance(value, tuple):
+        after = [_map(item, kind, function) for item in value]
+        if any(a is not b for a, b in zip(after, value, strict=True)):
+            # NamedTuples keep their class
+            return type(value)(*after) if hasattr(value, "_fields") else tuple(after)
+    return value
+
+
+class Tree(Node):
+    """A node whose children are of one family: `_family` is set by Expr and by LogicalPlan."""
+
+    _family: type[Any]
+
+    def children(self) -> tuple[Any, ...]:
+        """The direct children of the same family."""
+        return self.nodes_of(self._family)
+
+    def map_children(self: Any, function: Callable[[Any], Any]) -> Any:
+        """This node with `function` applied to each direct child of its family."""
+        return self.map_nodes_of(self._family, function)
+
+    def walk(self: Any) -> Iterator[Any]:
+        """Every node of the tree, parents before children, without recursion."""
+        stack = [self]
+        while stack:
+            node = stack.pop()
+            yield node
+            stack.extend(reversed(node.children()))
+
+    def transform_up(self: Any, function: Callable[[Any], Any]) -> Any:
+        """Rebuild the tree from the leaves: `function` sees each node after its children."""
+        return function(self.map_children(lambda child: child.transform_up(function)))
+
+    def transform_down(self: Any, function: Callable[[Any], Any]) -> Any:
+        """Rebuild the tree from the root: `function` sees each node before its children."""
+        return function(self).map_children(lambda child: child.transform_down(function))
