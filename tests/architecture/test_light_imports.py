@@ -70,4 +70,5 @@ def test_every_module_can_be_imported_first() -> None:
         text=True,
         check=False,
     )
-    assert not done.stdout + done.stderr
+    problems = done.stdout + done.stderr
+    assert not problems, problems
