@@ -569,11 +569,10 @@ def map_partitions(
     *,
     key: str,
     whole: bool = False,
-    arrow: bool = False,
     origin: str | None = None,
 ) -> LogicalPlan:
-    """A Python function over pandas partitions (over pyarrow Tables with `arrow`)."""
-    return MapPartitions(plan, function, schema.fields, key, whole, arrow, origin=origin)
+    """A Python function over pandas partitions."""
+    return MapPartitions(plan, function, schema.fields, key, whole, origin=origin)
 
 
 def write(

@@ -327,7 +327,7 @@ class MapPartitions(LogicalPlan):
     """A Python function from a pandas DataFrame to one of the stated schema, partition by partition.
 
     `whole` gives the function all rows at once. `key` makes calls with equal functions equal.
-    With `arrow` the function takes and gives pyarrow Tables instead, and nothing is converted.
+    A function whose attribute `takes_arrow` is true takes and gives pyarrow Tables, unconverted.
     """
 
     input: LogicalPlan
@@ -335,7 +335,6 @@ class MapPartitions(LogicalPlan):
     fields: tuple[Field, ...]
     key: str
     whole: bool = False
-    arrow: bool = False
     origin: str | None = field(default=None, compare=False)
 
     def label(self) -> str:
