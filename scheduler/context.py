@@ -1,0 +1,168 @@
+"""What a running task may know of its surroundings.
+
+A leaf: task functions of other rooms import it, it imports only the errors. The executor puts a
+context in place before it calls a function; `current_context()` finds it, per thread. Outside any
+task there is a detached one, so that a task's function can be called by hand and in tests.
+
+    scratch       a folder for spill files, shared by the executor's tasks, made on first use and
+                  removed when the executor is closed
+    memory_limit  bytes this task may use, or None
+    report        rows, bytes and whatever else was measured; kept by the run and sent in events
+    cancelled     whether the run wants its tasks to stop; long loops call check_cancelled()
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import threading
+import weakref
+from collections.abc import Mapping
+from pathlib import Path
+
+from plait.scheduler.errors import RunCancelledError
+
+
+class ScratchFolder:
+    """A temporary folder that is made when first asked for."""
+
+    def __init__(self, parent: str | None = None) -> None:
+        self._parent = parent
+        self._path: Path | None = None
+        self._lock = threading.Lock()
+        self._finalizer: weakref.finalize[..., ScratchFolder] | None = None
+
+    @property
+    def path(self) -> Path:
+        """The folder, which exists."""
+        with self._lock:
+            if self._path is None:
+                self._path = Path(tempfile.mkdtemp(prefix="plait-", dir=self._parent))
+                # Also runs at interpreter exit, so that no executor leaves its files behind.
+                self._finalizer = weakref.finalize(self, shutil.rmtree, self._path, True)
+            return self._path
+
+    def remove(self) -> None:
+        """Delete the folder and all in it; the next `path` makes a new one."""
+        with self._lock:
+            if self._finalizer is not None:
+                self._finalizer()
+            self._path = self._finalizer = None
+
+
+class CancelFlag:
+    """Whether a run has been told to stop. Set once, read by its tasks."""
+
+    __slots__ = ("is_set",)
+
+    def __init__(self) -> None:
+        self.is_set = False
+
+
+class TaskContext:
+    """Scratch folder, memory budget, metrics and cancellation of one running task."""
+
+    __slots__ = ("_scratch", "bytes", "cancel_flag", "extra", "memory_limit", "reported", "rows")
+
+    def __init__(
+        self, scratch: ScratchFolder, cancel: CancelFlag, memory_limit: int | None = None
+    ) -> None:
+        self._scratch = scratch
+        self.cancel_flag = cancel
+        self.memory_limit = memory_limit
+        self.reported = False
+        self.rows: int | None = None
+        self.bytes: int | None = None
+        self.extra: dict[str, object] | None = None
+
+    @property
+    def scratch(self) -> Path:
+        """A folder for temporary files; give them unique names and delete them when done."""
+        return self._scratch.path
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the run of this task has been cancelled or has failed elsewhere."""
+        return self.cancel_flag.is_set
+
+    def check_cancelled(self) -> None:
+        """Raise RunCancelledError if the run no longer wants this task."""
+        if self.cancel_flag.is_set:
+            raise RunCancelledError("The run of this task was cancelled")
+
+    def report(
+        self,
+        rows: int | None = None,
+        bytes: int | None = None,  # noqa: A002 - the word of the metrics everywhere
+        **extra: object,
+    ) -> None:
+        """Add to the task's measured rows and bytes; set further named values."""
+        self.reported = True
+        if rows is not None:
+            self.rows = rows + (self.rows or 0)
+        if bytes is not None:
+            self.bytes = bytes + (self.bytes or 0)
+        if extra:
+            self.extra = {**(self.extra or {}), **extra}
+
+    def metrics(self) -> Mapping[str, object]:
+        """What was reported so far, as one mapping."""
+        known: dict[str, object] = {}
+        if self.rows is not None:
+            known["rows"] = self.rows
+        if self.bytes is not None:
+            known["bytes"] = self.bytes
+        return {**known, **(self.extra or {})}
+
+
+class Seat:
+    """Where one thread's running task sits; executors place tasks, `current_context` looks.
+
+    A context is made when a task asks for it: most never do.
+    """
+
+    __slots__ = ("context", "memory_limit", "run_flag", "scratch", "worker")
+
+    def __init__(
+        self, worker: str, scratch: ScratchFolder, memory_limit: int | None = None
+    ) -> None:
+        self.worker = worker
+        self.scratch = scratch
+        self.memory_limit = memory_limit
+        self.run_flag: CancelFlag | None = None
+        self.context: TaskContext | None = None
+
+
+class _Current(threading.local):
+    seat: Seat | None = None
+
+
+_current = _Current()
+_detached_scratch = ScratchFolder()
+
+
+def current_context() -> TaskContext:
+    """The context of the task this thread is running, or a fresh detached one.
+
+    >>> current_context().memory_limit is None
+    True
+    """
+    seat = _current.seat
+    if seat is None or seat.run_flag is None:
+        return TaskContext(_detached_scratch, CancelFlag())
+    if seat.context is None:
+        seat.context = TaskContext(seat.scratch, seat.run_flag, seat.memory_limit)
+    return seat.context
+
+
+def current_flag() -> CancelFlag | None:
+    """For executors: the flag of the run whose task this thread is running, if any."""
+    seat = _current.seat
+    return None if seat is None else seat.run_flag
+
+
+def take_seat(seat: Seat | None) -> Seat | None:
+    """For executors: seat this thread; returns the seat to go back to afterwards."""
+    previous = _current.seat
+    _current.seat = seat
+    return previous

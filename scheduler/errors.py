@@ -1,0 +1,40 @@
+"""What the scheduler itself raises.
+
+An error of a task is never wrapped: it reaches the waiter with its own type and traceback, and a
+note that names the task. The classes here are for the scheduler's own complaints, and each is also
+the built-in a caller would expect.
+
+    GraphError(ValueError)             a graph that cannot be built: bad reference, unknown group
+    OutputCountError(ValueError)       a function did not return the parts its group promises
+    HandleError(KeyError)              a result that is not kept (any more) by this executor
+    ExecutorClosedError(RuntimeError)  work for, or a wait on, an executor that has been closed
+    RunCancelledError(CancelledError)  the run was cancelled, by a call or by Ctrl-C
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import CancelledError
+
+
+class GraphError(ValueError):
+    """A task graph was built wrongly; says which task and what it referred to."""
+
+
+class OutputCountError(ValueError):
+    """A function of a group with several outputs returned something else than that many parts."""
+
+
+class HandleError(KeyError):
+    """A handle names a result that this executor does not keep."""
+
+    def __str__(self) -> str:
+        # KeyError prints the repr of its argument; ours is a sentence.
+        return str(self.args[0]) if self.args else ""
+
+
+class ExecutorClosedError(RuntimeError):
+    """The executor has been closed."""
+
+
+class RunCancelledError(CancelledError):
+    """The run was cancelled before it finished."""

@@ -1,0 +1,109 @@
+"""The contract between task graphs and whatever runs them.
+
+An `Executor` takes a graph and the parts that are wanted of it, and gives a `Run` to follow. It
+runs only the tasks that the wanted parts need. Results stay where they were made; a `Handle` names
+one, may be gathered, may be an argument of a later graph, and is kept until it is released.
+
+    with executor:
+        run = executor.submit(graph, [Ref(7)])
+        run.wait()                              # raises what a task raised
+        values = executor.gather(run.handles)
+        executor.release(run.handles)           # run.result() is these three
+
+What every implementation promises (one suite of tests runs over all of them):
+
+* A task's error is raised by `wait` as it was: same type, the task's traceback, plus a note that
+  names the task, its group and the group's note. The first error wins; what has not started then
+  never starts; nothing of a failed or cancelled run is kept.
+* An intermediate result is dropped when its last consumer is done.
+* Ctrl-C in a waiting main thread cancels the run; the executor stays usable.
+* Waiting inside a task for a run on the same executor does not deadlock.
+* A handle may be gathered or used in a graph while its run is still going: that waits for the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Protocol, Self, runtime_checkable
+
+from plait.scheduler.events import Observer
+from plait.scheduler.graph import Handle, Ref, TaskGraph
+
+
+@dataclass(frozen=True, slots=True)
+class TaskMetrics:
+    """What is known of one finished task. `rows` and `bytes` are None unless it reported them."""
+
+    task: int
+    group: int
+    seconds: float
+    rows: int | None = None
+    bytes: int | None = None
+    extra: Mapping[str, object] = field(default_factory=dict)
+
+
+@runtime_checkable
+class Run(Protocol):
+    """One submitted graph."""
+
+    @property
+    def handles(self) -> tuple[Handle, ...]:
+        """A handle for each wanted part, in the order asked for."""
+        ...
+
+    def wait(self, timeout: float | None = None) -> None:
+        """Return when all is done; raise the first error.
+
+        Raises TimeoutError after `timeout` seconds (the run goes on), RunCancelledError if it was
+        cancelled, ExecutorClosedError if its executor was closed before it ended.
+        """
+        ...
+
+    def result(self) -> list[object]:
+        """Wait, gather the wanted values and release them."""
+        ...
+
+    def cancel(self) -> None:
+        """Drop what has not started; what runs is told to stop. No effect on an ended run."""
+        ...
+
+    def metrics(self) -> list[TaskMetrics]:
+        """Measurements of the tasks finished so far, by task id."""
+        ...
+
+
+@runtime_checkable
+class Executor(Protocol):
+    """Something that runs graphs; a context manager that closes itself."""
+
+    @property
+    def workers(self) -> int:
+        """How many tasks run at a time."""
+        ...
+
+    def submit(self, graph: TaskGraph, want: Sequence[Ref], observe: Observer | None = None) -> Run:
+        """Start what the wanted parts need. The graph must not be changed afterwards."""
+        ...
+
+    def gather(self, handles: Sequence[Handle]) -> list[object]:
+        """The values of kept results, in order. HandleError if one is not kept."""
+        ...
+
+    def release(self, handles: Sequence[Handle]) -> None:
+        """Let go of kept results. Releasing twice is no error."""
+        ...
+
+    def close(self) -> None:
+        """Cancel what runs, let go of everything. Closing twice is no error."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None: ...

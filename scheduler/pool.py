@@ -1,0 +1,330 @@
+"""Worker threads and the runs they share.
+
+Every run has its own heap of ready tasks, keyed by its static order; the pool serves them as one
+heap, in which a run that arrives starts at the place where the others are now. Small runs are thus
+not stuck behind big ones, and none starves.
+
+A worker takes the lock once per task: to complete the last and take the next in one go. A ready
+dependent usually has the smallest place, so a worker goes on along its own branch. Under the GIL
+little is gained by finer locks, while waking a thread costs as much as several small tasks;
+therefore
+
+* at most one woken thread is on its way at a time; when it has taken a task and sees more, it
+  wakes the next. Trivial tasks are then mostly run by whoever has the GIL, long ones reach all
+  threads within microseconds;
+* threads are started in the same manner, when there is work and nobody idle;
+* each idle thread sleeps on a lock of its own.
+
+A worker that waits for a run inside a task runs ready tasks of that run meanwhile, and only of
+that run: anything else could keep it long after the run is done, and nest without end. No deadlock
+follows: an unfinished run has a task that is ready, which the waiter takes, or one that runs on
+some thread, which is not waiting or, by the same argument, not waiting for ever.
+
+The threads know the pool, not the executor, so an executor that is forgotten can be collected and
+its finalizer closes the pool. Active runs hold the executor.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+import threading
+import time
+
+from plait.scheduler.context import ScratchFolder, Seat, take_seat
+from plait.scheduler.errors import ExecutorClosedError, RunCancelledError
+from plait.scheduler.local_run import Kept, LocalRun
+
+_log = logging.getLogger(__name__)
+
+# Python on Windows does not let Ctrl-C into a thread that waits for a lock; elsewhere it does. The
+# waiter is woken by the run's end, so this costs no latency.
+_LET_SIGNALS_IN = 0.2
+
+_STEP_ASIDE = 0.00005
+
+_pool_names = itertools.count(1)
+
+
+class _Here(threading.local):
+    """The pool this thread works for."""
+
+    pool: WorkerPool | None = None
+
+
+_here = _Here()
+
+
+class WorkerPool:
+    """Threads that run the tasks of all active runs."""
+
+    def __init__(self, workers: int, scratch: ScratchFolder, memory_limit: int | None) -> None:
+        self.workers = workers
+        self.scratch = scratch
+        # Each task may use an equal share.
+        self.memory_limit = None if memory_limit is None else max(1, memory_limit // workers)
+        self.kept: dict[str, Kept] = {}
+        self.runs: dict[LocalRun, int] = {}  # active run -> place at which it joined
+        self.closed = False
+        self._process = os.getpid()
+        self._name = f"plait-{next(_pool_names)}"
+        # Reentrant: a finalizer that the garbage collector runs in here may cancel a run.
+        self._lock = threading.RLock()
+        self._threads: list[threading.Thread] = []
+        self._idle: list[threading.Lock] = []
+        self._helpers: dict[LocalRun, list[threading.Lock]] = {}
+        self._waking = False
+
+    @property
+    def usable(self) -> bool:
+        """Whether its threads can exist: a forked child has none of them."""
+        return self._process == os.getpid()
+
+    def add(self, run: LocalRun) -> None:
+        """Start a run."""
+        with self._lock:
+            if self.closed:
+                raise ExecutorClosedError("This executor has been closed")
+            if run.ended:
+                return
+            if run.state.remaining:
+                self.runs[run] = max(
+                    [place + r.state.started for r, place in self.runs.items()], default=0
+                )
+                self._wake()
+                return
+            dropped = self._end(run, None)
+        run.announce()
+        del dropped
+
+    def cancel(self, run: LocalRun, error: BaseException | None = None) -> None:
+        """End a run that has not ended yet, by default as cancelled."""
+        with self._lock:
+            if run.ended:
+                return
+            dropped = self._end(run, error or RunCancelledError(f"Run {run.name} was cancelled"))
+        run.announce()
+        del dropped
+
+    def close(self, patience: float) -> None:
+        """Cancel all runs and let the threads end; waits some seconds for tasks that run."""
+        with self._lock:
+            self.closed = True
+            for sleeper in self._idle:
+                sleeper.release()
+            self._idle.clear()
+        for run in list(self.runs):
+            self.cancel(run, ExecutorClosedError("The executor was closed during this run"))
+        self.kept.clear()
+        deadline = time.monotonic() + patience
+        for thread in self._threads:
+            if thread is not threading.current_thread():
+                thread.join(max(0.0, deadline - time.monotonic()))
+
+    def await_run(self, run: LocalRun, timeout: float | None) -> None:
+        """Return when the run is done or the time is over."""
+        if not self.usable:
+            raise ExecutorClosedError("This run belongs to the parent process")
+        deadline = None if timeout is None else time.monotonic() + timeout
+        if _here.pool is self:
+            self._help(run, deadline)
+        # A helper too: the run's end is announced a moment after it is decided.
+        while not run.done.is_set():
+            left = _LET_SIGNALS_IN if deadline is None else deadline - time.monotonic()
+            if left <= 0:
+                return
+            run.done.wait(min(left, _LET_SIGNALS_IN))
+
+    def _help(self, run: LocalRun, deadline: float | None) -> None:
+        """Run tasks of one run until it has ended, inside a task that waits for it."""
+        sleeper = threading.Lock()
+        sleeper.acquire()
+        seat = self._new_seat(threading.current_thread().name)
+        outer = take_seat(seat)
+        try:
+            self._help_until(run, deadline, sleeper, seat)
+        finally:
+            take_seat(outer)
+
+    def _help_until(
+        self, run: LocalRun, deadline: float | None, sleeper: threading.Lock, seat: Seat
+    ) -> None:
+        while not run.ended and (deadline is None or time.monotonic() < deadline):
+            with self._lock:
+                task = self._take_of(run)
+                if task < 0 and not run.ended:
+                    self._helpers.setdefault(run, []).append(sleeper)
+            if task >= 0:
+                self._run_task(run, task, seat)
+            elif not run.ended:
+                left = -1.0 if deadline is None else max(0.0, deadline - time.monotonic())
+                sleeper.acquire(timeout=left)
+                with self._lock:
+                    self._forget_helper(run, sleeper)
+
+    def _new_seat(self, worker: str) -> Seat:
+        return Seat(worker, self.scratch, self.memory_limit)
+
+    def _forget_helper(self, run: LocalRun, sleeper: threading.Lock) -> None:
+        helpers = self._helpers.get(run, [])
+        if sleeper in helpers:
+            helpers.remove(sleeper)
+        elif not sleeper.locked():  # woken just after its time was over
+            sleeper.acquire()
+        if not helpers:
+            self._helpers.pop(run, None)
+
+    def _work(self, worker: str) -> None:
+        """What a thread does all its life."""
+        _here.pool = self
+        seat = self._new_seat(worker)
+        take_seat(seat)
+        sleeper = threading.Lock()
+        sleeper.acquire()
+        arriving = True
+        while True:
+            with self._lock:
+                if arriving:
+                    self._waking = False
+                if self.closed:
+                    return
+                step = self._take()
+                if step is None:
+                    self._idle.append(sleeper)
+            if step is None:
+                sleeper.acquire()
+                arriving = True
+                continue
+            arriving = False
+            while step is not None:
+                step = self._run_task_and_take(*step, seat)
+
+    def _run_task_and_take(
+        self, run: LocalRun, task: int, seat: Seat
+    ) -> tuple[LocalRun, int] | None:
+        result, error = run.execute(task, seat)
+        if not self._lock.acquire(False):
+            self._contend()
+        try:
+            dropped, ended = self._settle(run, task, result, error)
+            step = self._take()
+            if self._helpers:
+                self._wake_helper(run)
+        finally:
+            self._lock.release()
+        if ended:
+            run.announce()
+        del dropped, result
+        return step
+
+    def _run_task(self, run: LocalRun, task: int, seat: Seat) -> None:
+        result, error = run.execute(task, seat)
+        with self._lock:
+            dropped, ended = self._settle(run, task, result, error)
+            self._wake()
+        if ended:
+            run.announce()
+        del dropped, result
+
+    def _contend(self) -> None:
+        """Get the lock when somebody has it."""
+        # Who queues for a lock becomes its owner while still waiting for the GIL, so that the
+        # thread that has the GIL blocks on its next task, and from then on every task costs a
+        # switch of threads. Stepping aside lets the present owner, who was interrupted, finish.
+        for _ in range(100):
+            time.sleep(_STEP_ASIDE)
+            if self._lock.acquire(False):
+                return
+        self._lock.acquire()
+
+    def _settle(
+        self, run: LocalRun, task: int, result: object, error: BaseException | None
+    ) -> tuple[list[object], bool]:
+        """Under the lock: note how a task ended. Dropped values, and whether its run ended."""
+        if run.ended:
+            return [], False
+        if error is None:
+            dropped = run.state.complete(task, result)
+            if run.state.remaining:
+                return dropped, False
+            return dropped + self._end(run, None), True
+        if run.may_retry(task, error):
+            run.state.restart(task)
+            return [], False
+        return self._end(run, error), True
+
+    def _end(self, run: LocalRun, error: BaseException | None) -> list[object]:
+        """Under the lock: end a run, keep its results, wake those who help it."""
+        dropped, kept = run.end(error)
+        if kept:
+            self.kept[run.name] = kept
+        self.runs.pop(run, None)
+        for sleeper in self._helpers.pop(run, ()):
+            sleeper.release()
+        return dropped
+
+    def _take(self) -> tuple[LocalRun, int] | None:
+        """Under the lock: the task that should run next, of any run."""
+        runs = self.runs
+        best: LocalRun | None = None
+        if len(runs) == 1:
+            (best,) = runs
+        elif runs:
+            best = self._foremost()
+        if best is None:
+            return None
+        task = best.state.start_next()
+        if task < 0:
+            return None
+        if not self._waking and (self._idle or len(self._threads) < self.workers):
+            self._wake()
+        return best, task
+
+    def _foremost(self) -> LocalRun | None:
+        """Under the lock: the run with the foremost task that may start now."""
+        best, best_place = None, -1
+        for run, joined in self.runs.items():
+            head = run.state.head()
+            if head >= 0 and (best is None or joined + head < best_place):
+                best, best_place = run, joined + head
+        return best
+
+    def _take_of(self, run: LocalRun) -> int:
+        """Under the lock: the next task of one run, -1 if none may start."""
+        if run.ended:
+            return -1
+        task = run.state.start_next()
+        if task >= 0:
+            self._wake_helper(run)
+            self._wake()
+        return task
+
+    def _wake(self) -> None:
+        """Under the lock: get one more thread going if there is work for it."""
+        if self._waking or all(run.state.head() < 0 for run in self.runs):
+            return
+        if self._idle:
+            self._waking = True
+            self._idle.pop().release()
+        elif len(self._threads) < self.workers:
+            self._start_thread()
+
+    def _wake_helper(self, run: LocalRun) -> None:
+        helpers = self._helpers.get(run)
+        if helpers and run.state.head() >= 0:
+            helpers.pop().release()
+
+    def _start_thread(self) -> None:
+        worker = f"{self._name}-{len(self._threads) + 1}"
+        thread = threading.Thread(target=self._work, args=(worker,), name=worker, daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # the system has no more threads for us
+            if not self._threads:
+                raise
+            _log.warning("Going on with %d of %d threads", len(self._threads), self.workers)
+            self.workers = len(self._threads)
+            return
+        self._waking = True
+        self._threads.append(thread)
