@@ -1,0 +1,291 @@
+"""Profiles of columns, and what part of the rows passes a predicate.
+
+A `Profile` is what the estimator carries of a column through a plan. Its `domain` is the number of
+different values the column has *where it comes from*, before any filter: joins compare domains, and
+a domain cut down by a filter elsewhere would make every join look like one that loses nothing.
+
+Guesses where nothing is known are of the size that DuckDB and textbooks use; conjuncts on one
+column narrow its range one after the other, those on several columns are multiplied with growing
+roots, since columns are seldom as independent as a product would have it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import Any
+
+from plait.planner import types as t
+from plait.planner.expr import Call, Cast, Column, Expr, Literal, conjuncts
+from plait.planner.predicates import MIRRORED, keeps_values, references
+
+EQUAL = 0.05  # col = constant, number of values unknown
+RANGE = 0.3  # col < constant, bounds unknown
+COLUMNS = 0.5  # one column < another
+LIKE = 0.05
+OTHER = 0.3  # any other condition
+LEAST = 1e-6
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What is known or guessed of one column.
+
+    minimum, maximum   bounds, as in ColumnStatistics
+    domain     number of different values at its origin; None if unknown
+    sure       the domain was counted; else it is an upper bound (from rows or the value range)
+    nulls      part of the rows that is NULL; None if unknown
+    width      average bytes of a value
+    origin     the table or grouping it comes from, and how many rows that has
+    likely     a guessed interval of most values, of computed columns without bounds
+    """
+
+    minimum: Any = None
+    maximum: Any = None
+    domain: float | None = None
+    sure: bool = False
+    nulls: float | None = None
+    width: float = 8.0
+    origin: tuple[int, float] = (0, 1e12)
+    likely: tuple[float, float] | None = None
+
+    @property
+    def unique(self) -> bool:
+        """Whether nearly every row of its origin has a value of its own."""
+        return self.domain is not None and self.domain >= 0.9 * self.origin[1]
+
+
+UNKNOWN = Profile()
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Rows and column profiles of a plan's result."""
+
+    rows: float
+    columns: dict[str, Profile] = field(default_factory=dict)
+    exact: bool = False
+
+    def profile(self, expr: Expr) -> Profile:
+        """The profile of an expression over these columns."""
+        match expr:
+            case Column(name):
+                return self.columns.get(name, UNKNOWN)
+            case Literal(value):
+                return Profile(
+                    value, value, 1.0, sure=True, nulls=0.0 if value is not None else 1.0
+                )
+            case Cast(x, dtype):
+                below = self.profile(x)
+                if keeps_values(x.dtype, dtype):
+                    return below
+                return replace(below, minimum=None, maximum=None, sure=False)
+            case Call("year", (x,)):
+                below = self.profile(x)
+                low, high = (getattr(v, "year", None) for v in (below.minimum, below.maximum))
+                domain = None if low is None or high is None else high - low + 1.0
+                return Profile(low, high, domain, nulls=below.nulls)
+        if expr.dtype == t.BOOL:
+            return Profile(domain=2.0, width=1.0)
+        names = references(expr)
+        if not names:
+            return Profile(domain=1.0)
+        # a function of columns has no more values than they have together
+        domain, origin, width = 1.0, (0, 1e12), type_width(expr)
+        for name in names:
+            below = self.columns.get(name, UNKNOWN)
+            if below.domain is None:
+                return Profile(width=width)
+            domain, origin = domain * below.domain, below.origin
+        return Profile(domain=min(domain, origin[1]), width=width, origin=origin)
+
+
+def type_width(expr: Expr) -> float:
+    """The bytes of a value of the expression's type."""
+    try:
+        return float(max(1, expr.dtype.bit_width // 8))
+    except ValueError:
+        return 20.0
+
+
+def as_number(value: Any) -> float | None:
+    """A value's place on a line, for interpolation; None for what has none."""
+    match value:
+        case bool() | None:
+            return None
+        case int() | float() | Decimal():
+            number = float(value)
+            return number if number == number else None
+        case dt.datetime():
+            whole = value.toordinal() * 86400.0
+            return whole + value.hour * 3600 + value.minute * 60 + value.second
+        case dt.date():
+            return value.toordinal() * 86400.0
+        case dt.timedelta():
+            return value.total_seconds()
+    return None
+
+
+def guessed_domain(low: Any, high: Any, rows: float) -> float | None:
+    """At most how many values lie within bounds; None when they can't be counted."""
+    if low is None or high is None:
+        return None
+    if low == high:
+        return 1.0
+    match low, high:
+        case bool(), bool():
+            return 2.0
+        case int(), int():
+            return min(rows, high - low + 1.0)
+        case dt.datetime(), dt.datetime():
+            return min(rows, max(1.0, (high - low).total_seconds()))
+        case dt.date(), dt.date():
+            return min(rows, (high - low).days + 1.0)
+        case Decimal(), Decimal():
+            exponent = min(int(low.as_tuple().exponent), int(high.as_tuple().exponent), 0)
+            return min(rows, float(high - low) * 10.0**-exponent + 1.0)
+    return None
+
+
+def apply_filter(estimate: Estimate, predicate: Expr) -> Estimate:
+    """The estimate of the rows that pass a conjunction."""
+    columns = dict(estimate.columns)
+    state = Estimate(estimate.rows, columns)
+    parts = []
+    for part in conjuncts(predicate):
+        parts.append((_column_of(part), selectivity(part, state)))
+        _narrow(columns, part)
+    rows = max(estimate.rows * combine(parts), min(1.0, estimate.rows))
+    return Estimate(rows, columns)
+
+
+def _column_of(part: Expr) -> str:
+    """What groups conjuncts: those on the same single column narrow each other exactly."""
+    names = references(part)
+    return next(iter(names)) if len(names) == 1 else str(part)
+
+
+def combine(parts: Iterable[tuple[str, float]]) -> float:
+    """The selectivity of a conjunction: each further column counts a little less."""
+    by_column: dict[str, float] = {}
+    for column, s in parts:
+        by_column[column] = by_column.get(column, 1.0) * s
+    result, exponent = 1.0, 1.0
+    for s in sorted(by_column.values()):
+        result *= max(s, LEAST) ** exponent
+        exponent = max(0.4, exponent - 0.15)
+    return result
+
+
+def _narrow(columns: dict[str, Profile], part: Expr) -> None:
+    """Note in the profiles what a conjunct that holds tells of its column."""
+    match part:
+        case Call(op, (Literal(value), x)) if op in MIRRORED and not isinstance(x, Literal):
+            _narrow(columns, Call(MIRRORED[op], (x, Literal(value, x.dtype)), t.BOOL))
+        case Call("equal", (Column(name), Literal(value))) if value is not None:
+            old = columns.get(name, UNKNOWN)
+            columns[name] = replace(old, minimum=value, maximum=value, nulls=0.0)
+        case Call("less" | "less_equal", (Column(name), Literal(value))) if value is not None:
+            old = columns.get(name, UNKNOWN)
+            if _below(value, old.maximum):
+                columns[name] = replace(old, maximum=value, nulls=0.0)
+        case Call("greater" | "greater_equal", (Column(name), Literal(value))) if value is not None:
+            old = columns.get(name, UNKNOWN)
+            if old.minimum is None or _below(old.minimum, value):
+                columns[name] = replace(old, minimum=value, nulls=0.0)
+        case Call("is_not_null", (Column(name),)):
+            columns[name] = replace(columns.get(name, UNKNOWN), nulls=0.0)
+
+
+def _below(a: Any, b: Any) -> bool:
+    if b is None:
+        return True
+    try:
+        return bool(a < b)
+    except TypeError:
+        return False
+
+
+def selectivity(e: Expr, of: Estimate) -> float:
+    """The part of the rows for which a boolean expression is true."""
+    match e:
+        case Literal(value):
+            return 1.0 if value is True else 0.0
+        case Call("and", _):
+            return combine((_column_of(p), selectivity(p, of)) for p in conjuncts(e))
+        case Call("or", args):
+            miss = 1.0
+            for a in args:
+                miss *= 1.0 - selectivity(a, of)
+            return 1.0 - miss
+        case Call("not", (x,)):
+            return max(LEAST, 1.0 - selectivity(x, of))
+        case Call("coalesce", (x, *_)):
+            return selectivity(x, of)
+        case Call("is_null" | "is_not_null" as function, (x,)):
+            nulls = of.profile(x).nulls
+            part = 0.05 if nulls is None else nulls
+            return part if function == "is_null" else 1.0 - part
+        case Call("in", (x, *values)):
+            return min(1.0, sum(_equal(x, v, of) for v in values))
+        case Call("equal" | "is_not_distinct", (a, b)):
+            return _equal(a, b, of)
+        case Call("not_equal" | "is_distinct", (a, b)):
+            return 1.0 - _equal(a, b, of)
+        case Call("less" | "less_equal" | "greater" | "greater_equal" as function, (a, b)):
+            return _range(function, a, b, of)
+        case Call("like" | "ilike" | "starts_with" | "ends_with" | "contains", _):
+            return LIKE
+        case Column():
+            return 0.5
+    return OTHER
+
+
+def _equal(a: Expr, b: Expr, of: Estimate) -> float:
+    if isinstance(a, Literal):
+        a, b = b, a
+    x = of.profile(a)
+    if isinstance(b, Literal):
+        if b.value is None or _outside(b.value, x):
+            return 0.0
+        if x.domain is not None:
+            return 1.0 / max(1.0, x.domain)
+        return min(EQUAL if x.origin[1] > 100 else 2.0 / max(2.0, x.origin[1]), 0.5)
+    y = of.profile(b)
+    known = [p.domain for p in (x, y) if p.domain is not None]
+    return 1.0 / max(1.0, *known) if known else 0.1
+
+
+def _outside(value: Any, p: Profile) -> bool:
+    below = p.minimum is not None and _below(value, p.minimum)
+    return below or (p.maximum is not None and _below(p.maximum, value))
+
+
+def _range(function: str, a: Expr, b: Expr, of: Estimate) -> float:
+    if isinstance(a, Literal):
+        function, a, b = MIRRORED[function], b, a
+    if not isinstance(b, Literal):
+        return COLUMNS
+    x = of.profile(a)
+    low, high, at = as_number(x.minimum), as_number(x.maximum), as_number(b.value)
+    if (low is None or high is None) and x.likely is not None:
+        low, high = x.likely
+    if low is None or high is None or at is None:
+        return RANGE
+    if x.domain is not None and isinstance(x.minimum, int | dt.date) and high > low:
+        # whole values: `<= 5` has one value more than `< 5`
+        step = 86400.0 if isinstance(x.minimum, dt.date) else 1.0
+        if function in ("less_equal", "greater"):
+            at += step
+        high += step
+    if high <= low:
+        return 1.0 if _holds(function, low, at) else 0.0
+    below = min(1.0, max(0.0, (at - low) / (high - low)))
+    part = below if function in ("less", "less_equal") else 1.0 - below
+    return min(1.0, max(part, 1e-5))
+
+
+def _holds(function: str, value: float, at: float) -> bool:
+    return value <= at if function in ("less", "less_equal") else value >= at
