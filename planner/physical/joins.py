@@ -1,6 +1,6 @@
 """Joins to hash joins: which side is built, and whether it is broadcast or both are shuffled.
 
-The probe side streams through its stage; the build side is a stage of its own. A build side within the
+The probe side streams through its stage; the build side is a stage of its own. A build side in the
 broadcast limit is made into one table that all probe tasks share. Larger ones, and full joins,
 bring both sides together by the hash of the keys, one table a partition.
 """

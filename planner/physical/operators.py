@@ -65,11 +65,14 @@ class ReadStage(PhysicalOp):
               its task i alone if that stage keeps its partitions; several stages follow each other
     all       every partition gets everything, in order
     table     every partition gets the one join table that a BuildTable stage made
+
+    `first` is added to the partition's number: a wave runs some partitions only.
     """
 
     schema: Schema
     stages: tuple[int, ...]
     how: str
+    first: int = 0
 
     def label(self) -> str:
         return f"ReadStage {_listed(self.stages)} {self.how}"
@@ -99,7 +102,8 @@ class Compute(PhysicalOp):
         where = f" where {self.predicate}" if self.predicate is not None else ""
         if self.columns is None:
             return f"Compute{where}"
-        return f"Compute {_listed(e if str(e) == n else f'{e} AS {n}' for n, e in self.columns)}{where}"
+        columns = _listed(e if str(e) == n else f"{e} AS {n}" for n, e in self.columns)
+        return f"Compute {columns}{where}"
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -145,6 +145,8 @@ class StagePlanner:
         """All rows, in order, in one partition."""
         if piece.partitions == 1:
             return piece
+        if isinstance(piece.op, ReadStage):
+            return replace(piece, op=replace(piece.op, how="all"), partitions=1)
         stage = self.cut(piece, Output(), logical)
         return Piece(ReadStage(piece.op.schema, (stage,), "all"), 1, rows=piece.rows)
 

@@ -1,0 +1,169 @@
+"""Expr over one batch: the vectorised tier's interpreter.
+
+Equal sub-expressions are worked out once a batch. CASE branches that may raise (a cast, a
+division) are computed only over the rows that reach them, as SQL asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from plait.engine import batches
+from plait.engine.kernels.cast import cast
+from plait.engine.kernels.registry import KERNELS
+from plait.errors import PlanError
+from plait.planner.expr import Call, Case, Cast, Column, Expr, Literal, columns_of
+
+Value = pa.Array | pa.Scalar
+
+
+class Evaluator:
+    """Expressions over one batch, remembering what was computed."""
+
+    def __init__(self, batch: pa.RecordBatch) -> None:
+        self.batch = batch
+        self._known: dict[Expr, Value] = {}
+
+    def array(self, expr: Expr) -> pa.Array:
+        """The expression's values, one for each row."""
+        value = self.value(expr)
+        if isinstance(value, pa.Array):
+            return value
+        return repeat(value, self.batch.num_rows)
+
+    def value(self, expr: Expr) -> Value:
+        """The expression's values, or one scalar when they are all the same constant."""
+        match expr:
+            case Column(name):
+                return batches.column(self.batch, name)
+            case Literal():
+                return scalar(expr)
+        known = self._known.get(expr)
+        if known is None:
+            known = self._known[expr] = self._compute(expr)
+        return known
+
+    def _compute(self, expr: Expr) -> Value:
+        match expr:
+            case Call(function, args, dtype):
+                values = [self.value(a) for a in args]
+                if any(isinstance(v, pa.Array) for v in values):
+                    return KERNELS[function](values, dtype)
+                rows = self.batch.num_rows if not args else 1
+                if not args:  # random(), uuid(): one value a row; a constant has no rows to know
+                    return KERNELS[function]([pa.nulls(rows)], dtype)
+                return KERNELS[function]([repeat(v, 1) for v in values], dtype)[0]
+            case Cast(inner, dtype, try_):
+                value = self.value(inner)
+                if isinstance(value, pa.Array):
+                    return cast(value, dtype, try_)
+                return cast(repeat(value, 1), dtype, try_)[0]
+            case Case():
+                return self._case(expr)
+        raise PlanError(f"{type(expr).__name__} cannot be computed row by row: {expr}")
+
+    def _case(self, expr: Case) -> pa.Array:
+        if all(_cannot_raise(e) for e in expr.children()):
+            return self._case_eager(expr)
+        return self._case_lazy(expr)
+
+    def _case_eager(self, expr: Case) -> pa.Array:
+        result: Value = self._branch(expr.otherwise, expr.dtype)
+        for when, then in reversed(expr.branches):
+            mask = pc.fill_null(self.array(when), False)
+            result = pc.if_else(mask, *_same_encoding(self._branch(then, expr.dtype), result, expr))
+        return result if isinstance(result, pa.Array) else repeat(result, self.batch.num_rows)
+
+    def _branch(self, expr: Expr, dtype: pa.DataType) -> Value:
+        value = self.value(expr)
+        if pa.types.is_dictionary(value.type):
+            assert isinstance(value, pa.Array)
+            return batches.decode(value, dtype)
+        return value
+
+    def _case_lazy(self, expr: Case) -> pa.Array:
+        """Each branch over the rows that no earlier condition took."""
+        needed = sorted(columns_of(expr))
+        left = np.arange(self.batch.num_rows)
+        rest = self.batch.select(needed)
+        positions: list[np.ndarray[Any, Any]] = []
+        parts: list[pa.Array] = []
+        for when, then in expr.branches:
+            mask = pc.fill_null(Evaluator(rest).array(when), False)
+            taken = batches.filter_rows(rest, mask)
+            parts.append(batches.decode(Evaluator(taken).array(then), expr.dtype))
+            chosen = mask.to_numpy(zero_copy_only=False)
+            positions.append(left[chosen])
+            left = left[~chosen]
+            rest = batches.filter_rows(rest, pc.invert(mask))
+        parts.append(batches.decode(Evaluator(rest).array(expr.otherwise), expr.dtype))
+        positions.append(left)
+        order = np.empty(self.batch.num_rows, np.int64)
+        order[np.concatenate(positions)] = np.arange(self.batch.num_rows)
+        return pa.concat_arrays(parts).take(pa.array(order))
+
+
+def _same_encoding(a: Value, b: Value, expr: Case) -> tuple[Value, Value]:
+    if a.type == b.type:
+        return a, b
+    both = [v if isinstance(v, pa.Array) else repeat(v, 1) for v in (a, b)]
+    decoded = [batches.decode(v, expr.dtype) for v in both]
+    pairs = zip((a, b), decoded, strict=True)
+    first, second = (d if isinstance(v, pa.Array) else d[0] for v, d in pairs)
+    return first, second
+
+
+_SAFE_CALLS = frozenset(
+    "equal not_equal less less_equal greater greater_equal is_distinct is_not_distinct and or not "
+    "is_null is_not_null coalesce in like ilike starts_with ends_with contains".split()  # noqa: SIM905
+)
+
+
+@lru_cache(maxsize=4096)
+def _cannot_raise(expr: Expr) -> bool:
+    """Whether computing the expression over rows it is not meant for can do no harm."""
+    return all(
+        isinstance(e, Column | Literal) or (isinstance(e, Call) and e.function in _SAFE_CALLS)
+        for e in expr.walk()
+    )
+
+
+@lru_cache(maxsize=4096)
+def scalar(literal: Literal) -> pa.Scalar:
+    """A constant as an Arrow scalar."""
+    value = list(literal.value) if isinstance(literal.value, tuple) else literal.value
+    if isinstance(literal.value, pa.MonthDayNano):
+        value = literal.value
+    return pa.scalar(value, literal.dtype)
+
+
+def repeat(value: pa.Scalar, rows: int) -> pa.Array:
+    """An array of one value."""
+    if not value.is_valid:
+        return pa.nulls(rows, value.type)
+    if pa.types.is_string(value.type) and rows > 16:
+        codes = pa.array(np.zeros(rows, np.int8))
+        return pa.DictionaryArray.from_arrays(codes, pa.array([value.as_py()], value.type))
+    return pa.repeat(value, rows)
+
+
+def constant(expr: Expr) -> Literal:
+    """The value of an expression without columns, for constant folding; errors are raised."""
+    array = batches.decode(Evaluator(batches.without_columns(1)).array(expr), expr.dtype)
+    value = array[0].as_py()
+    return Literal(tuple(value) if isinstance(value, list) else value, expr.dtype)
+
+
+def evaluate(exprs: Sequence[Expr], batch: pa.RecordBatch) -> list[pa.Array]:
+    """Several expressions over one batch; equal parts are computed once."""
+    evaluator = Evaluator(batch)
+    return [evaluator.array(e) for e in exprs]
+
+
+__all__ = ["Evaluator", "constant", "evaluate", "repeat", "scalar"]

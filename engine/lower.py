@@ -1,0 +1,93 @@
+"""Stages to a task graph: one group a stage, one task a partition.
+
+Inputs that were made by an earlier graph come as handles, the others as references.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from plait.engine.fragment import Fragment, readers
+from plait.planner.physical.operators import ReadStage, ScanSplits
+from plait.planner.physical.stages import Stage
+from plait.scheduler.graph import Handle, Ref, TaskGraph, TaskGroup
+
+Item = Ref | Handle
+
+
+@dataclass(frozen=True)
+class Produced:
+    """What a stage gives: for each of its tasks, its parts."""
+
+    tasks: tuple[tuple[Item, ...], ...]
+    hashed: bool
+
+    def part(self, number: int) -> list[Item]:
+        """What partition `number` of a reader gets."""
+        if self.hashed:
+            return [parts[number] for parts in self.tasks]
+        return list(self.tasks[number])
+
+    @property
+    def partitions(self) -> int:
+        return len(self.tasks[0]) if self.hashed and self.tasks else len(self.tasks)
+
+    def all(self) -> list[Item]:
+        """Everything, in order."""
+        return [item for parts in self.tasks for item in parts]
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """A task graph and where the stages' tasks are in it."""
+
+    graph: TaskGraph
+    produced: Mapping[int, Produced]
+    group_stage: tuple[int, ...]
+
+
+def lower(stages: Sequence[Stage], earlier: Mapping[int, Produced]) -> Lowered:
+    """The task graph of some stages, given what stages of earlier graphs produced."""
+    graph = TaskGraph()
+    produced: dict[int, Produced] = dict(earlier)
+    for stage in stages:
+        outputs = stage.output.parts if stage.output.kind == "hash" else 1
+        group = graph.add_group(
+            TaskGroup(
+                f"{stage.id} {stage.root.label().split(' ')[0]}",
+                Fragment(stage),
+                note=str(stage),
+                source=stage.source,
+                outputs=outputs,
+            )
+        )
+        tasks = [
+            graph.add_task(group, _arguments(stage, partition, produced))
+            for partition in range(stage.partitions)
+        ]
+        refs = tuple(tuple(Ref(t, p) for p in range(outputs)) for t in tasks)
+        produced[stage.id] = Produced(refs, stage.output.kind == "hash")
+    return Lowered(graph, produced, tuple(s.id for s in stages))
+
+
+def _arguments(stage: Stage, partition: int, produced: Mapping[int, Produced]) -> list[object]:
+    arguments: list[object] = [partition]
+    for _, op in readers(stage.root):
+        if isinstance(op, ScanSplits):
+            arguments.append(op.partitions[partition])
+        elif isinstance(op, ReadStage):
+            arguments.append(_inputs(op, partition, produced))
+    return arguments
+
+
+def _inputs(op: ReadStage, partition: int, produced: Mapping[int, Produced]) -> list[Item]:
+    if op.how in ("all", "table"):
+        return [item for s in op.stages for item in produced[s].all()]
+    partition += op.first
+    for s in op.stages:
+        count = produced[s].partitions
+        if partition < count:
+            return produced[s].part(partition)
+        partition -= count
+    raise AssertionError(f"{op.label()} has no partition {partition}")

@@ -1,0 +1,58 @@
+"""What each operator of a task did: rows, bytes, batches and seconds, measured as batches pass.
+
+Operators are numbered by their place in the stage's tree (`PhysicalOp.walk`). The seconds of an
+operator include those of its inputs as measured; `explain` subtracts them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+
+@dataclass
+class OperatorMetrics:
+    """Of one operator in one task, or summed over tasks."""
+
+    rows: int = 0
+    bytes: int = 0
+    seconds: float = 0.0
+
+    def add(self, other: OperatorMetrics) -> None:
+        """Add another task's figures."""
+        self.rows += other.rows
+        self.bytes += other.bytes
+        self.seconds += other.seconds
+
+
+class Meter:
+    """Collects the metrics of the operators of one task."""
+
+    def __init__(self) -> None:
+        self.operators: dict[int, OperatorMetrics] = {}
+
+    def follow(self, number: int, rows: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """The same batches, counted and timed."""
+        metrics = self.operators.setdefault(number, OperatorMetrics())
+        clock = time.perf_counter
+        while True:
+            start = clock()
+            batch = next(rows, None)
+            metrics.seconds += clock() - start
+            if batch is None:
+                return
+            metrics.rows += batch.num_rows
+            metrics.bytes += batch.nbytes
+            yield batch
+
+
+def total(parts: Iterator[Mapping[int, OperatorMetrics]]) -> dict[int, OperatorMetrics]:
+    """The sum over tasks."""
+    result: dict[int, OperatorMetrics] = {}
+    for part in parts:
+        for number, metrics in part.items():
+            result.setdefault(number, OperatorMetrics()).add(metrics)
+    return result

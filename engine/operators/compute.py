@@ -1,0 +1,55 @@
+"""Compute: filter a batch, then work out columns.
+
+Conjuncts are tried one after the other; once few rows are left the batch is cut down before the
+next one, so that the later conditions see few rows.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from plait.engine import batches
+from plait.engine.kernels.evaluate import Evaluator
+from plait.planner.expr import columns_of, conjuncts
+from plait.planner.physical.operators import Compute
+
+_CUT_BELOW = 0.5  # of the rows left: cut the batch now rather than at the end
+
+
+def compute(op: Compute, batch: pa.RecordBatch) -> pa.RecordBatch | None:
+    """The rows of one batch; None when no row is left."""
+    if op.predicate is not None:
+        kept = filter_batch(op, batch)
+        if kept is None:
+            return None
+        batch = kept
+    if op.columns is None:
+        return batch
+    evaluator = Evaluator(batch)
+    columns = [evaluator.array(e) for _, e in op.columns]
+    return batches.make([n for n, _ in op.columns], columns, batch.num_rows)
+
+
+def filter_batch(op: Compute, batch: pa.RecordBatch) -> pa.RecordBatch | None:
+    """The rows for which the predicate is true, with the columns that are still needed."""
+    parts = conjuncts(op.predicate)
+    needed = None if op.columns is None else columns_of([e for _, e in op.columns])
+    mask: pa.Array | None = None
+    evaluator = Evaluator(batch)
+    for number, part in enumerate(parts):
+        true = evaluator.array(part)
+        mask = true if mask is None else pc.and_kleene(mask, true)
+        left = pc.sum(mask).as_py() or 0
+        if not left:
+            return None
+        last = number == len(parts) - 1
+        if left == batch.num_rows:
+            mask = None
+        elif last or left < _CUT_BELOW * batch.num_rows:
+            if needed is not None:
+                keep = needed | columns_of(parts[number + 1 :])
+                batch = batch.select([n for n in batch.schema.names if n in keep])
+            batch = batches.filter_rows(batch, mask)
+            mask, evaluator = None, Evaluator(batch)
+    return batch

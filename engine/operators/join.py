@@ -1,0 +1,293 @@
+"""Joins: batches of a probe side against a table of the build side.
+
+A `JoinTable` holds the build rows and, made on first use, an index for each set of keys it is
+asked for. All kinds come from one thing, the matching pairs (probe row, build row): by key codes,
+or every pair when there are no keys; then the residual condition keeps those for which it is true.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from plait.engine import batches
+from plait.engine.kernels.evaluate import Evaluator
+from plait.engine.kernels.hash_table import HashTable, Index
+from plait.engine.kernels.keys import Bools, KeyCoder
+from plait.errors import ScalarSubqueryError
+from plait.planner.physical.operators import HashJoin
+from plait.planner.schema import Schema
+
+_PAIRS_AT_ONCE = 1 << 20  # pairs of a join without keys that are looked at together
+
+
+class JoinTable:
+    """The rows of a build side, with indexes over their keys. Shared by tasks, so locked."""
+
+    def __init__(self, batch: pa.RecordBatch) -> None:
+        self.batch = batch
+        self._indexes: dict[Any, tuple[KeyCoder, HashTable]] = {}
+        self._lock = threading.Lock()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"batch": self.batch}  # indexes are made again where they are used
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state["batch"])  # type: ignore[misc]
+
+    def index(self, keys: Sequence[str], null_safe: Sequence[bool]) -> tuple[KeyCoder, HashTable]:
+        """The index over some columns."""
+        name = (tuple(keys), tuple(null_safe))
+        with self._lock:
+            if name not in self._indexes:
+                columns = [batches.column(self.batch, k) for k in keys]
+                coder = KeyCoder(columns, null_safe)
+                self._indexes[name] = coder, HashTable(coder.codes(columns), coder.span)
+            return self._indexes[name]
+
+
+class Prober:
+    """One HashJoin over one build table, fed batch by batch."""
+
+    def __init__(self, op: HashJoin, table: JoinTable) -> None:
+        self.op, self.table = op, table
+        self._matched_build = np.zeros(table.batch.num_rows, bool) if op.kind == "full" else None
+
+    def probe(self, batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+        """The join's rows for a batch of the probe side."""
+        match self.op.kind:
+            case "inner":
+                for probe, build in self._pairs(batch):
+                    if len(probe):
+                        yield self._joined(batch, probe, build)
+            case "left" | "single" | "full":
+                yield self._outer(batch)
+            case "semi" | "anti" | "mark":
+                yield self._marked(batch)
+
+    def rest(self) -> Iterator[pa.RecordBatch]:
+        """After the last batch: build rows that nothing matched, for a full join."""
+        if self._matched_build is None:
+            return
+        build = np.flatnonzero(~self._matched_build)
+        if len(build):
+            nothing = batches.empty(self.op.probe.schema)
+            yield self._joined(nothing, np.full(len(build), -1), build)
+
+    # ------------------------------------------------------------------------------------ pairs
+
+    def _pairs(self, batch: pa.RecordBatch) -> Iterator[tuple[Index, Index]]:
+        op = self.op
+        if not op.probe_keys:
+            yield from self._every_pair(batch)
+            return
+        probe, build = self._keyed_pairs(batch, op.probe_keys, op.build_keys, op.null_safe)
+        yield self._filtered(batch, probe, build)
+
+    def _keyed_pairs(
+        self,
+        batch: pa.RecordBatch,
+        probe_keys: Sequence[str],
+        build_keys: Sequence[str],
+        null_safe: Sequence[bool],
+    ) -> tuple[Index, Index]:
+        coder, table = self.table.index(build_keys, null_safe)
+        codes = coder.codes([batches.column(batch, k) for k in probe_keys])
+        return table.matches(codes)
+
+    def _every_pair(self, batch: pa.RecordBatch) -> Iterator[tuple[Index, Index]]:
+        many = self.table.batch.num_rows
+        if not many:
+            return
+        step = max(1, _PAIRS_AT_ONCE // many)
+        for start in range(0, batch.num_rows, step):
+            rows = np.arange(start, min(start + step, batch.num_rows))
+            probe = np.repeat(rows, many)
+            build = np.tile(np.arange(many), len(rows))
+            yield self._filtered(batch, probe, build)
+
+    def _filtered(self, batch: pa.RecordBatch, probe: Index, build: Index) -> tuple[Index, Index]:
+        """The pairs for which the residual condition is true."""
+        if self.op.residual is None or not len(probe):
+            return probe, build
+        mask = self._residual(batch, probe, build)
+        true = np.asarray(pc.fill_null(mask, False).to_numpy(zero_copy_only=False))
+        return probe[true], build[true]
+
+    def _residual(self, batch: pa.RecordBatch, probe: Index, build: Index) -> pa.Array:
+        assert self.op.residual is not None
+        pairs = self._columns_of_pairs(batch, probe, build)
+        return Evaluator(pairs).array(self.op.residual)
+
+    def _columns_of_pairs(
+        self, batch: pa.RecordBatch, probe: Index, build: Index
+    ) -> pa.RecordBatch:
+        from_probe = _take(batch, batch.schema.names, probe)
+        others = [n for n in self.table.batch.schema.names if n not in set(batch.schema.names)]
+        from_build = _take(self.table.batch, others, build)
+        names = [*batch.schema.names, *others]
+        return batches.make(names, [*from_probe, *from_build], len(probe))
+
+    # ------------------------------------------------------------------------------------ kinds
+
+    def _all_pairs(self, batch: pa.RecordBatch) -> tuple[Index, Index]:
+        found = list(self._pairs(batch))
+        if not found:
+            return np.empty(0, np.int64), np.empty(0, np.int64)
+        if len(found) == 1:
+            return found[0]
+        return np.concatenate([p for p, _ in found]), np.concatenate([b for _, b in found])
+
+    def _outer(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        probe, build = self._all_pairs(batch)
+        counts = np.bincount(probe, minlength=batch.num_rows)
+        if self.op.kind == "single" and (counts > 1).any():
+            raise ScalarSubqueryError(
+                "A scalar subquery gave more than one row; use an aggregate, LIMIT 1, or IN"
+            )
+        if self._matched_build is not None:
+            self._matched_build[build] = True
+        lonely = np.flatnonzero(counts == 0)
+        if len(lonely):
+            # keep the order of the probe side: every row has its matches or one row of NULLs
+            places = np.concatenate((probe, lonely))
+            order = np.argsort(places, kind="stable")
+            probe = places[order]
+            build = np.concatenate((build, np.full(len(lonely), -1)))[order]
+        return self._joined(batch, probe, build)
+
+    def _marked(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        op = self.op
+        if op.in_probe:
+            has, unknown = self._in_matches(batch)
+        else:
+            has, unknown = self._has_match(batch), None
+        if op.kind == "mark":
+            assert op.mark is not None
+            mark = pa.array(has, mask=unknown)
+            columns = [mark if n == op.mark else _column(batch, n) for n in op.schema.names]
+            return batches.make(op.schema.names, columns, batch.num_rows)
+        keep = has if op.kind == "semi" else ~has
+        if op.kind == "anti" and unknown is not None:
+            keep &= ~unknown
+        kept = batch.select(list(op.schema.names))
+        return kept if keep.all() else batches.filter_rows(kept, pa.array(keep))
+
+    def _has_match(self, batch: pa.RecordBatch) -> Bools:
+        op = self.op
+        if op.residual is None and op.probe_keys:
+            coder, table = self.table.index(op.build_keys, op.null_safe)
+            codes = coder.codes([batches.column(batch, k) for k in op.probe_keys])
+            return table.contains(codes)
+        has = np.zeros(batch.num_rows, bool)
+        for probe, _ in self._pairs(batch):
+            has[probe] = True
+        return has
+
+    # ---------------------------------------------------------------- IN, in three-valued logic
+
+    def _in_matches(self, batch: pa.RecordBatch) -> tuple[Bools, Bools]:
+        """For each probe row: whether a build row equals it, else whether one may (NULLs)."""
+        op = self.op
+        probe_keys, build_keys = (*op.probe_keys, *op.in_probe), (*op.build_keys, *op.in_build)
+        safe = (*op.null_safe, *(False for _ in op.in_probe))
+        probe, build = self._keyed_pairs(batch, probe_keys, build_keys, safe)
+        probe, _ = self._filtered(batch, probe, build)
+        has = np.zeros(batch.num_rows, bool)
+        has[probe] = True
+        unknown = np.zeros(batch.num_rows, bool)
+        unsure_probe = _any_null(batch, op.in_probe) & ~has
+        unsure_build = np.flatnonzero(_any_null(self.table.batch, op.in_build))
+        if unsure_probe.any():
+            self._mark_unknown(batch, np.flatnonzero(unsure_probe), None, unknown)
+        if len(unsure_build):
+            self._mark_unknown(batch, np.flatnonzero(~has), unsure_build, unknown)
+        return has, unknown & ~has
+
+    def _mark_unknown(
+        self,
+        batch: pa.RecordBatch,
+        rows: Index,
+        build_rows: Index | None,
+        unknown: Bools,
+    ) -> None:
+        """Set `unknown` for those of `rows` that some build row neither equals nor differs from."""
+        op = self.op
+        some = batch.take(pa.array(rows)) if batch.num_columns else batch
+        build = self.table
+        if build_rows is not None:
+            build = JoinTable(batches.take(self.table.batch, pa.array(build_rows)))
+        if not op.probe_keys and op.residual is None and len(op.in_probe) == 1:
+            if build.batch.num_rows:
+                unknown[rows] = True  # NULL on one side of the only comparison
+            return
+        inner = Prober(op, build)
+        for probe, found in inner._pairs(some):
+            maybe = np.ones(len(probe), bool)
+            for a, b in zip(op.in_probe, op.in_build, strict=True):
+                left = _column(some, a).take(pa.array(probe))
+                right = _column(build.batch, b).take(pa.array(found))
+                equal = pc.equal(_plain(left), _plain(right))
+                maybe &= np.asarray(pc.fill_null(equal, True).to_numpy(zero_copy_only=False))
+            unknown[rows[probe[maybe]]] = True
+
+    # ----------------------------------------------------------------------------------- output
+
+    def _joined(self, batch: pa.RecordBatch, probe: Index, build: Index) -> pa.RecordBatch:
+        names = self.op.schema.names
+        from_probe = [n for n in names if n in set(batch.schema.names)]
+        from_build = [n for n in names if n not in set(from_probe)]
+        columns = dict(zip(from_probe, _take(batch, from_probe, probe), strict=True))
+        taken = _take(self.table.batch, from_build, build)
+        columns.update(zip(from_build, taken, strict=True))
+        return batches.make(names, [columns[n] for n in names], len(probe))
+
+
+def _column(batch: pa.RecordBatch, name: str) -> pa.Array:
+    return batches.column(batch, name)
+
+
+def _plain(array: pa.Array) -> pa.Array:
+    return array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
+
+
+def _any_null(batch: pa.RecordBatch, names: Sequence[str]) -> Bools:
+    result = np.zeros(batch.num_rows, bool)
+    for name in names:
+        result |= np.asarray(_column(batch, name).is_null().to_numpy(zero_copy_only=False))
+    return result
+
+
+def _take(batch: pa.RecordBatch, names: Sequence[str], rows: Index) -> list[pa.Array]:
+    """Columns at row numbers; -1 gives NULL."""
+    if not names:
+        return []
+    if len(rows) == batch.num_rows and len(rows) and _is_range(rows):
+        return [_column(batch, n) for n in names]
+    missing = rows < 0
+    indices = pa.array(rows, mask=missing) if missing.any() else pa.array(rows)
+    return [pc.take(_column(batch, n), indices, boundscheck=False) for n in names]
+
+
+def _is_range(rows: Index) -> bool:
+    return bool(rows[0] == 0 and rows[-1] == len(rows) - 1 and (np.diff(rows) == 1).all())
+
+
+def join(
+    op: HashJoin, probe: Iterator[pa.RecordBatch], table: JoinTable
+) -> Iterator[pa.RecordBatch]:
+    """All rows of the join."""
+    prober = Prober(op, table)
+    for batch in probe:
+        yield from prober.probe(batch)
+    yield from prober.rest()
+
+
+def build(inputs: Sequence[pa.RecordBatch], schema: Schema) -> JoinTable:
+    """A join table of all rows."""
+    return JoinTable(batches.concat(inputs, schema))

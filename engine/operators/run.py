@@ -1,0 +1,176 @@
+"""Physical operators over one partition: the one place that walks a stage's tree.
+
+`run` turns an operator into an iterator of batches. Scans, filters, projections and join probes
+pass batches on one by one; grouping, sorting, distinct and windows first collect their input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+
+import numpy as np
+import pyarrow as pa
+
+from plait.engine import batches
+from plait.engine.kernels.evaluate import Evaluator
+from plait.engine.metrics import Meter
+from plait.engine.operators.aggregate import aggregate
+from plait.engine.operators.compute import compute
+from plait.engine.operators.distinct import distinct
+from plait.engine.operators.function import apply_function
+from plait.engine.operators.join import JoinTable, build, join
+from plait.engine.operators.sort import sort
+from plait.engine.operators.window import window
+from plait.engine.operators.write import commit_files, write_files
+from plait.io.reader import iterate_split
+from plait.planner.physical.operators import (
+    ApplyFunction,
+    BuildTable,
+    CommitFiles,
+    Compute,
+    DistinctRows,
+    GroupRows,
+    HashJoin,
+    LimitRows,
+    NumberRows,
+    PhysicalOp,
+    ReadStage,
+    ReadValues,
+    ScanSplits,
+    SortRows,
+    WindowRows,
+    WriteFiles,
+)
+from plait.planner.source import Split
+from plait.scheduler.context import current_context
+
+Part = Sequence[pa.RecordBatch]
+"""What one task gives to one partition of the next stage."""
+
+
+@dataclass
+class TaskInputs:
+    """What a task was given: splits and parts, by the number of the operator that reads them."""
+
+    partition: int
+    splits: dict[int, tuple[Split, ...]] = field(default_factory=dict)
+    parts: dict[int, Sequence[Part] | JoinTable] = field(default_factory=dict)
+    meter: Meter = field(default_factory=Meter)
+
+
+class Runner:
+    """Runs the operators of one stage over one partition."""
+
+    def __init__(self, root: PhysicalOp, inputs: TaskInputs) -> None:
+        self.inputs = inputs
+        self._numbers = {id(op): number for number, op in enumerate(root.walk())}
+        self.root = root
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """The batches of the root."""
+        return self._run(self.root)
+
+    def table(self) -> JoinTable:
+        """The join table of a BuildTable root."""
+        assert isinstance(self.root, BuildTable)
+        rows = list(self._run(self.root.input))
+        made = build(rows, self.root.schema)
+        if self.root.keys:
+            made.index(self.root.keys, self.root.null_safe)  # here, once, not in every probe
+        return made
+
+    def _run(self, op: PhysicalOp) -> Iterator[pa.RecordBatch]:
+        number = self._numbers[id(op)]
+        return self.inputs.meter.follow(number, self._operator(op, number))
+
+    def _operator(self, op: PhysicalOp, number: int) -> Iterator[pa.RecordBatch]:
+        match op:
+            case ScanSplits():
+                return self._scan(op, self.inputs.splits[number])
+            case ReadStage():
+                parts = self.inputs.parts[number]
+                assert not isinstance(parts, JoinTable)
+                return chain.from_iterable(parts)
+            case ReadValues():
+                return iter([_values(op)])
+            case Compute():
+                made = (compute(op, b) for b in self._run(op.input))
+                return (b for b in made if b is not None)
+            case HashJoin():
+                return join(op, self._run(op.probe), self._join_table(op.build))
+            case LimitRows():
+                return _limit(op, self._run(op.input))
+            case ApplyFunction():
+                return apply_function(op, self._run(op.input))
+            case WriteFiles():
+                return write_files(op, self._run(op.input), self.inputs.partition)
+            case CommitFiles():
+                return commit_files(op, self._run(op.input))
+        return self._whole(op)
+
+    def _whole(self, op: PhysicalOp) -> Iterator[pa.RecordBatch]:
+        """Operators that need all rows of their input; lazy, so that time is counted rightly."""
+        (child,) = op.children()
+        rows = batches.concat(list(self._run(child)), child.schema)
+        match op:
+            case GroupRows():
+                yield aggregate(rows, op.keys, op.calls)
+            case SortRows():
+                yield sort(rows, op.keys, op.limit)
+            case DistinctRows():
+                yield distinct(rows, op.on, op.keep)
+            case WindowRows():
+                yield window(rows, op.calls)
+            case NumberRows():
+                numbers = pa.array(np.arange(rows.num_rows, dtype=np.int64))
+                names = [*rows.schema.names, op.name]
+                yield batches.make(names, [*rows.columns, numbers], rows.num_rows)
+            case _:
+                raise NotImplementedError(type(op).__name__)
+
+    def _scan(self, op: ScanSplits, splits: Sequence[Split]) -> Iterator[pa.RecordBatch]:
+        context = current_context()
+        for split in splits:
+            for piece in iterate_split(split, op.schema.names, op.predicate):
+                context.check_cancelled()
+                yield piece
+
+    def _join_table(self, op: PhysicalOp) -> JoinTable:
+        if isinstance(op, ReadStage) and op.how == "table":
+            table = self.inputs.parts[self._numbers[id(op)]]
+            assert isinstance(table, JoinTable)
+            return table
+        return build(list(self._run(op)), op.schema)
+
+
+def _values(op: ReadValues) -> pa.RecordBatch:
+    rows = batches.without_columns(1)
+    evaluator = Evaluator(rows)
+    columns = []
+    for i, f in enumerate(op.schema):
+        values = [batches.decode(evaluator.array(row[i]), f.type) for row in op.rows]
+        columns.append(pa.concat_arrays(values) if values else pa.array([], f.type))
+    return batches.make(op.schema.names, columns, len(op.rows))
+
+
+def _limit(op: LimitRows, rows: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    if op.from_end:
+        assert op.count is not None
+        whole = batches.concat(list(rows), op.schema)
+        stop = max(0, whole.num_rows - op.offset)
+        start = max(0, stop - op.count)
+        yield whole.slice(start, stop - start)
+        return
+    skip, left = op.offset, op.count
+    while left is None or left > 0:
+        batch = next(rows, None)
+        if batch is None:
+            return
+        kept = batch.slice(skip, left) if left is not None else batch.slice(skip)
+        skip = max(0, skip - batch.num_rows)
+        if left is not None:
+            left -= kept.num_rows
+        if kept.num_rows:
+            yield kept
