@@ -296,6 +296,8 @@ def value_range(
                 return ValueRange(null=True, only_null=True)
             if value != value:
                 return ValueRange(nan=True, null=False)
+            if e.dtype == t.FLOAT:
+                value = pa.scalar(value, t.FLOAT).as_py()  # as the engine rounds it
             return ValueRange(value, value, null=False)
         case Column(name, dtype):
             known = ranges.get(name)
