@@ -150,8 +150,8 @@ class Estimator:
                 return Estimate(e.rows, {**e.columns, name: numbers}, e.exact)
             case Write():
                 return Estimate(1.0)
-        rows = [self.rows(child) for child in plan.children()]
-        return Estimate(rows[0] if rows else UNKNOWN_ROWS)
+        inputs = [self.rows(child) for child in plan.children()]
+        return Estimate(inputs[0] if inputs else UNKNOWN_ROWS)
 
     def _scan(self, plan: Scan) -> Estimate:
         known = plan.source.statistics

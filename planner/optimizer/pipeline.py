@@ -36,7 +36,7 @@ def optimize(
     """The plan after all rules but those `disabled` by name.
 
     `observe(rule, plan after it, seconds)` is called after each rule. Raises PlanError for a name
-    that no rule has, for a rule that cannot be left out, and when a rule changes the plan's columns.
+    that no rule has, for a rule that cannot be left out, and when a rule changes the columns.
     """
     check_disabled(disabled)
     context = context or RuleContext()

@@ -1,7 +1,7 @@
 """Rule: a named, pure function from plan to plan; RuleContext: all that it may ask for.
 
-A rule keeps the names, the types and the order of the columns, and the rows as a bag (in order,
-below a Sort that has not been taken away). It returns the very same object when it has nothing to do.
+A rule keeps the names, the types and the order of the columns, and the rows: as a bag, and in
+order where they have one. It returns the very same object when it has nothing to do.
 """
 
 from __future__ import annotations

@@ -8,9 +8,9 @@
     CAST(d AS TIMESTAMP) >= TIMESTAMP ...  ->  d >= DATE ...
     5 < x                                  ->  x > 5
 
-Everything above holds for NULL as well. Where NULL counts as false (a Filter, an ON, a FILTER) more
-may go: `coalesce(p, false)`, as the dataframe front end writes comparisons, is just `p` there, and under
-NOT the same with true. NaN orders above all numbers, so `NOT (a < b)` is `a >= b` for NaN too.
+Everything above holds for NULL as well. Where NULL counts as false (a Filter, an ON, a FILTER)
+more may go: `coalesce(p, false)`, as the dataframe front end writes comparisons, is just `p` there,
+and under NOT the same with true. NaN orders above all numbers, so `NOT (a < b)` is `a >= b` for NaN.
 
 A result that has been simplified is marked, so that doing it again costs nothing.
 """
@@ -157,7 +157,7 @@ def _nested(function: str, parts: list[Expr]) -> Expr:
 
 
 def _and_or(e: Call, absorbing: bool) -> Expr:
-    """AND (`absorbing` False) and OR (True): the value that decides, the one that changes nothing."""
+    """AND (decided by `absorbing` False) and OR (decided by True)."""
     parts = _flat(e.function, e.args)
     if not is_volatile(e):
         parts = list(dict.fromkeys(parts))
@@ -183,7 +183,7 @@ def _absorb(parts: list[Expr], other: str) -> list[Expr]:
     compound = [p for p in parts if isinstance(p, Call) and p.function == other]
     if not compound or len(parts) == 1:
         return parts
-    sets = {p: frozenset(_flat(other, p.args)) for p in compound}
+    sets: dict[Expr, frozenset[Expr]] = {p: frozenset(_flat(other, p.args)) for p in compound}
     kept = []
     for p in parts:
         mine = sets.get(p)
@@ -224,10 +224,12 @@ def _equalities_to_in(parts: list[Expr]) -> list[Expr]:
     result: list[Expr] = []
     done: set[Expr] = set()
     for p in parts:
-        x = p.args[0] if isinstance(p, Call) and p.function in ("equal", "in") else None
-        listed = values.get(x, []) if x is not None else []
-        member = isinstance(p, Call) and all(a in listed for a in p.args[1:])
-        if x is None or not member or len(listed) < 2:
+        if not isinstance(p, Call) or p.function not in ("equal", "in"):
+            result.append(p)
+            continue
+        x, *mine = p.args
+        listed = values.get(x, [])
+        if len(listed) < 2 or not all(v in listed for v in mine):
             result.append(p)
         elif x not in done:
             done.add(x)
@@ -360,7 +362,8 @@ def rewrite(plan: LogicalPlan, context: RuleContext) -> LogicalPlan:
         case Values():
             return plan
         case Filter(predicate=predicate):
-            return plan.map_expressions(lambda e: _with_subplans(simplify_predicate(e), context))
+            simple = _with_subplans(simplify_predicate(predicate), context)
+            return plan if simple is predicate else replace(plan, predicate=simple)
         case Join(condition=Expr() as predicate):
             simple = _with_subplans(simplify_predicate(predicate), context)
             plan = plan if simple is predicate else replace(plan, condition=simple)

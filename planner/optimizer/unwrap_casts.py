@@ -5,9 +5,9 @@
     CAST(n AS DECIMAL(12,2)) = 3.00                 ->  n = 3
 
 Valid where the cast gives every value back (`keeps_values`), so that order and equality are those
-of the values themselves. A constant that the column's type cannot hold lies between two of its values:
-an ordering then moves to the value below. Sources prune by such predicates, and the compiled tier
-saves the conversion. The idea is DataFusion's `unwrap_cast_in_comparison`.
+of the values themselves. A constant that the column's type cannot hold lies between two of its
+values: an ordering then moves to the value below. Sources prune by such predicates, and the
+compiled tier saves the conversion. The idea is DataFusion's `unwrap_cast_in_comparison`.
 
 Not itself a rule: `simplify_expressions` applies it to each comparison.
 """
@@ -39,7 +39,7 @@ _ORDERED = {
 
 
 def unwrap_comparison(call: Call) -> Expr:
-    """`call`, whose first argument may be a cast and whose others are literals, without the cast."""
+    """A comparison of a cast with literals, without the cast where that is the same."""
     match call:
         case Call("in", (Cast(x) as cast, *values)) if keeps_values(x.dtype, cast.dtype):
             moved = [_exactly(v, x.dtype) for v in values]
