@@ -1,0 +1,22 @@
+"""KERNELS: the engine's side of the function registry, one kernel for each scalar function.
+
+    KERNELS[name](args, result_type) -> array
+
+Arguments are of the types in the function's signature, columns (never chunked) or constants
+(`pyarrow.Scalar`), and at least one is a column; a function without arguments gets one column of
+NULLs that has the rows. A column may be in a narrower encoding than its type (see `encoding`), and
+so may the result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from plait.engine.kernels import arithmetic, comparison, conditional
+from plait.engine.kernels.encoding import Kernel
+
+KERNELS: Mapping[str, Kernel] = {
+    **arithmetic.KERNELS,
+    **comparison.KERNELS,
+    **conditional.KERNELS,
+}
