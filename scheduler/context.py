@@ -13,6 +13,7 @@ task there is a detached one, so that a task's function can be called by hand an
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 import threading
@@ -39,7 +40,7 @@ class ScratchFolder:
             if self._path is None:
                 self._path = Path(tempfile.mkdtemp(prefix="plait-", dir=self._parent))
                 # Also runs at interpreter exit, so that no executor leaves its files behind.
-                self._finalizer = weakref.finalize(self, shutil.rmtree, self._path, True)
+                self._finalizer = weakref.finalize(self, _remove, self._path, os.getpid())
             return self._path
 
     def remove(self) -> None:
@@ -48,6 +49,12 @@ class ScratchFolder:
             if self._finalizer is not None:
                 self._finalizer()
             self._path = self._finalizer = None
+
+
+def _remove(folder: Path, owner: int) -> None:
+    # A forked child inherits the finalizer, not the folder.
+    if os.getpid() == owner:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 class CancelFlag:

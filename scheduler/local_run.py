@@ -230,8 +230,10 @@ class LocalRun:
             self._announced = last
             try:
                 self.observe(event)
-            except Exception:
-                # Watching must not break what is watched.
+            except KeyboardInterrupt:
+                raise
+            except BaseException:
+                # Watching must not break what is watched, nor end a worker's thread.
                 _log.exception("The observer of run %s failed; it gets no more events", self.name)
                 self.observe = None
 

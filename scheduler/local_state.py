@@ -55,7 +55,7 @@ class RunState:
         self.dependents = schedule.dependents
         self.remaining = len(self.sequence)
         self.running = 0
-        self.missing = [len(tasks) for tasks in graph.dependencies]
+        self.missing = list(map(len, graph.dependencies))
         self.inputs: Sequence[tuple[int, ...]] = graph.inputs
         self.values: list[object] = [None] * graph.slots
         self.handle_slots: dict[Handle, int] = {}
@@ -99,10 +99,13 @@ class RunState:
         self.inputs = inputs
 
     def _count_uses(self) -> list[int]:
-        uses = [0] * len(self.values)
-        for task in self.sequence:
-            for slot in self.inputs[task]:
-                uses[slot] += 1
+        if len(self.values) == len(self.graph):  # slots are tasks
+            uses = list(map(len, self.dependents))
+        else:
+            uses = [0] * len(self.values)
+            for task in self.sequence:
+                for slot in self.inputs[task]:
+                    uses[slot] += 1
         for slot in set(self.want):
             uses[slot] += 1
         return uses

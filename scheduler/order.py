@@ -102,18 +102,33 @@ def _preferred_inputs(
             only = inputs[0]
             room[task] = max(room[only], weights[only] + weights[task])
             continue
-        spare = [room[item] - weights[item] for item in inputs]
-        if min(spare) != max(spare):
-            # sorted() is stable: equals stay in the order in which they were written.
-            inputs = tuple(sorted(inputs, key=lambda item: weights[item] - room[item]))
-            preferred[task] = inputs
         held = peak = 0
+        last = room[inputs[0]]
         for item in inputs:
-            if held + room[item] > peak:
-                peak = held + room[item]
+            need = room[item]
+            if need - weights[item] > last:
+                # Out of order. Equals stay in the order in which they were written.
+                inputs = tuple(sorted(inputs, key=lambda item: weights[item] - room[item]))
+                preferred[task] = inputs
+                held, peak = _held_and_peak(inputs, room, weights)
+                break
+            last = need - weights[item]
+            if held + need > peak:
+                peak = held + need
             held += weights[item]
         room[task] = max(peak, held + weights[task])
     return preferred
+
+
+def _held_and_peak(
+    inputs: Sequence[int], room: Sequence[int], weights: Sequence[int]
+) -> tuple[int, int]:
+    """What computing the inputs one after the other leaves behind, and needs at most."""
+    held = peak = 0
+    for item in inputs:
+        peak = max(peak, held + room[item])
+        held += weights[item]
+    return held, peak
 
 
 def _walk(
@@ -125,8 +140,8 @@ def _walk(
     """Post-order from the targets, with consumers pulled forward that free what they take."""
     sequence: list[int] = []
     placed = bytearray(len(preferred))
-    missing = [len(inputs) for inputs in preferred]
-    unplaced = [len(consumers) for consumers in dependents]
+    missing = list(map(len, preferred))
+    unplaced = list(map(len, dependents))
     stack = list(reversed(targets))
     while stack:
         task = stack[-1]

@@ -109,6 +109,10 @@ class WorkerPool:
 
     def close(self, patience: float) -> None:
         """Cancel all runs and let the threads end; waits some seconds for tasks that run."""
+        if not self.usable:
+            # In a forked child there are no threads, and the lock may be held by one of them.
+            self.closed = True
+            return
         with self._lock:
             self.closed = True
             for sleeper in self._idle:
@@ -197,26 +201,35 @@ class WorkerPool:
                 arriving = True
                 continue
             arriving = False
-            while step is not None:
-                step = self._run_task_and_take(*step, seat)
+            run, task = step
+            del step
+            self._run_on(run, task, seat)
+            del run
 
-    def _run_task_and_take(
-        self, run: LocalRun, task: int, seat: Seat
-    ) -> tuple[LocalRun, int] | None:
-        result, error = run.execute(task, seat)
-        if not self._lock.acquire(False):
-            self._contend()
-        try:
-            dropped, ended = self._settle(run, task, result, error)
-            step = self._take()
-            if self._helpers:
-                self._wake_helper(run)
-        finally:
-            self._lock.release()
-        if ended:
-            run.announce()
-        del dropped, result
-        return step
+    def _run_on(self, run: LocalRun, task: int, seat: Seat) -> None:
+        """Run a task and what comes after it, until there is nothing to take."""
+        acquire, release = self._lock.acquire, self._lock.release
+        going = True
+        while going:
+            result, error = run.execute(task, seat)
+            ran = run
+            if not acquire(False):
+                self._contend()
+            try:
+                dropped, ended = self._settle(run, task, result, error)
+                step = self._take()
+                if self._helpers:
+                    self._wake_helper(run)
+            finally:
+                release()
+            if step is None:
+                going = False
+            else:
+                run, task = step
+            if ended:
+                ran.announce()
+            # Before the next task starts: what they hold may be large.
+            del dropped, result, error
 
     def _run_task(self, run: LocalRun, task: int, seat: Seat) -> None:
         result, error = run.execute(task, seat)
