@@ -190,7 +190,7 @@ class KeyCoder:
             if _is_integer_like(array):
                 ints = _Integers(array, safe)
                 wide = len(keys) > 1 or safe
-                use = ints if ints.span <= (_MAX if not wide else 2**40) else None
+                use = ints if ints.span < (2**40 if wide else _MAX) else None
                 self._parts.append(use or _Distinct(array, safe))
             else:
                 self._parts.append(_Distinct(array, safe))

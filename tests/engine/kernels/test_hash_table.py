@@ -91,7 +91,9 @@ def test_many_rows(spread: int, distinct: int) -> None:
     coder = KeyCoder([build], [False])
     table = HashTable(coder.codes([build]), coder.span)
     probe_rows, build_rows = table.matches(coder.codes([probe]))
-    pairs = expected_pairs([(v,) for v in probe.to_pylist()], [(v,) for v in build.to_pylist()], [False])
+    pairs = expected_pairs(
+        [(v,) for v in probe.to_pylist()], [(v,) for v in build.to_pylist()], [False]
+    )
     assert sorted(zip(probe_rows.tolist(), build_rows.tolist(), strict=True)) == sorted(pairs)
 
 
