@@ -170,7 +170,7 @@ def _to_integer(array: pa.Array, target: pa.DataType) -> Converted:
             whole_column = pc.if_else(fits, rounded, pa.scalar(0, rounded.type)).cast(target)
             return Converted(whole_column, _flags(pc.invert(fits)))
         values = stored(found.ints) if isinstance(found.ints, pa.Array) else np.array([found.ints])
-        values = _rounded_down(values.astype(np.int64, copy=False), found.scale)
+        values = rounded_ints(values.astype(np.int64, copy=False), found.scale)
         return _integers(values, target, valid)
     if pat.is_timestamp(source) or pat.is_duration(source):
         return _integers(ints_of(array), target, valid)
@@ -188,7 +188,7 @@ def _flags(mask: pa.Array) -> Bools:
     return np.asarray(mask.fill_null(False).to_numpy(zero_copy_only=False))
 
 
-def _rounded_down(values: Ints, digits: int) -> Ints:
+def rounded_ints(values: Ints, digits: int) -> Ints:
     """Integers with so many last digits rounded away, half away from zero."""
     if digits == 0:
         return values
@@ -215,7 +215,7 @@ def _to_decimal(array: pa.Array, target: pa.DataType) -> Converted:
         if reach < 10**18:
             values = stored(found.ints).astype(np.int64, copy=False)
             with np.errstate(all="ignore"):
-                values = values * 10**shift if shift > 0 else _rounded_down(values, -shift)
+                values = values * 10**shift if shift > 0 else rounded_ints(values, -shift)
             bad = _outside(values, valid, -most, most)
             if shift == 0 and pat.is_decimal64(source):
                 return Converted(from_scaled(found.ints, target.scale), bad)

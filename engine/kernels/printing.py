@@ -133,9 +133,8 @@ def _far(t: pa.DataType) -> Callable[[int], str]:
         shown = f"{year if year > 0 else 1 - year:04d}-{month:02d}-{day:02d}"
         if pat.is_date(t):
             return shown + bc
-        clock = column_of(pa.scalar(rest, pa.int64())).cast(
-            pa.time64("ns" if t.unit == "ns" else "us")
-        )
+        unit = pa.time64("ns" if t.unit == "ns" else "us")
+        clock = pa.array([rest], pa.int64()).cast(unit)
         return f"{shown} {_times(clock)[0].as_py()}{bc}"
 
     return text

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from plait.engine.kernels import arithmetic, comparison, conditional
+from plait.engine.kernels import arithmetic, comparison, conditional, numeric
 from plait.engine.kernels.encoding import Kernel
 
 KERNELS: Mapping[str, Kernel] = {
     **arithmetic.KERNELS,
     **comparison.KERNELS,
     **conditional.KERNELS,
+    **numeric.KERNELS,
 }

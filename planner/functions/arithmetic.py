@@ -94,7 +94,7 @@ def _is_whole(t: pa.DataType) -> bool:
     return is_integer(t) or t == HUGEINT
 
 
-def _number_types(a: Expr, b: Expr) -> tuple[pa.DataType, pa.DataType]:
+def number_pair(a: Expr, b: Expr) -> tuple[pa.DataType, pa.DataType]:
     """The two sides' types with NULLs and integer literals adapted to the other side."""
     ta, tb = a.dtype, b.dtype
     if ta == NULL or tb == NULL:
@@ -118,7 +118,7 @@ def _are_numbers(a: Expr, b: Expr) -> bool:
 
 
 def _numbers(a: Expr, b: Expr, rule: Rule) -> Signature:
-    ta, tb = _number_types(a, b)
+    ta, tb = number_pair(a, b)
     if is_float(ta) or is_float(tb):
         common = DOUBLE if DOUBLE in (ta, tb) else FLOAT
         return Signature((common, common), common)
@@ -224,7 +224,7 @@ def _divide(args: tuple[Expr, ...]) -> Signature:
 def _floor_divide(args: tuple[Expr, ...]) -> Signature:
     if len(args) != 2 or not _are_numbers(*args):
         raise mismatch("//", args)
-    ta, tb = _number_types(*args)
+    ta, tb = number_pair(*args)
     if _is_whole(ta) and _is_whole(tb):
         common = _integers(ta, tb)
         return Signature((common, common), common)
@@ -246,7 +246,7 @@ FUNCTIONS = (
     ),
     Function("subtract", _subtract, sql=("-",), doc="The difference"),
     Function("multiply", _operator("*", _multiplied, _MULTIPLY), sql=("*",), doc="The product"),
-    Function("divide", _divide, sql=("/", "fdiv"), doc="The quotient as a double"),
+    Function("divide", _divide, sql=("/",), doc="The quotient as a double"),
     Function(
         "floor_divide",
         _floor_divide,

@@ -15,7 +15,7 @@ from typing import Protocol, TypeVar
 
 from plait.errors import UnsupportedError, nearest_names
 from plait.planner.functions import aggregate as aggregates
-from plait.planner.functions import arithmetic, comparison
+from plait.planner.functions import arithmetic, comparison, numeric
 from plait.planner.functions import window as windows
 from plait.planner.functions.signature import AggregateFunction, Function, WindowFunction
 
@@ -48,7 +48,9 @@ def _with_aliases(functions: Mapping[str, F]) -> dict[str, F]:
     return found
 
 
-SCALARS: Mapping[str, Function] = _by_name((*arithmetic.FUNCTIONS, *comparison.FUNCTIONS))
+SCALARS: Mapping[str, Function] = _by_name(
+    (*arithmetic.FUNCTIONS, *comparison.FUNCTIONS, *numeric.FUNCTIONS)
+)
 AGGREGATES: Mapping[str, AggregateFunction] = _by_name(aggregates.FUNCTIONS)
 WINDOWS: Mapping[str, WindowFunction] = _by_name(windows.FUNCTIONS)
 
