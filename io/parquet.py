@@ -1,0 +1,278 @@
+"""ParquetSource: Parquet files as one table; planning sees their footers only.
+
+Files are matched by column name: a column that a file lacks is NULL there, integers and floats
+widen to the wider type of all files; anything else that differs is an error naming file and column.
+Splits are runs of row groups of one file. `plait.io.parquet_read` reads them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from plait.errors import ReadError
+from plait.io import distinct
+from plait.io.filesystem import FileInfo, PathLike, expand
+from plait.io.footer import Footer, footers
+from plait.io.hive import Value, keys_of, partition_fields
+from plait.io.splitting import SPLIT_BYTES, SPLIT_ROWS, runs, split_count
+from plait.io.statistics import LazyColumns, merge
+from plait.planner.expr import Call, Column, Expr, Literal
+from plait.planner.predicates import references
+from plait.planner.schema import Field, Schema
+from plait.planner.source import Pushdown, Split
+from plait.planner.statistics import ColumnStatistics, Statistics
+from plait.planner.types import common_type, is_decimal, same_kind
+
+SUFFIXES = (".parquet", ".parq", ".pq")
+
+_SAMPLED_FILES = 16
+_COMPARISONS = {"equal", "not_equal", "less", "less_equal", "greater", "greater_equal"}
+_PRUNABLE = _COMPARISONS | {"in", "is_null", "is_not_null", "and", "or", "not"}
+_PRUNABLE |= {"like", "starts_with", "is_not_distinct"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParquetSplit(Split):
+    """Some row groups of a file. `schema` has the table's types, `constants` the partition values."""
+
+    file: FileInfo
+    row_groups: tuple[int, ...]
+    schema: Schema = field(compare=False)
+    constants: tuple[tuple[str, Value], ...] = ()
+
+
+class ParquetSource:
+    """Parquet files as one table.
+
+    path                 a file, folder, pattern, or list of these; a local path or a URL
+    storage_options      for fsspec
+    hive_partitioning    whether `key=value` folders are columns; None: if there are any
+    hive_types           types of partition columns that are not to be guessed
+    split_bytes          decoded bytes of the columns asked for that one split aims at
+    split_rows           rows that one split aims at
+    """
+
+    def __init__(
+        self,
+        path: PathLike | Iterable[PathLike],
+        *,
+        storage_options: Mapping[str, Any] | None = None,
+        hive_partitioning: bool | None = None,
+        hive_types: Mapping[str, pa.DataType] | None = None,
+        split_bytes: int = SPLIT_BYTES,
+        split_rows: int = SPLIT_ROWS,
+    ) -> None:
+        self.files = expand(path, storage_options, SUFFIXES)
+        self._footers = footers(self.files)
+        paths = [file.shown for file in self.files]
+        if hive_partitioning is None:
+            hive_partitioning = all(keys_of(p) for p in paths)
+        hive = partition_fields(paths, hive_types) if hive_partitioning else ((), [{}] * len(paths))
+        self._hive_fields, self._hive_values = hive
+        self._schema = _with_hive(_merged_schema(self._footers), self._hive_fields)
+        self._split_bytes, self._split_rows = split_bytes, split_rows
+        self._statistics: Statistics | None = None
+
+    @property
+    def name(self) -> str:
+        first = self.files[0].name
+        return first if len(self.files) == 1 else f"{first} and {len(self.files) - 1} more"
+
+    @property
+    def identity(self) -> str:
+        text = "\n".join(f"{f.path} {f.size} {f.identity}" for f in self.files)
+        # the same files read with other types or partition columns are another table
+        return "parquet:" + hashlib.sha256(f"{text}\n{self._schema}".encode()).hexdigest()
+
+    @property
+    def schema(self) -> Schema:
+        return self._schema
+
+    @property
+    def statistics(self) -> Statistics:
+        if self._statistics is None:
+            rows = sum(f.metadata.num_rows for f in self._footers)
+            size = sum(
+                f.decoded_bytes(name, group)
+                for f in self._footers
+                for name in f.schema.names
+                for group in range(len(f.rows))
+            )
+            columns = LazyColumns(self._schema.names, self._column_statistics)
+            self._statistics = Statistics(float(rows), float(size), columns, exact=True)
+        return self._statistics
+
+    def pushdown(self, predicate: Expr) -> Pushdown:
+        """EXACT over partition columns alone, INEXACT where bounds can rule out row groups."""
+        names = references(predicate)
+        hive = {f.name for f in self._hive_fields}
+        if names and names <= hive and _decided_by_constants(predicate):
+            return Pushdown.EXACT
+        return Pushdown.INEXACT if _prunable(predicate) else Pushdown.NONE
+
+    def splits(self, columns: Sequence[str]) -> tuple[Split, ...]:
+        found: list[Split] = []
+        stored = [
+            [n for n in columns if n in f.leaves and not self._is_hive(n)] for f in self._footers
+        ]
+        weights = [
+            [sum(f.decoded_bytes(n, g) for n in names) or 1 for g in range(len(f.rows))]
+            for f, names in zip(self._footers, stored, strict=True)
+        ]
+        rows = sum(f.metadata.num_rows for f in self._footers)
+        size = sum(map(sum, weights))
+        wanted = split_count(rows, size, self._split_bytes, self._split_rows)
+        for number, (footer, file_weights) in enumerate(zip(self._footers, weights, strict=True)):
+            share = round(wanted * sum(file_weights) / size) if size else 1
+            for run in runs(file_weights, max(share, 1)) if file_weights else ():
+                found.append(self._split(number, footer, run, sum(file_weights[g] for g in run)))
+        return tuple(found)
+
+    def _split(self, number: int, footer: Footer, groups: range, size: int) -> ParquetSplit:
+        constants = tuple(self._hive_values[number].items())
+
+        def column(name: str) -> ColumnStatistics:
+            return split_statistics(footer, groups, constants, name)
+
+        return ParquetSplit(
+            rows=sum(footer.rows[g] for g in groups),
+            bytes=size,
+            ranges=LazyColumns(self._schema.names, column),
+            file=footer.file,
+            row_groups=tuple(groups),
+            schema=self._schema,
+            constants=constants,
+        )
+
+    def _is_hive(self, name: str) -> bool:
+        return any(f.name == name for f in self._hive_fields)
+
+    def _column_statistics(self, name: str) -> ColumnStatistics:
+        rows = [f.metadata.num_rows for f in self._footers]
+        parts = [
+            split_statistics(footer, range(len(footer.rows)), tuple(values.items()), name)
+            for footer, values in zip(self._footers, self._hive_values, strict=True)
+        ]
+        merged = merge(parts, [float(n) for n in rows])
+        values = sum(rows) - (merged.nulls or 0)
+        if self._is_hive(name):
+            different = {v[name] for v in self._hive_values if v[name] is not None}
+            found: float | None = float(len(different))
+        else:
+            pieces = _pieces(self._footers, name)
+            found = distinct.estimate(pieces, values, merged.minimum, merged.maximum)
+        return ColumnStatistics(merged.minimum, merged.maximum, merged.nulls, found, merged.width)
+
+
+def split_statistics(
+    footer: Footer, groups: Sequence[int], constants: tuple[tuple[str, Value], ...], name: str
+) -> ColumnStatistics:
+    """Bounds and nulls of one column over some row groups of a file."""
+    rows = float(sum(footer.rows[g] for g in groups))
+    for key, value in constants:
+        if key == name:
+            return ColumnStatistics(value, value, rows if value is None else 0.0, None, 8.0)
+    if name not in footer.leaves:
+        return ColumnStatistics(nulls=rows, width=0.0)
+    column = footer.column(name)
+    return merge([column[g] for g in groups], [float(footer.rows[g]) for g in groups])
+
+
+def _pieces(found: Sequence[Footer], name: str) -> list[distinct.Piece]:
+    """What the dictionary pages of some row groups say of a column."""
+    step = max(1, len(found) // _SAMPLED_FILES)
+    pieces = []
+    for footer in found[::step]:
+        sampled = footer.samples.get(name, {})
+        for group, sample in sampled.items():
+            bounds = footer.column(name)[group]
+            if sample is None or not sample.complete:
+                return []
+            pieces.append(
+                distinct.Piece(sample.entries, sample.values, bounds.minimum, bounds.maximum)
+            )
+    return pieces
+
+
+# ---------------------------------------------------------------------------------- schema
+
+
+def _merged_schema(found: Sequence[Footer]) -> Schema:
+    """The columns of all files, by name, in the order of their first appearance."""
+    if len({id(f.schema) for f in found}) == 1 or all(f.schema == found[0].schema for f in found):
+        return Schema(tuple(_refined(f, found) for f in found[0].schema))
+    merged: dict[str, tuple[Field, Footer]] = {}
+    for footer in found:
+        for f in footer.schema:
+            if f.name not in merged:
+                merged[f.name] = (f, footer)
+                continue
+            known, first = merged[f.name]
+            wider = _wider(known.type, f.type)
+            if wider is None:
+                raise ReadError(
+                    f"Column {f.name!r} is {known.type} in {first.file.shown} and {f.type} in "
+                    f"{footer.file.shown}; read them apart and cast one"
+                )
+            merged[f.name] = (Field(f.name, wider, known.nullable or f.nullable), first)
+    fields = []
+    for name, (f, _) in merged.items():
+        everywhere = all(name in footer.leaves for footer in found)
+        fields.append(_refined(f, found) if everywhere else Field(name, f.type))
+    return Schema(tuple(fields))
+
+
+def _wider(a: pa.DataType, b: pa.DataType) -> pa.DataType | None:
+    """The type both columns can be read as without losing what they say."""
+    if a == b or pa.types.is_null(b):
+        return a
+    if pa.types.is_null(a):
+        return b
+    if not same_kind(a, b) or is_decimal(a) != is_decimal(b):
+        return None
+    return common_type(a, b)
+
+
+def _refined(f: Field, found: Sequence[Footer]) -> Field:
+    """A column in which the footers count no NULL cannot hold any, whatever it was declared."""
+    if not f.nullable or not all(footer.leaves[f.name].flat for footer in found):
+        return f
+    nulls = (c.nulls for footer in found for c in footer.column(f.name))
+    return Field(f.name, f.type, not all(n == 0 for n in nulls))
+
+
+def _with_hive(schema: Schema, hive: Sequence[Field]) -> Schema:
+    by_name = {f.name: f for f in hive}
+    stored = tuple(by_name.pop(f.name, f) for f in schema)
+    return Schema((*stored, *by_name.values()))
+
+
+# ------------------------------------------------------------------------------- predicates
+
+
+def _prunable(predicate: Expr) -> bool:
+    """Whether bounds of columns may show that no row passes."""
+    return any(isinstance(e, Call) and e.function in _PRUNABLE for e in predicate.walk())
+
+
+def _decided_by_constants(predicate: Expr) -> bool:
+    """Whether knowing the columns' one value decides the predicate, with nothing left to guess."""
+    match predicate:
+        case Call("and" | "or" | "not", args):
+            return all(_decided_by_constants(a) for a in args)
+        case Call("is_null" | "is_not_null", (Column(),)):
+            return True
+        case Call("in", args):
+            return all(_plain(a, args[0].dtype) for a in args)
+        case Call(function, (a, b)) if function in _COMPARISONS:
+            return _plain(a, b.dtype) and _plain(b, a.dtype)
+    return False
+
+
+def _plain(e: Expr, other: pa.DataType) -> bool:
+    return isinstance(e, Column | Literal) and e.dtype == other

@@ -1,0 +1,233 @@
+"""Reading row groups: local files through a memory map, others from ranges fetched together.
+
+Row groups whose bounds cannot match the predicate are skipped; partition columns are constants, so
+a predicate over them alone is decided here for the whole split. Columns come back in their logical
+type or one of its encodings (see `plait.io.encoding`).
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from plait.errors import ReadError
+from plait.io.encoding import table_of, to_logical, unify
+from plait.io.filesystem import FileInfo, check_unchanged, open_ranges
+from plait.io.footer import Footer, footer
+from plait.io.parquet import ParquetSplit, split_statistics
+from plait.io.statistics import LazyColumns
+from plait.planner.expr import Expr
+from plait.planner.predicates import can_match
+from plait.planner.statistics import ColumnStatistics
+from plait.planner.types import is_float
+
+
+def prune(
+    split: ParquetSplit,
+    predicate: Expr | None,
+    bounds: Mapping[str, ColumnStatistics] | None = None,
+) -> tuple[int, ...]:
+    """The row groups of a split that may hold a row for which the predicate is true.
+
+    `bounds` are further limits on columns, known only while the query runs (the keys of a join's
+    other side): a row group whose own bounds lie apart from them is left out.
+    """
+    known = footer(split.file)
+    kept = []
+    for group in split.row_groups:
+
+        def column(name: str, group: int = group) -> ColumnStatistics:
+            return split_statistics(known, (group,), split.constants, name)
+
+        ranges = LazyColumns(split.schema.names, column)
+        if predicate is not None and not can_match(predicate, ranges, known.rows[group]):
+            continue
+        if any(
+            apart(ranges[name], limits)
+            for name, limits in (bounds or {}).items()
+            if not is_float(split.schema[name].type)  # NaN lies outside all bounds
+        ):
+            continue
+        kept.append(group)
+    return tuple(kept)
+
+
+def apart(a: ColumnStatistics, b: ColumnStatistics) -> bool:
+    """Whether two columns with these bounds have no value in common."""
+    return _below(a.maximum, b.minimum) or _below(b.maximum, a.minimum)
+
+
+def _below(high: Any, low: Any) -> bool:
+    try:
+        return high is not None and low is not None and bool(high < low)
+    except TypeError:  # values that do not compare say nothing
+        return False
+
+
+def read(split: ParquetSplit, columns: Sequence[str], predicate: Expr | None = None) -> pa.Table:
+    """The split's rows; those for which the predicate is not true may or may not be left out."""
+    groups = prune(split, predicate)
+    known = footer(split.file)
+    stored = _stored(split, known, columns)
+    rows = sum(known.rows[g] for g in groups)
+    if not stored or not groups:
+        _check(split.file)
+        return _finish(split, columns, None, rows)
+    with _errors(split.file):
+        opened = _open(split.file, known, groups, stored)
+        table = opened.read_row_groups(list(groups), columns=stored, use_threads=False)
+    return _finish(split, columns, table, rows)
+
+
+def iterate(
+    split: ParquetSplit, columns: Sequence[str], predicate: Expr | None, batch_rows: int
+) -> Iterator[pa.Table]:
+    """The rows of `read` in pieces of at most `batch_rows`, decoded as they are asked for."""
+    groups = prune(split, predicate)
+    known = footer(split.file)
+    stored = _stored(split, known, columns)
+    if not stored or not groups:
+        yield from slices(read(split, columns, predicate), batch_rows)
+        return
+    with _errors(split.file):
+        opened = _open(split.file, known, groups, stored)
+        batches = opened.iter_batches(batch_rows, list(groups), columns=stored, use_threads=False)
+        for batch in batches:
+            yield _finish(split, columns, pa.Table.from_batches([batch]), batch.num_rows)
+
+
+def slices(table: pa.Table, rows: int) -> Iterator[pa.Table]:
+    """The table in consecutive pieces of at most `rows` rows."""
+    for start in range(0, table.num_rows, rows):
+        yield table.slice(start, rows)
+
+
+def _stored(split: ParquetSplit, known: Footer, columns: Sequence[str]) -> list[str]:
+    constants = dict(split.constants)
+    return [name for name in columns if name in known.leaves and name not in constants]
+
+
+def _finish(
+    split: ParquetSplit, columns: Sequence[str], table: pa.Table | None, rows: int
+) -> pa.Table:
+    """The asked columns in order: stored, constant, or NULL because this file lacks them."""
+    constants = dict(split.constants)
+    found = []
+    for name in columns:
+        dtype = split.schema[name].type
+        if name in constants:
+            value = pa.scalar(constants[name], dtype)
+            column = pa.chunked_array([_repeat(value, rows)])
+        elif table is not None and name in table.column_names:
+            # by position: a struct's fields may carry the same dotted name as a column
+            column = unify(to_logical(table.column(table.column_names.index(name)), dtype))
+        else:
+            column = pa.chunked_array([pa.nulls(rows, dtype)])
+        found.append(column)
+    return table_of(found, columns, rows)
+
+
+def _repeat(value: pa.Scalar, rows: int) -> pa.Array:
+    if pa.types.is_string(value.type):
+        codes = pa.repeat(pa.scalar(0 if value.is_valid else None, pa.int32()), rows)
+        entries = pa.array([value.as_py()] if value.is_valid else [], pa.string())
+        return pa.DictionaryArray.from_arrays(codes, entries)
+    return pa.repeat(value, rows)
+
+
+# ---------------------------------------------------------------------------------- opening
+
+
+def _open(
+    file: FileInfo, known: Footer, groups: Sequence[int], columns: Sequence[str]
+) -> pq.ParquetFile:
+    coded = [name for name in columns if name in known.coded]
+    settings: dict[str, Any] = {
+        "metadata": known.reading,
+        "read_dictionary": coded,
+        "pre_buffer": False,
+        "arrow_extensions_enabled": False,
+    }
+    if file.local:
+        _check(file)
+        return pq.ParquetFile(file.path, memory_map=True, **settings)
+    return pq.ParquetFile(_fetched(file, known, groups, columns), **settings)
+
+
+def _check(file: FileInfo) -> None:
+    if not file.local:
+        return
+    try:
+        status = os.stat(file.path)
+    except OSError as error:
+        raise ReadError(f"{file.shown}: {error.strerror or error}") from error
+    check_unchanged(file, status.st_size, str(status.st_mtime_ns))
+
+
+class _errors:  # noqa: N801  (used as a statement: `with _errors(file):`)
+    """Turns what pyarrow raises while decoding into a ReadError that names the file."""
+
+    def __init__(self, file: FileInfo) -> None:
+        self._file = file
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
+        if isinstance(error, (pa.ArrowException, OSError)) and not isinstance(error, ReadError):
+            raise ReadError(f"{self._file.shown}: {error}") from error
+
+
+class _SparseFile(io.RawIOBase):
+    """A file of which only some ranges are there; reading elsewhere is an error of ours."""
+
+    def __init__(self, size: int, parts: Sequence[tuple[int, bytes | memoryview]]) -> None:
+        self._size, self._parts, self._position = size, sorted(parts, key=lambda p: p[0]), 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        self._position = offset + (0, self._position, self._size)[whence]
+        return self._position
+
+    def tell(self) -> int:
+        return self._position
+
+    def read(self, size: int = -1) -> bytes:
+        start = self._position
+        end = self._size if size < 0 else min(start + size, self._size)
+        for first, part in self._parts:
+            if first <= start and end <= first + len(part):
+                self._position = end
+                return bytes(part[start - first : end - first])
+        raise OSError(f"bytes {start} to {end} were not fetched")
+
+
+def _fetched(
+    file: FileInfo, known: Footer, groups: Sequence[int], columns: Sequence[str]
+) -> pa.PythonFile:
+    """The column chunks of some row groups, fetched at once, as a file to decode from."""
+    ranges = []
+    for group in groups:
+        row_group = known.metadata.row_group(group)
+        for name in columns:
+            leaves = known.leaves[name]
+            for leaf in range(leaves.first, leaves.last):
+                chunk = row_group.column(leaf)
+                starts = [chunk.data_page_offset, chunk.dictionary_page_offset]
+                start = min(s for s in starts if s)
+                ranges.append((start, min(start + chunk.total_compressed_size, file.size)))
+    with open_ranges(file) as reader:
+        parts = reader.get_ranges(ranges)
+    return pa.PythonFile(
+        _SparseFile(file.size, [(r[0], p) for r, p in zip(ranges, parts, strict=True)])
+    )
