@@ -150,8 +150,8 @@ class Estimator:
                 return Estimate(e.rows, {**e.columns, name: numbers}, e.exact)
             case Write():
                 return Estimate(1.0)
-        inputs = [self.rows(child) for child in plan.children()]
-        return Estimate(inputs[0] if inputs else UNKNOWN_ROWS)
+        first = next((self.rows(child) for child in plan.children()), UNKNOWN_ROWS)
+        return Estimate(first)
 
     def _scan(self, plan: Scan) -> Estimate:
         known = plan.source.statistics

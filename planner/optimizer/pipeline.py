@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Sequence
 
 from plait.errors import PlanError, nearest_names
 from plait.planner.logical import LogicalPlan
+from plait.planner.optimizer.decorrelate import DECORRELATE
 from plait.planner.optimizer.fold_constants import FOLD_CONSTANTS
 from plait.planner.optimizer.rule import Rule, RuleContext
 from plait.planner.optimizer.simplify_expressions import SIMPLIFY_EXPRESSIONS
@@ -20,6 +21,8 @@ RULES: tuple[Rule, ...] = (
     FOLD_CONSTANTS,
     # while subqueries are still expressions, so that NOT (x IN ...) and ORs around them are plain
     SIMPLIFY_EXPRESSIONS,
+    # from here on plans have no plans inside expressions
+    DECORRELATE,
 )
 
 Observe = Callable[[Rule, LogicalPlan, float], None]

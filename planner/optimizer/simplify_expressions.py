@@ -10,7 +10,7 @@
 
 Everything above holds for NULL as well. Where NULL counts as false (a Filter, an ON, a FILTER)
 more may go: `coalesce(p, false)`, as the dataframe front end writes comparisons, is just `p` there,
-and under NOT the same with true. NaN orders above all numbers, so `NOT (a < b)` is `a >= b` for NaN.
+and under NOT the same with true. NaN orders above all numbers, so `NOT (a < b)` is `a >= b` always.
 
 A result that has been simplified is marked, so that doing it again costs nothing.
 """
