@@ -43,7 +43,7 @@ class Groups:
 
 def group(keys: Sequence[pa.Array]) -> Groups:
     """The groups of rows with equal keys; all keys have equally many rows, and there is a key."""
-    return group_keys([k for array in keys for k in _keys(array)], len(keys[0]))
+    return group_keys([k for array in keys for k in column_keys(array)], len(keys[0]))
 
 
 def single_group(rows: int) -> Groups:
@@ -183,12 +183,12 @@ def _group_by_sorting(numbers: Ints, multiplier: int) -> Groups | None:
     return Groups(codes.astype(np.int64), len(firsts), np.flatnonzero(appears))
 
 
-def _keys(array: pa.Array) -> list[Key]:
+def column_keys(array: pa.Array) -> list[Key]:
     """The integer keys of any column, taking structs and lists apart."""
     t = array.type
     if pat.is_struct(t):
         # a NULL struct has NULL fields; the flag tells it from a struct of NULLs
-        parts = [k for child in array.flatten() for k in _keys(child)]
+        parts = [k for child in array.flatten() for k in column_keys(child)]
         valid = validity(array)
         flag = np.ones(len(array), np.bool_) if valid is None else valid
         return [Key(flag.astype(np.int64), None, 0, 1), *parts]

@@ -68,9 +68,41 @@ class Int128:
         low = self.low.view(np.int64)
         return low if bool((self.high == (low >> np.int64(63))).all()) else None
 
+    def plus(self, other: Int128) -> Int128:
+        """The sums; they must fit into 128 bits."""
+        low = self.low + other.low
+        return Int128(self.high + other.high + (low < self.low), low)
+
+    def minus(self, other: Int128) -> Int128:
+        """The differences; they must fit into 128 bits."""
+        return Int128(self.high - other.high - (self.low < other.low), self.low - other.low)
+
+    def scaled(self, part: np.ndarray[Any, np.dtype[np.floating[Any]]]) -> Int128:
+        """Multiplied by numbers from 0 to 1, towards zero, to 64 significant bits."""
+        exact = np.trunc(self.to_longdouble() * part)
+        high = np.floor(exact / np.longdouble(2**64))
+        low = exact - high * np.longdouble(2**64)
+        return Int128(high.astype(np.int64), low.astype(np.uint64))
+
+    def divide(self, divisors: Ints) -> tuple[Ints, Ints]:
+        """Quotients and remainders of numbers that are not negative, by divisors below 2^31.
+
+        The quotients must fit into 64 bits. Long division, 32 bits at a time.
+        """
+        quotient = np.zeros(len(self), np.int64)
+        rest = np.zeros(len(self), np.int64)
+        for limb in reversed(self.limbs()):
+            dividend = (rest << _SHIFT) | limb
+            digit = dividend // divisors
+            rest = dividend - digit * divisors
+            quotient = (quotient << _SHIFT) | digit
+        return quotient, rest
+
     def to_longdouble(self) -> np.ndarray[Any, np.dtype[np.longdouble]]:
         """As extended floats: exact below 2^64, correctly rounded to 64 bits above."""
-        return self.high.astype(np.longdouble) * np.longdouble(2**64) + self.low.astype(np.longdouble)
+        return self.high.astype(np.longdouble) * np.longdouble(2**64) + self.low.astype(
+            np.longdouble
+        )
 
     def to_decimal(self, dtype: pa.DataType, valid: Bools | None = None) -> pa.Array:
         """As decimal128 of the type's scale; raises when a valid value has too many digits."""

@@ -114,7 +114,8 @@ def interval_order(array: pa.Array) -> tuple[Ints, Ints]:
     layout = np.dtype([("months", np.int32), ("days", np.int32), ("nanos", np.int64)])
     buffer = array.buffers()[1]
     parts = (
-        np.zeros(n, layout) if buffer is None or not n
+        np.zeros(n, layout)
+        if buffer is None or not n
         else np.frombuffer(buffer, layout, n, array.offset * 16)
     )
     nanos = parts["nanos"].astype(np.int64)

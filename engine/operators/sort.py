@@ -14,7 +14,9 @@ from plait.errors import PlanError
 from plait.planner.expr import Column, Expr, SortKey
 
 
-def sort(batch: pa.RecordBatch, keys: Sequence[SortKey], limit: int | None = None) -> pa.RecordBatch:
+def sort(
+    batch: pa.RecordBatch, keys: Sequence[SortKey], limit: int | None = None
+) -> pa.RecordBatch:
     """The rows in order of the keys, equal rows in input order; at most `limit` of them."""
     if limit is None:
         order = sort_indices(batch, keys)
@@ -33,9 +35,7 @@ def key_words(batch: pa.RecordBatch, keys: Sequence[SortKey]) -> list[Word]:
     return [
         word
         for key in keys
-        for word in sort_words(
-            batch.column(column_name(key.expr)), key.descending, key.nulls_first
-        )
+        for word in sort_words(batch.column(column_name(key.expr)), key.descending, key.nulls_first)
     ]
 
 
@@ -65,8 +65,11 @@ def single_batch(table: pa.Table) -> pa.RecordBatch:
     if not table.num_columns:
         return pa.RecordBatch.from_arrays([pa.nulls(table.num_rows)], names=["_"]).select([])
     columns = [
-        c.chunk(0) if c.num_chunks == 1 else pa.concat_arrays(c.chunks) if c.num_chunks else
-        pa.array([], c.type)
+        c.chunk(0)
+        if c.num_chunks == 1
+        else pa.concat_arrays(c.chunks)
+        if c.num_chunks
+        else pa.array([], c.type)
         for c in table.unify_dictionaries().columns
     ]
     return pa.RecordBatch.from_arrays(columns, names=table.column_names)
