@@ -62,9 +62,12 @@ class Result:
     def best(self) -> float | None:
         return min(self.runs) if self.runs and self.status == "ok" else None
 
+    @property
+    def median(self) -> float | None:
+        return statistics.median(self.runs) if self.runs and self.status == "ok" else None
+
     def record(self) -> dict[str, Any]:
-        median = statistics.median(self.runs) if self.runs else None
-        return {**asdict(self), "best": self.best, "median": median}
+        return {**asdict(self), "best": self.best, "median": self.median}
 
 
 Results = dict[str, dict[str, Result]]  # job, contestant
@@ -167,6 +170,7 @@ class _Runner:
         self.process = context.Process(target=_serve, args=arguments, daemon=True)
         self.process.start()
         theirs.close()
+        self.pipe.recv()  # it is there: its start does not count as time of a job
         return self.pipe
 
     def stop(self, *, kill: bool = False) -> None:
@@ -186,6 +190,7 @@ def _serve(
     pipe: Connection, open_session: Callable[[Settings], Answer], settings: Settings
 ) -> None:
     pa.set_cpu_count(settings["threads"])
+    pipe.send("ready")
     while (request := pipe.recv()) is not None:
         job, wants_answer = request
         status, seconds, table, note = "ok", 0.0, None, ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from hypothesis import HealthCheck, settings
 from tests.tpch.data import tpch_folder
 
 # One profile for everybody: a failure seen in CI is then seen at every desk. Examples are drawn
-# from the test's own name, so runs repeat; `--hypothesis-seed=random` looks further afield.
+# from the test's own name, so runs repeat; the profile `search` looks further afield.
 settings.register_profile(
     "ci",
     derandomize=True,
@@ -21,7 +22,7 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.register_profile("search", deadline=None, max_examples=1000, print_blob=True)
-settings.load_profile("ci")
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -68,9 +68,9 @@ def test_differences_are_not_accepted() -> None:
     other.loc[2, "tip_fraction"] = np.nextafter(0.4, 1)
     with pytest.raises(ComputeError, match="1 rows differ"):
         check_same(_tips(), other)
-    with pytest.raises(ComputeError, match="3 rows of .* SQL 2 rows"):
+    with pytest.raises(ComputeError, match=r"3 rows of .* SQL 2 rows"):
         check_same(_tips(), _tips()[:2])
-    with pytest.raises(ComputeError, match="SQL 3 rows of .'day', 'hour', 'tip'."):
+    with pytest.raises(ComputeError, match=r"SQL 3 rows of .'day', 'hour', 'tip'."):
         check_same(_tips(), _tips().rename(columns={"tip_fraction": "tip"}))
 
 
