@@ -208,7 +208,7 @@ def _list_key(array: pa.Array) -> Key:
         wide = np.int64 if pat.is_large_list(array.type) else np.int32
         starts = np.frombuffer(array.buffers()[1], wide, len(array), array.offset * wide().itemsize)
         elements = _map_entries(array) if pat.is_map(array.type) else array.values
-    numbers = group(([elements])).codes if len(elements) else np.zeros(0, np.int64)
+    numbers = group([elements]).codes if len(elements) else np.zeros(0, np.int64)
     state = group_keys([Key.of(lengths, valid)], len(array)).codes
     fresh = int(state.max(initial=0)) + 1
     rows = np.flatnonzero(lengths > 0)

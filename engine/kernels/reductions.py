@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.types as pat
 
 from plait.engine.kernels.arguments import Argument, Rows
 from plait.engine.kernels.int128 import Int128
@@ -17,7 +16,6 @@ from plait.engine.kernels.views import (
     Ints,
     from_stored,
     is_stored,
-    pack_bits,
     stored,
     take,
 )

@@ -14,10 +14,12 @@ from collections.abc import Mapping
 
 from plait.engine.kernels import arithmetic, comparison, conditional, numeric
 from plait.engine.kernels.encoding import Kernel
+from plait.engine.kernels.moments import FINISHERS
 
 KERNELS: Mapping[str, Kernel] = {
     **arithmetic.KERNELS,
     **comparison.KERNELS,
     **conditional.KERNELS,
     **numeric.KERNELS,
+    **FINISHERS,
 }

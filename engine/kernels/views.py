@@ -69,7 +69,7 @@ def stored(array: pa.Array) -> Ints:
 
 def is_stored(t: pa.DataType) -> bool:
     """Whether `stored` can show arrays of this type."""
-    return bool(pat.is_primitive(t) and t.bit_width <= 64 or is_small_decimal(t))
+    return bool((pat.is_primitive(t) and t.bit_width <= 64) or is_small_decimal(t))
 
 
 def is_small_decimal(t: pa.DataType) -> bool:
@@ -111,15 +111,3 @@ def take(array: pa.Array, rows: Ints) -> pa.Array:
     if len(rows) and rows.min() < 0:
         return array.take(from_stored(rows, pa.int64(), rows >= 0))
     return array.take(pa.array(rows))
-
-
-def take_rows(batch: pa.RecordBatch, rows: Ints) -> pa.RecordBatch:
-    """The rows of a batch by number."""
-    if not batch.num_columns:
-        return empty_columns(len(rows))
-    return batch.take(pa.array(rows))
-
-
-def empty_columns(rows: int) -> pa.RecordBatch:
-    """A batch of no columns that still has rows."""
-    return pa.RecordBatch.from_arrays([pa.nulls(rows)], names=["_"]).select([])

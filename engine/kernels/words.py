@@ -9,7 +9,6 @@ strings is sorted by the ranks of a dictionary instead.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -127,4 +126,6 @@ def _common_prefix(array: pa.Array) -> int:
     low, high = ends["min"].as_py(), ends["max"].as_py()
     if low is None:
         return 0
-    return len(os.path.commonprefix([low, high]))
+    shorter = min(len(low), len(high))
+    differ = (i for i in range(shorter) if low[i] != high[i])
+    return next(differ, shorter)

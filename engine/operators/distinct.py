@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
+from plait.engine import batches
 from plait.engine.kernels.grouping import Groups, group, single_group
-from plait.engine.kernels.views import Ints, take_rows
+from plait.engine.kernels.views import Ints
 from plait.errors import PlanError
 
 
@@ -17,10 +18,10 @@ def distinct(
 ) -> pa.RecordBatch:
     """The rows that are the first (or last, or only: "none") of their values, in input order."""
     names = batch.schema.names if on is None else on
-    arrays = [batch.column(name) for name in names]
+    arrays = [batches.column(batch, name) for name in names]
     groups = group(arrays) if arrays else single_group(batch.num_rows)
     rows = _kept(groups, keep)
-    return batch if len(rows) == batch.num_rows else take_rows(batch, rows)
+    return batch if len(rows) == batch.num_rows else batches.take(batch, pa.array(rows))
 
 
 def _kept(groups: Groups, keep: str) -> Ints:

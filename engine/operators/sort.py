@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
+from plait.engine import batches
 from plait.engine.kernels.sorting import first_of, order_of, sort_words
-from plait.engine.kernels.views import Ints, take_rows
+from plait.engine.kernels.views import Ints
 from plait.engine.kernels.words import Word
 from plait.errors import PlanError
 from plait.planner.expr import Column, Expr, SortKey
@@ -21,8 +22,8 @@ def sort(
     if limit is None:
         order = sort_indices(batch, keys)
         in_order = len(order) < 2 or bool((order[1:] > order[:-1]).all())
-        return batch if in_order else take_rows(batch, order)
-    return take_rows(batch, first_of(key_words(batch, keys), batch.num_rows, limit))
+        return batch if in_order else _rows(batch, order)
+    return _rows(batch, first_of(key_words(batch, keys), batch.num_rows, limit))
 
 
 def sort_indices(batch: pa.RecordBatch, keys: Sequence[SortKey]) -> Ints:
@@ -46,6 +47,10 @@ def column_name(expr: Expr) -> str:
     return expr.name
 
 
+def _rows(batch: pa.RecordBatch, rows: Ints) -> pa.RecordBatch:
+    return batches.take(batch, pa.array(rows))
+
+
 def range_bounds(
     samples: Sequence[pa.RecordBatch], keys: Sequence[SortKey], parts: int
 ) -> pa.RecordBatch:
@@ -56,8 +61,8 @@ def range_bounds(
     words = key_words(batch, keys)
     order = order_of(words, batch.num_rows)
     cuts = order[np.arange(1, parts) * len(order) // parts] if len(order) else order
-    chosen = take_rows(batch, cuts)
-    return take_rows(chosen, _distinct_neighbours(chosen, keys))
+    chosen = _rows(batch, cuts)
+    return _rows(chosen, _distinct_neighbours(chosen, keys))
 
 
 def single_batch(table: pa.Table) -> pa.RecordBatch:
@@ -111,5 +116,5 @@ def partition_by_ranges(
     result = []
     for i in range(cuts + 1):
         here = np.sort(rows[part == i])
-        result.append(batch if len(here) == batch.num_rows else take_rows(batch, here))
+        result.append(batch if len(here) == batch.num_rows else _rows(batch, here))
     return result
