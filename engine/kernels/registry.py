@@ -12,7 +12,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from plait.engine.kernels import arithmetic, comparison, conditional, numeric
+from plait.engine.kernels import (
+    arithmetic,
+    comparison,
+    conditional,
+    lists,
+    numeric,
+    patterns,
+    strings,
+    texts,
+)
 from plait.engine.kernels.encoding import Kernel
 from plait.engine.kernels.moments import FINISHERS
 
@@ -21,5 +30,9 @@ KERNELS: Mapping[str, Kernel] = {
     **comparison.KERNELS,
     **conditional.KERNELS,
     **numeric.KERNELS,
+    **strings.KERNELS,
+    **patterns.KERNELS,
+    **texts.KERNELS,
+    **lists.KERNELS,
     **FINISHERS,
 }

@@ -15,7 +15,7 @@ from typing import Protocol, TypeVar
 
 from plait.errors import UnsupportedError, nearest_names
 from plait.planner.functions import aggregate as aggregates
-from plait.planner.functions import arithmetic, comparison, internal, numeric
+from plait.planner.functions import arithmetic, comparison, internal, lists, numeric, strings
 from plait.planner.functions import window as windows
 from plait.planner.functions.signature import AggregateFunction, Function, WindowFunction
 
@@ -49,7 +49,14 @@ def _with_aliases(functions: Mapping[str, F]) -> dict[str, F]:
 
 
 SCALARS: Mapping[str, Function] = _by_name(
-    (*arithmetic.FUNCTIONS, *comparison.FUNCTIONS, *numeric.FUNCTIONS, *internal.FUNCTIONS)
+    (
+        *arithmetic.FUNCTIONS,
+        *comparison.FUNCTIONS,
+        *numeric.FUNCTIONS,
+        *strings.FUNCTIONS,
+        *lists.FUNCTIONS,
+        *internal.FUNCTIONS,
+    )
 )
 AGGREGATES: Mapping[str, AggregateFunction] = _by_name(
     (*aggregates.FUNCTIONS, *internal.AGGREGATES)
