@@ -46,29 +46,3 @@ def test_every_module_has_one_name() -> None:
     assert set(names) <= loaded
     assert not loaded & (set(ROOMS) - {"io"})
     assert not {name for name in loaded if name.startswith("io.")}
-
-
-FIRST = """
-import importlib, sys, traceback
-for name in {names!r}:
-    # Third parties stay loaded: only ours start anew, which makes this fast.
-    for loaded in [m for m in sys.modules if m.split(".")[0] == "plait"]:
-        del sys.modules[loaded]
-    try:
-        importlib.import_module(name)
-    except Exception:
-        print(f"{{name}}\\n{{traceback.format_exc()}}")
-"""
-
-
-def test_every_module_can_be_imported_first() -> None:
-    """Nothing of ours needs something else of ours to be there before it: no hidden circle."""
-    names = sorted(name for name in modules() if not name.endswith("__main__"))
-    done = subprocess.run(
-        [sys.executable, "-c", FIRST.format(names=names)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    problems = done.stdout + done.stderr
-    assert not problems, problems
