@@ -46,6 +46,8 @@ from plait.planner.physical.operators import (
 from plait.planner.source import Split
 from plait.scheduler.context import current_context
 
+_WORTHWHILE = 0.1  # groups a row, above which grouping batch by batch does not pay
+
 Part = Sequence[pa.RecordBatch]
 """What one task gives to one partition of the next stage."""
 
@@ -108,6 +110,8 @@ class Runner:
                 return write_files(op, self._run(op.input), self.inputs.partition)
             case CommitFiles():
                 return commit_files(op, self._run(op.input))
+            case GroupRows(phase="partial"):
+                return _partial_groups(op, self._run(op.input))
         return self._whole(op)
 
     def _whole(self, op: PhysicalOp) -> Iterator[pa.RecordBatch]:
@@ -135,7 +139,7 @@ class Runner:
         for split in splits:
             for piece in iterate_split(split, op.schema.names, op.predicate):
                 context.check_cancelled()
-                yield piece
+                yield batches.from_table(piece, op.schema)
 
     def _join_table(self, op: PhysicalOp) -> JoinTable:
         if isinstance(op, ReadStage) and op.how == "table":
@@ -143,6 +147,21 @@ class Runner:
             assert isinstance(table, JoinTable)
             return table
         return build(list(self._run(op)), op.schema)
+
+
+def _partial_groups(op: GroupRows, rows: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Groups of each batch while that makes far fewer rows of it, else of all that is left.
+
+    The merge after the exchange brings equal keys together, so they may come more than once.
+    """
+    for batch in rows:
+        grouped = aggregate(batch, op.keys, op.calls)
+        yield grouped
+        if grouped.num_rows > _WORTHWHILE * batch.num_rows:
+            break
+    rest = list(rows)
+    if rest:
+        yield aggregate(batches.concat(rest, op.input.schema), op.keys, op.calls)
 
 
 def _values(op: ReadValues) -> pa.RecordBatch:

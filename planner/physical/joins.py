@@ -49,15 +49,12 @@ def lower_join(planner: StagePlanner, plan: Join, need: frozenset[str]) -> Piece
     build_need = (need | residual | columns_of([*sides.build_keys, *sides.in_build])) & set(
         sides.build.schema.names
     )
-    before = len(planner.pending)
-    build = planner.lower(sides.build, build_need)
+    build = _lower_build(planner, sides.build, build_need)
     broadcast = _broadcast(planner, sides)
     build, build_columns = with_key_columns(build, [*sides.build_keys, *sides.in_build])
-    if sides.build in planner.finished:
-        before = -1  # measured already
     build_keys = tuple(build_columns[e].name for e in sides.build_keys)
     if broadcast:
-        build_op = _broadcast_build(planner, sides, build, build_keys, before)
+        build_op = _broadcast_build(planner, sides, build, build_keys)
     probe = planner.lower(sides.probe, probe_need)
     probe, probe_columns = with_key_columns(probe, [*sides.probe_keys, *sides.in_probe])
     probe_keys = tuple(probe_columns[e].name for e in sides.probe_keys)
@@ -114,20 +111,24 @@ def _broadcast(planner: StagePlanner, sides: _Sides) -> bool:
     return size is None or size <= planner.settings.broadcast_bytes
 
 
+def _lower_build(planner: StagePlanner, plan: LogicalPlan, need: frozenset[str]) -> Piece:
+    """The build side; as a stage that is run and measured first, unless it is sure to be small."""
+    before = len(planner.pending)
+    piece = planner.lower(plan, need)
+    rows = planner.estimator.statistics(plan).rows
+    worth = rows is None or rows > SMALL_BUILD or not isinstance(plan, Scan)
+    if not planner.adaptive or plan in planner.finished or not worth:
+        return piece
+    stage = planner.cut(piece, Output(), plan)
+    planner.measure(plan, stage, before)
+    return Piece(ReadStage(piece.op.schema, (stage,), "part"), piece.partitions, rows=piece.rows)
+
+
 def _broadcast_build(
-    planner: StagePlanner, sides: _Sides, build: Piece, keys: tuple[str, ...], before: int
+    planner: StagePlanner, sides: _Sides, build: Piece, keys: tuple[str, ...]
 ) -> PhysicalOp:
     schema = build.op.schema
-    rows = planner.estimator.statistics(sides.build).rows
-    worth = rows is None or rows > SMALL_BUILD or not isinstance(sides.build, Scan)
-    if before >= 0 and planner.adaptive and worth:
-        stage = planner.cut(build, Output(), sides.build)
-        planner.measure(sides.build, stage, before)
-        source: PhysicalOp = ReadStage(schema, (stage,), "all")
-    elif build.partitions == 1:
-        source = build.op
-    else:
-        source = planner.gather(build, sides.build).op
+    source = planner.gather(build, sides.build).op
     table = BuildTable(schema, source, keys, sides.null_safe)
     piece = replace(build, op=table, partitions=1)
     return ReadStage(schema, (planner.cut(piece, Output("table")),), "table")

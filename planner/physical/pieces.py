@@ -28,17 +28,24 @@ def keep(schema: Schema, names: Sequence[str] | frozenset[str]) -> tuple[Named, 
 
 
 def compute(op: PhysicalOp, columns: tuple[Named, ...]) -> PhysicalOp:
-    """Compute over `op`, one with it if it only filters, none at all if nothing changes."""
+    """Compute over `op`; one with it if that only filters and picks, none if nothing changes."""
     schema = Schema.of((n, e.dtype) for n, e in columns)
-    if isinstance(op, Compute) and op.columns is None:
+    if all(isinstance(e, Column) and e.name == n for n, e in columns):
+        if schema.names == op.schema.names:
+            return op
+        if isinstance(op, Compute) and op.columns is not None:
+            chosen = dict(op.columns)
+            return Compute(
+                schema, op.input, op.predicate, tuple((n, chosen[n]) for n, _ in columns)
+            )
+    if isinstance(op, Compute) and _only_picks(op):
         return Compute(schema, op.input, op.predicate, columns)
-    same = all(isinstance(e, Column) and e.name == n for n, e in columns)
-    if same and schema.names == op.schema.names:
-        return op
-    if same and isinstance(op, Compute) and op.columns is not None:
-        chosen = dict(op.columns)
-        return Compute(schema, op.input, op.predicate, tuple((n, chosen[n]) for n, _ in columns))
     return Compute(schema, op, None, columns)
+
+
+def _only_picks(op: Compute) -> bool:
+    """Whether every column is one of the input under its own name."""
+    return op.columns is None or all(isinstance(e, Column) and e.name == n for n, e in op.columns)
 
 
 def with_key_columns(piece: Piece, exprs: Sequence[Expr]) -> tuple[Piece, dict[Expr, Column]]:

@@ -1,9 +1,9 @@
 """Logical plan to stages: algorithms, exchanges and the number of partitions.
 
 Pure: it reads estimates, and what the driver measured (`Finished`). Planning goes in *steps*. A
-step holds the stages that can run now; when a choice depends on the size of a join's build side or a
-LIMIT may be met early, the step ends there (`targets`), the driver runs it, measures, and asks
-again. With `adaptive=False` all stages are planned at once from estimates (what explain shows).
+step holds the stages that can run now; when a choice depends on the size of a join's build side,
+or a LIMIT may be met early, the step ends there (`targets`), the driver runs it, measures, and
+asks again. With `adaptive=False` all stages are planned at once from estimates, as explain shows.
 
 Each `_lower_*` returns a `Piece`: the operator tree of the stage being grown and its number of
 partitions. An exchange cuts: the tree becomes a Stage, and a ReadStage starts the next one.
@@ -353,16 +353,17 @@ class StagePlanner:
         groups = self.estimator.statistics(plan).rows
         parts = self._merge_tasks(keys, groups)
         split = decompose(calls)
-        reduces = groups is None or input_rows is None or groups < 0.7 * input_rows
+        reduces = groups is None or input_rows is None or groups < 0.6 * input_rows
         if split is None or (keys and not reduces):
             child = self.shuffle(child, keys, parts) if keys else self.gather(child)
             return replace(child, op=GroupRows(plan.schema, child.op, keys, calls))
         key_fields = [(n, e.dtype) for n, e in plan.keys]
         partial = Schema.of([*key_fields, *((n, c.dtype) for n, c in split.partial)])
-        child = replace(child, op=GroupRows(partial, child.op, keys, split.partial, "partial"))
+        op: PhysicalOp = GroupRows(partial, child.op, keys, split.partial, "partial")
+        child = replace(child, op=op, rows=None)
         child = self.shuffle(child, keys, parts) if parts > 1 else self.gather(child)
         merged = Schema.of([*key_fields, *((n, c.dtype) for n, c in split.merge)])
-        op: PhysicalOp = GroupRows(merged, child.op, keys, split.merge, "merge")
+        op = GroupRows(merged, child.op, keys, split.merge, "merge")
         kept = tuple((n, Column(n, dtype)) for n, dtype in key_fields)
         return replace(child, op=compute(op, (*kept, *split.final)))
 
