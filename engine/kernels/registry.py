@@ -16,11 +16,14 @@ from plait.engine.kernels import (
     arithmetic,
     comparison,
     conditional,
+    dateparts,
     lists,
     numeric,
     patterns,
     strings,
+    temporal,
     texts,
+    timeformat,
 )
 from plait.engine.kernels.encoding import Kernel
 from plait.engine.kernels.moments import FINISHERS
@@ -34,5 +37,8 @@ KERNELS: Mapping[str, Kernel] = {
     **patterns.KERNELS,
     **texts.KERNELS,
     **lists.KERNELS,
+    **dateparts.KERNELS,
+    **temporal.KERNELS,
+    **timeformat.KERNELS,
     **FINISHERS,
 }

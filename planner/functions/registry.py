@@ -15,7 +15,15 @@ from typing import Protocol, TypeVar
 
 from plait.errors import UnsupportedError, nearest_names
 from plait.planner.functions import aggregate as aggregates
-from plait.planner.functions import arithmetic, comparison, internal, lists, numeric, strings
+from plait.planner.functions import (
+    arithmetic,
+    comparison,
+    internal,
+    lists,
+    numeric,
+    strings,
+    temporal,
+)
 from plait.planner.functions import window as windows
 from plait.planner.functions.signature import AggregateFunction, Function, WindowFunction
 
@@ -55,6 +63,7 @@ SCALARS: Mapping[str, Function] = _by_name(
         *numeric.FUNCTIONS,
         *strings.FUNCTIONS,
         *lists.FUNCTIONS,
+        *temporal.FUNCTIONS,
         *internal.FUNCTIONS,
     )
 )
