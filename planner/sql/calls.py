@@ -1,0 +1,279 @@
+"""Scalar functions: by the table of `functions`, and those whose arguments need a thought."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlglot import expressions as exp
+
+from plait.planner.expr import Expr, Literal
+from plait.planner.functions import registry
+from plait.planner.sql import aggregates
+from plait.planner.sql.binder import Binder, Handler, describe
+from plait.planner.sql.functions import AGGREGATES, PARTS, SCALARS, WINDOWS, Signature, unlisted
+from plait.planner.sql.literals import interval_of, unit_name
+from plait.planner.types import INTERVAL, STRING
+
+
+def arguments(b: Binder, node: exp.Expr, signature: Signature) -> list[exp.Expr]:
+    """The argument nodes of a call, in the function's order."""
+    found: list[exp.Expr] = []
+    keys = set()
+    for key in signature.keys:
+        spread = key.startswith("*")
+        key = key.removeprefix("*")
+        keys.add(key)
+        value = node.args.get(key)
+        if spread:
+            found.extend(value or ())
+        elif value is not None:
+            found.append(value)
+    b.source.check_args(node, keys | signature.mute, describe(node))
+    return found
+
+
+def function(b: Binder, node: exp.Func) -> Expr:
+    """Any function: scalar, or an aggregate or window function without OVER."""
+    kind = type(node)
+    if kind in SCALARS:
+        signature = SCALARS[kind]
+        return b.call(signature.name, b.bind_all(arguments(b, node, signature)), node)
+    if kind in AGGREGATES:
+        return aggregates.aggregate(b, node)
+    if kind in WINDOWS:
+        raise b.source.error(f"{WINDOWS[kind].name} needs an OVER clause", node)
+    name = unlisted(node)
+    if name is None:
+        b.source.refuse(describe(node), node)
+    if registry.is_aggregate(name):
+        return aggregates.aggregate(b, node)
+    if registry.is_window(name) and not registry.is_scalar(name):
+        raise b.source.error(f"{name} needs an OVER clause", node)
+    return _named(b, name, positional(b, node), node)
+
+
+def positional(b: Binder, node: exp.Func) -> list[exp.Expr]:
+    """The arguments of a function known by its name only."""
+    if not isinstance(node, exp.Anonymous):
+        b.source.check_args(node, ("this",), describe(node))
+        return [] if node.this is None else [node.this]
+    for argument in node.expressions:
+        if isinstance(argument, exp.Kwarg | exp.PropertyEQ):
+            b.source.refuse("A named argument", argument, "give the arguments in order")
+    return list(node.expressions)
+
+
+def _named(b: Binder, name: str, args: list[exp.Expr], node: exp.Expr) -> Expr:
+    folded = name.lower()
+    if folded in ("date_part", "datepart") and len(args) == 2:
+        return _part(b, args[0], args[1], node)
+    if folded == "row":
+        b.source.refuse("A row as a value", node, "compare or list rows instead")
+    return b.call(name, b.bind_all(args), node)
+
+
+def _part(b: Binder, part: exp.Expr, value: exp.Expr, node: exp.Expr) -> Expr:
+    """EXTRACT(part FROM x) and date_part('part', x) are year(x), month(x), ..."""
+    if not isinstance(part, exp.Var | exp.Literal | exp.Column | exp.Identifier):
+        return b.call("date_part", [b.bind(part), b.bind(value)], node)
+    known = PARTS.get(part.name.lower())
+    if known is None:
+        b.source.refuse(f"The date part {part.name!r}", node)
+    if registry.is_scalar(known):
+        return b.call(known, [b.bind(value)], node)
+    return b.call("date_part", [Literal(known, STRING), b.bind(value)], node)
+
+
+def extract(b: Binder, node: exp.Extract) -> Expr:
+    """EXTRACT(part FROM x)."""
+    b.source.check_args(node, ("this", "expression"), "EXTRACT")
+    return _part(b, node.this, node.expression, node)
+
+
+def _unit(b: Binder, node: exp.Expr) -> Literal:
+    """A unit of time as a constant."""
+    unit = node.args.get("unit")
+    if not isinstance(unit, exp.Var | exp.Literal):
+        b.source.refuse(f"The unit {unit.sql() if unit else 'left out'}", node)
+    name = PARTS.get(unit.name.lower())
+    if name is None:
+        raise b.source.error(f"{unit.name!r} is no unit of time", node)
+    return Literal(name, STRING)
+
+
+def truncate(b: Binder, node: exp.TimestampTrunc | exp.DateTrunc) -> Expr:
+    """date_trunc('month', x)."""
+    b.source.check_args(node, ("this", "unit", "input_type_preserved"), "date_trunc")
+    return b.call("date_trunc", [_unit(b, node), b.bind(node.this)], node)
+
+
+def difference(b: Binder, node: exp.DateDiff) -> Expr:
+    """date_diff('day', start, end)."""
+    keys = ("this", "expression", "unit", "big_int", "date_part_boundary")
+    b.source.check_args(node, keys, "date_diff")
+    args = [_unit(b, node), b.bind(node.expression), b.bind(node.this)]
+    return b.call("date_diff", args, node)
+
+
+def shift(b: Binder, node: exp.DateAdd | exp.DateSub) -> Expr:
+    """date_add(x, INTERVAL 1 DAY), and with a number and a unit where a dialect has that."""
+    b.source.check_args(node, ("this", "expression", "unit"), describe(node))
+    name = "add" if isinstance(node, exp.DateAdd) else "subtract"
+    amount = b.bind(node.expression)
+    if amount.dtype != INTERVAL:
+        unit = node.args.get("unit")
+        word = "day" if unit is None else unit_name(unit.name)
+        if word is None:
+            b.source.refuse(f"{describe(node)} in units of {unit.name if unit else ''}", node)
+        one = Literal(interval_of(1, word.upper()), INTERVAL)
+        amount = b.call("multiply", [one, amount], node)
+    return b.call(name, [b.bind(node.this), amount], node)
+
+
+def from_epoch(b: Binder, node: exp.UnixToTime) -> Expr:
+    """to_timestamp(seconds), epoch_ms(milliseconds), make_timestamp(microseconds)."""
+    b.source.check_args(node, ("this", "scale"), "to_timestamp")
+    scale = node.args.get("scale")
+    names = {"0": "to_timestamp", "3": "epoch_ms", "6": "make_timestamp", "9": "make_timestamp_ns"}
+    name = names.get("0" if scale is None else scale.name)
+    if name is None:
+        b.source.refuse("This scale of to_timestamp", node)
+    return b.call(name, [b.bind(node.this)], node)
+
+
+def trim(b: Binder, node: exp.Trim) -> Expr:
+    """trim, ltrim, rtrim."""
+    b.source.check_args(node, ("this", "expression", "position"), "trim")
+    position = str(node.args.get("position") or "BOTH").upper()
+    name = {"BOTH": "trim", "LEADING": "ltrim", "TRAILING": "rtrim"}[position]
+    characters = node.args.get("expression")
+    args = [b.bind(node.this), *([] if characters is None else [b.bind(characters)])]
+    return b.call(name, args, node)
+
+
+def pad(b: Binder, node: exp.Pad) -> Expr:
+    """lpad, rpad."""
+    b.source.check_args(node, ("this", "expression", "fill_pattern", "is_left"), "pad")
+    fill = node.args.get("fill_pattern")
+    filled = Literal(" ", STRING) if fill is None else b.bind(fill)
+    name = "lpad" if node.args.get("is_left") else "rpad"
+    return b.call(name, [b.bind(node.this), b.bind(node.expression), filled], node)
+
+
+def logarithm(b: Binder, node: exp.Log) -> Expr:
+    """log(x) to base 10, log(base, x)."""
+    b.source.check_args(node, ("this", "expression"), "log")
+    first = b.bind(node.this)
+    if node.args.get("expression") is None:
+        return b.call("log10", [first], node)
+    second = b.bind(node.expression)
+    if isinstance(first, Literal) and first.value in (2, 10):
+        return b.call(f"log{first.value}", [second], node)
+    return b.call("log", [first, second], node)
+
+
+def regexp_replace(b: Binder, node: exp.RegexpReplace) -> Expr:
+    """regexp_replace(text, pattern, replacement, options): the first match, all with 'g'."""
+    keys = ("this", "expression", "replacement", "modifiers", "single_replace")
+    b.source.check_args(node, keys, "regexp_replace")
+    args = [b.bind(node.this), b.bind(node.expression)]
+    replacement, modifiers = node.args.get("replacement"), node.args.get("modifiers")
+    args.append(Literal("", STRING) if replacement is None else b.bind(replacement))
+    if modifiers is not None:
+        args.append(b.bind(modifiers))
+    elif not node.args.get("single_replace"):
+        args.append(Literal("g", STRING))
+    return b.call("regexp_replace", args, node)
+
+
+def regexp_extract(b: Binder, node: exp.RegexpExtract) -> Expr:
+    """regexp_extract(text, pattern, group, options)."""
+    keys = ("this", "expression", "group", "parameters", "null_if_pos_overflow")
+    b.source.check_args(node, keys, "regexp_extract")
+    args = [b.bind(node.this), b.bind(node.expression)]
+    group, options = node.args.get("group"), node.args.get("parameters")
+    if group is not None:
+        args.append(b.bind(group))
+    if options is not None:
+        args.append(b.bind(options))
+    return b.call("regexp_extract", args, node)
+
+
+def regexp_like(b: Binder, node: exp.RegexpLike) -> Expr:
+    """regexp_matches(text, pattern): somewhere in the text; whole text where a dialect says so."""
+    b.source.check_args(node, ("this", "expression", "flag", "full_match"), "regexp_matches")
+    name = "regexp_full_match" if node.args.get("full_match") else "regexp_matches"
+    flag = node.args.get("flag")
+    args = [b.bind(node.this), b.bind(node.expression), *([] if flag is None else [b.bind(flag)])]
+    return b.call(name, args, node)
+
+
+def regexp_ilike(b: Binder, node: exp.RegexpILike) -> Expr:
+    """`~*`."""
+    b.source.check_args(node, ("this", "expression"), "~*")
+    args = [b.bind(node.this), b.bind(node.expression), Literal("i", STRING)]
+    return b.call("regexp_matches", args, node)
+
+
+def initcap(b: Binder, node: exp.Initcap) -> Expr:
+    """initcap(text); sqlglot adds the characters that part words."""
+    return b.call("initcap", [b.bind(node.this)], node)
+
+
+def time_bucket(b: Binder, node: exp.DateBin) -> Expr:
+    """time_bucket(INTERVAL 5 MINUTES, x)."""
+    b.source.check_args(node, ("this", "expression", "origin"), "time_bucket")
+    origin = node.args.get("origin")
+    args = [b.bind(node.this), b.bind(node.expression)]
+    return b.call("time_bucket", [*args, *([] if origin is None else [b.bind(origin)])], node)
+
+
+def time_zone(b: Binder, node: exp.AtTimeZone) -> Expr:
+    """x AT TIME ZONE 'Europe/Paris'."""
+    if not registry.is_scalar("timezone"):
+        b.source.refuse("AT TIME ZONE", node, word="at time zone")
+    return b.call("timezone", [b.bind(node.args["zone"]), b.bind(node.this)], node)
+
+
+def _refused(what: str, advice: str = "") -> Callable[[Binder, Any], Expr]:
+    def refuse(b: Binder, node: exp.Expr) -> Expr:
+        return b.source.refuse(what, node, advice)
+
+    return refuse
+
+
+HANDLERS: dict[type[exp.Expr], Handler] = {
+    exp.Func: function,
+    exp.Extract: extract,
+    exp.TimestampTrunc: truncate,
+    exp.DateTrunc: truncate,
+    exp.DateDiff: difference,
+    exp.DateAdd: shift,
+    exp.DateSub: shift,
+    exp.UnixToTime: from_epoch,
+    exp.Trim: trim,
+    exp.Pad: pad,
+    exp.Log: logarithm,
+    exp.RegexpReplace: regexp_replace,
+    exp.RegexpExtract: regexp_extract,
+    exp.RegexpLike: regexp_like,
+    exp.RegexpILike: regexp_ilike,
+    exp.Initcap: initcap,
+    exp.DateBin: time_bucket,
+    exp.AtTimeZone: time_zone,
+    exp.Tuple: _refused("A row as a value", "compare or list rows instead"),
+    exp.Struct: _refused("A struct made in SQL"),
+    exp.ToMap: _refused("A map"),
+    exp.Bracket: _refused("Indexing with [ ]"),
+    exp.Explode: _refused("UNNEST"),
+    exp.Unnest: _refused("UNNEST"),
+    exp.Lambda: _refused("A lambda"),
+    exp.JSONExtract: _refused("-> (JSON or a lambda)"),
+    exp.JSONExtractScalar: _refused("->> (JSON)"),
+    exp.Collate: _refused("COLLATE"),
+    exp.PositionalColumn: _refused("A column by its position", "write its name"),
+    exp.Columns: _refused("COLUMNS(...) inside an expression", "write the columns out"),
+    exp.Star: _refused("A star inside an expression", "name the columns"),
+    exp.Grouping: _refused("GROUPING"),
+}

@@ -1,0 +1,227 @@
+"""SQL text to sqlglot trees, statement by statement; syntax errors with line and caret.
+
+sqlglot parses more leniently than any database, so a pass over the tokens refuses what it would
+swallow (`select a,, b`), and what it would keep as opaque text: EXPLAIN is blanked out of the text
+(offsets stay true) and remembered, statements that plait has no use for are refused by name.
+The same pass gives each `?` its number, which the tree would not tell.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from sqlglot import expressions as exp
+from sqlglot.dialects.dialect import Dialect
+from sqlglot.errors import ParseError, TokenError
+from sqlglot.tokenizer_core import Token, TokenType
+
+from plait.errors import SqlError, SqlSyntaxError, nearest_names
+from plait.planner.sql.literals import INTERVAL_STRING
+from plait.planner.sql.mistakes import Source, SqlUnsupportedError, make_error
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+_STATEMENTS = _words(
+    """SELECT WITH FROM VALUES TABLE CREATE DROP DESCRIBE DESC SHOW COPY SET EXPLAIN"""
+)
+
+_REFUSED = _words(
+    """ALTER ANALYZE ATTACH BEGIN CALL CHECKPOINT COMMENT COMMIT DEALLOCATE DELETE DETACH DO
+    EXECUTE EXPORT GRANT IMPORT INSERT INSTALL LOAD LOCK MERGE PIVOT PRAGMA PREPARE REFRESH
+    RESET REVOKE ROLLBACK START SUMMARIZE TRUNCATE UNPIVOT UPDATE USE VACUUM"""
+)
+
+_BLANKS = r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/)*"
+_EXPLAIN = re.compile(rf"({_BLANKS})(explain\b{_BLANKS}(analyze\b)?)", re.IGNORECASE | re.DOTALL)
+_CLOSED = re.compile(
+    r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|\$(\w*)\$.*?\$\1\$|--[^\n]*|/\*.*?\*/", re.DOTALL
+)
+
+# what cannot come right after AS or a comma
+_ENDS = frozenset(
+    {
+        TokenType.COMMA,
+        TokenType.FROM,
+        TokenType.WHERE,
+        TokenType.GROUP_BY,
+        TokenType.HAVING,
+        TokenType.ORDER_BY,
+        TokenType.SEMICOLON,
+    }
+)
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """One statement: its tree, and whether it stood behind EXPLAIN (`plan` or `analyze`)."""
+
+    node: exp.Expr
+    explain: str | None = None
+
+
+@dataclass(frozen=True)
+class Script:
+    """The statements of a text. `placeholders` holds the offset of each `?`, in order."""
+
+    source: Source
+    statements: tuple[Parsed, ...]
+    placeholders: tuple[int, ...]
+    dialect: str
+
+
+def parse(sql: str, dialect: str = "duckdb") -> Script:
+    """The statements of a text; SqlSyntaxError when it cannot be parsed."""
+    try:
+        parser = Dialect.get_or_raise(dialect)
+    except ValueError as problem:
+        raise SqlError(f"Unknown SQL dialect {dialect!r}: {problem}") from None
+    text, explained = _without_explain(sql, parser)
+    tokens = _tokens(sql, text, parser)
+    chunks = _chunks(tokens)
+    placeholders = _number_placeholders(chunks) if "?" in sql else ()
+    statements = []
+    for chunk in chunks:
+        _check(sql, chunk)
+        explain = explained.get(chunk[0].start)
+        statements.append(Parsed(_parse_one(sql, text, chunk, parser), explain))
+    return Script(Source(sql), tuple(statements), placeholders, dialect)
+
+
+def _tokens(sql: str, text: str, parser: Dialect) -> list[Token]:
+    try:
+        return list(parser.tokenize(text))
+    except TokenError:
+        blanked = _CLOSED.sub(lambda m: " " * len(m[0]), text)
+        opened = re.search(r"'|\"|/\*|\$\w*\$", blanked)
+        start = opened.start() if opened else None
+        what = {"'": "string", '"': "quoted name", "/": "comment"}.get(
+            blanked[start] if start is not None else "", "text"
+        )
+        raise make_error(
+            SqlSyntaxError, f"This {what} is not closed", sql, start, len(sql)
+        ) from None
+
+
+def _without_explain(sql: str, parser: Dialect) -> tuple[str, dict[int, str]]:
+    """The text with EXPLAIN [ANALYZE] blanked out, and the offsets of what it explained.
+
+    Tokenizers take all that follows EXPLAIN for one opaque token, up to the next semicolon.
+    """
+    explained: dict[int, str] = {}
+    if "explain" not in sql.lower():
+        return sql, explained
+    text, start = sql, 0
+    while True:
+        found = _EXPLAIN.match(text, start)
+        if found is not None:
+            blank = re.sub(r"[^\n]", " ", found[2])
+            text = text[: found.start(2)] + blank + text[found.end() :]
+            after = re.compile(_BLANKS, re.DOTALL).match(text, found.end())
+            explained[after.end() if after else found.end()] = "analyze" if found[3] else "plan"
+        tokens = _tokens(sql, text, parser)
+        ends = [t.end + 1 for t in tokens if t.token_type == TokenType.SEMICOLON and t.end >= start]
+        if not ends:
+            return text, explained
+        start = ends[0]
+
+
+def _chunks(tokens: list[Token]) -> list[list[Token]]:
+    """The tokens of each statement; empty statements are left out."""
+    chunks: list[list[Token]] = [[]]
+    for token in tokens:
+        if token.token_type == TokenType.SEMICOLON:
+            chunks.append([])
+        else:
+            chunks[-1].append(token)
+    return [chunk for chunk in chunks if chunk]
+
+
+def _number_placeholders(chunks: list[list[Token]]) -> tuple[int, ...]:
+    """Write each `?` as `$1`, `$2`, ... in the tokens; the offsets they had."""
+    offsets: list[int] = []
+    for chunk in chunks:
+        for i in range(len(chunk) - 1, -1, -1):
+            if chunk[i].token_type == TokenType.PLACEHOLDER:
+                offsets.append(chunk[i].start)
+    offsets.sort()
+    for chunk in chunks:
+        for i in range(len(chunk) - 1, -1, -1):
+            token = chunk[i]
+            if token.token_type == TokenType.PLACEHOLDER:
+                place = (token.line, token.col, token.start, token.end)
+                number = str(offsets.index(token.start) + 1)
+                chunk[i : i + 1] = [
+                    Token(TokenType.PARAMETER, "$", *place),
+                    Token(TokenType.NUMBER, number, *place),
+                ]
+    return tuple(offsets)
+
+
+def _check(sql: str, chunk: list[Token]) -> None:
+    """Refuse by name what plait does not do, and what sqlglot would take for something else."""
+    first = chunk[0]
+    word = first.text.upper()
+    if word in _REFUSED:
+        text = f"{word} is not supported; plait reads data and writes it with COPY"
+        raise make_error(SqlUnsupportedError, text, sql, first.start, len(word))
+    if word not in _STATEMENTS and first.token_type != TokenType.L_PAREN:
+        text = f"A statement cannot begin with {first.text!r}."
+        close = nearest_names(word, _STATEMENTS)
+        if close:
+            text += f" Did you mean {' or '.join(close)}?"
+        raise make_error(SqlSyntaxError, text, sql, first.start, len(first.text))
+    for token, following in zip(chunk, [*chunk[1:], None], strict=True):
+        kind = token.token_type
+        after = None if following is None else following.token_type
+        if kind == TokenType.INTERVAL and following and after == TokenType.STRING:
+            # else sqlglot reads '1 day ago' as one day
+            following.text = INTERVAL_STRING + following.text
+        if kind == TokenType.ALIAS and (after is None or after in _ENDS):
+            raise make_error(SqlSyntaxError, "A name is missing after AS", sql, token.start, 2)
+        if kind == TokenType.COMMA and following and after == TokenType.COMMA:
+            text = "Something is missing between two commas"
+            raise make_error(SqlSyntaxError, text, sql, following.start)
+
+
+def _parse_one(sql: str, text: str, chunk: list[Token], dialect: Dialect) -> exp.Expr:
+    try:
+        found = dialect.parser().parse(chunk, text)
+    except ParseError as problem:
+        raise _syntax_error(sql, chunk, problem) from None
+    node = found[0] if found else None
+    if node is None:
+        raise make_error(SqlSyntaxError, "Nothing to do", sql, chunk[0].start)
+    return node
+
+
+def _syntax_error(sql: str, chunk: list[Token], problem: ParseError) -> SqlError:
+    details = problem.errors[0] if problem.errors else {}
+    highlight = details.get("highlight") or ""
+    line, end_column = details.get("line"), details.get("col")
+    token = next(
+        (t for t in chunk if t.line == line and t.col == end_column and t.text),
+        None,
+    )
+    description = str(details.get("description") or problem)
+    length = len(highlight) or 1
+    start = token.start if token is not None else None
+    if start is None:
+        return make_error(SqlSyntaxError, f"Cannot parse this: {description}", sql, None)
+    after = f"after {highlight!r}"
+    if "Unexpected token" in description:
+        message = f"{highlight!r} is not expected here"
+    elif description.startswith("Expected table name"):
+        message = f"A table name is missing {after}"
+    elif description.startswith("Required keyword"):
+        message = f"Something is missing {after}"
+    elif description.startswith("Expecting") and token is chunk[-1]:
+        message = f"{description.removeprefix('Expecting ')!r} is missing {after}"
+    elif description.startswith("Expecting"):
+        message = f"{description.removeprefix('Expecting ')!r} was expected near {highlight!r}"
+    else:
+        message = f"{description}, near {highlight!r}"
+    return make_error(SqlSyntaxError, message, sql, start, length)
