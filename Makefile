@@ -50,7 +50,7 @@ lint: setup ## ruff: lint and formatting
 .PHONY: types
 types: setup ## mypy strict
 	@$(BIN)/python .ci/typing_view.py
-	$(BIN)/mypy
+	cd .typing && ../$(BIN)/mypy --config-file ../pyproject.toml
 
 .PHONY: arrows
 arrows: setup ## who may import whom, sizes, public names
