@@ -12,7 +12,9 @@ from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 
-from plait.io import memory, parquet_read
+from plait.io import csv_read, json_read, memory, parquet_read
+from plait.io.csv import CsvSplit
+from plait.io.json import JsonSplit
 from plait.io.memory import MemorySplit
 from plait.io.parquet import ParquetSplit
 from plait.planner.expr import Expr
@@ -26,6 +28,10 @@ def read_split(split: Split, columns: Sequence[str], predicate: Expr | None = No
     match split:
         case ParquetSplit():
             return parquet_read.read(split, columns, predicate)
+        case CsvSplit():
+            return csv_read.read(split, columns)
+        case JsonSplit():
+            return json_read.read(split, columns)
         case MemorySplit():
             return memory.read(split, columns)
     raise TypeError(f"no reader for {type(split).__name__}")
@@ -41,6 +47,10 @@ def iterate_split(
     match split:
         case ParquetSplit():
             return parquet_read.iterate(split, columns, predicate, batch_rows)
+        case CsvSplit():
+            return csv_read.iterate(split, columns, batch_rows)
+        case JsonSplit():
+            return json_read.iterate(split, columns, batch_rows)
         case MemorySplit():
             return memory.slices(memory.read(split, columns), batch_rows)
     raise TypeError(f"no reader for {type(split).__name__}")

@@ -1,0 +1,183 @@
+"""CsvSource: CSV files as one table, cut into blocks of bytes that are parsed in parallel.
+
+Opening reads the head of every file and samples of the first: the columns' names and types, about
+how long a row is. A split is a range of bytes; the rows that begin in it are its rows (see
+`plait.io.csv_rows`). Files that cannot be entered in the middle (compressed, or of a dialect whose
+row borders only a reader from the start knows) are one split each.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pyarrow as pa
+
+from plait.errors import ReadError, UnsupportedError
+from plait.io import distinct
+from plait.io.csv_head import Head
+from plait.io.csv_infer import ColumnSample
+from plait.io.csv_layout import CsvLayout
+from plait.io.csv_options import CsvOptions
+from plait.io.csv_sample import FileSample, choose_types, open_file
+from plait.io.filesystem import FileInfo, PathLike, expand, in_parallel
+from plait.planner.expr import Expr
+from plait.planner.schema import Schema
+from plait.planner.source import Pushdown, Split
+from plait.planner.statistics import ColumnStatistics, Statistics
+from plait.planner.types import is_decimal, is_string
+
+SUFFIXES = (".csv", ".tsv", ".csv.gz", ".csv.bz2", ".csv.zst", ".csv.xz", ".tbl")
+
+_MIN_BLOCK = 4 << 20
+_WANTED_BLOCKS = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class CsvSplit(Split):
+    """The rows that begin in bytes [start, end) of a file whose rows begin at byte `first`.
+
+    `end` is None for a file that is read as a stream, whole; `limit` is the most rows wanted.
+    """
+
+    file: FileInfo
+    start: int
+    end: int | None
+    first: int
+    layout: CsvLayout = field(compare=False, repr=False)
+    compression: str | None = None
+    wide: str | None = None  # the encoding, if it is one of several bytes a letter
+    limit: int | None = None
+
+
+class CsvSource:
+    """CSV files as one table.
+
+    path               a file, folder, pattern, or list of these; a local path or a URL
+    storage_options    for fsspec
+    **options          as in pandas.read_csv, see CsvOptions
+    """
+
+    def __init__(
+        self,
+        path: PathLike | Iterable[PathLike],
+        *,
+        storage_options: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> None:
+        self._options = CsvOptions.of(options)
+        self.files = expand(path, storage_options, SUFFIXES)
+        filled = [f for f in self.files if f.size]
+        if not filled:
+            raise ReadError(f"{self.files[0].shown} is empty: there are no columns to read")
+        if self._options.nrows is not None and len(filled) > 1:
+            raise UnsupportedError("nrows is for a single file; use .head(n) on the frame")
+        first = open_file(filled[0], self._options, None, full=True)
+        rest = in_parallel(
+            lambda f: open_file(f, self._options, first.dialect.sep, full=False), filled[1:]
+        )
+        self._samples = [first, *rest]
+        self._heads = [_checked(first, s) for s in self._samples]
+        self._layout = choose_types(self._samples, self._options)
+        self._schema = self._layout.schema
+
+    @property
+    def name(self) -> str:
+        first = self.files[0].name
+        return first if len(self.files) == 1 else f"{first} and {len(self.files) - 1} more"
+
+    @property
+    def identity(self) -> str:
+        parts = [f"{f.path} {f.size} {f.identity}" for f in self.files]
+        text = "\n".join([*parts, repr(self._layout), repr(self._options.nrows)])
+        return "csv:" + hashlib.sha256(text.encode()).hexdigest()
+
+    @property
+    def schema(self) -> Schema:
+        return self._schema
+
+    @property
+    def statistics(self) -> Statistics:
+        rows = float(round(sum(s.estimated_rows for s in self._samples)))
+        if self._options.nrows is not None:
+            rows = min(rows, float(self._options.nrows))
+        columns = {
+            name: _statistics(self._schema[name].type, self._samples[0].columns.get(name), rows)
+            for name in self._schema.names
+        }
+        size = sum(c.width or 8.0 for c in columns.values()) * rows
+        return Statistics(rows, size, columns)
+
+    def pushdown(self, predicate: Expr) -> Pushdown:
+        """Text says nothing of its values before it is read."""
+        return Pushdown.NONE
+
+    def splits(self, columns: Sequence[str]) -> tuple[Split, ...]:
+        known = self.statistics.columns
+        width = sum(known[name].width or 8.0 for name in columns)
+        block = self._block()
+        found: list[Split] = []
+        for sample, head in zip(self._samples, self._heads, strict=True):
+            for start, end in self._borders(sample, head, block):
+                share = 1.0 if end is None else (end - start) / max(sample.file.size, 1)
+                found.append(
+                    CsvSplit(
+                        bytes=int(sample.estimated_rows * share * width),
+                        file=sample.file,
+                        start=start,
+                        end=end,
+                        first=head.first,
+                        layout=replace(self._layout, names=head.names),
+                        compression=sample.compression,
+                        wide=sample.wide,
+                        limit=self._options.nrows,
+                    )
+                )
+        return tuple(found)
+
+    def _block(self) -> int | None:
+        wanted = self._options.block_bytes
+        if wanted is None or self._options.blocksize != CsvOptions.blocksize:
+            return wanted
+        # less than the default where that would leave workers without work
+        total = sum(f.size for f in self.files)
+        return min(wanted, max(_MIN_BLOCK, total // _WANTED_BLOCKS))
+
+    def _borders(
+        self, sample: FileSample, head: Head, block: int | None
+    ) -> list[tuple[int, int | None]]:
+        size = sample.file.size
+        if not sample.divisible or block is None or self._options.nrows is not None:
+            return [(0, None)]
+        count = max(1, round((size - head.first) / block))
+        borders = [head.first + (size - head.first) * i // count for i in range(count + 1)]
+        return list(zip(borders[:-1], borders[1:], strict=True))
+
+
+def _checked(first: FileSample, other: FileSample) -> Head:
+    """The head of another file, if it has the same columns (in any order) as the first."""
+    mine, theirs = first.head.names, other.head.names
+    if set(mine) == set(theirs):
+        return other.head
+    missing = [n for n in mine if n not in theirs]
+    extra = [n for n in theirs if n not in mine]
+    what = f"lacks column {missing[0]!r}" if missing else f"has a further column {extra[0]!r}"
+    raise ReadError(
+        f"{other.file.shown} {what}; the columns of {first.file.shown} are: {', '.join(mine)}"
+    )
+
+
+def _statistics(dtype: pa.DataType, sample: ColumnSample | None, rows: float) -> ColumnStatistics:
+    if sample is None or not sample.rows:
+        return ColumnStatistics()
+    nulls = round(rows * sample.nulls / sample.rows)
+    found = distinct.estimate([sample.piece], rows - nulls, None, None)
+    if is_string(dtype):
+        width = 4.0 if sample.few else sample.width + 4
+    elif is_decimal(dtype):
+        width = 8.0 if dtype.precision <= 18 else 16.0
+    else:
+        width = max(1.0, dtype.bit_width / 8) if hasattr(dtype, "bit_width") else 8.0
+    return ColumnStatistics(nulls=float(nulls), distinct=found, width=width)

@@ -1,0 +1,217 @@
+"""CSV text to Arrow columns: by pyarrow, or by pandas where a dialect needs it.
+
+Text without quotes goes to pyarrow whole, which cuts it at newlines. Text with quotes is cut here
+at the ends of rows (see `plait.io.csv_rows`) and given to pyarrow row-complete: it would not see
+that a newline is inside a field, and loses a byte of a \\r\\n that a cut goes through.
+"""
+
+from __future__ import annotations
+
+import io as stdlib_io
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pacsv
+import pyarrow.types as pat
+
+from plait.io.csv_layout import CsvLayout
+from plait.io.csv_rows import Position, as_bytes, row_pieces
+from plait.io.encoding import narrow_decimals, table_of, unify
+from plait.planner.schema import Schema
+from plait.planner.types import is_decimal
+
+_BLOCK = 1 << 20  # the text pyarrow goes through at once: fits the processor's cache
+
+Text = bytes | memoryview
+
+
+class UnclosedQuoteError(ValueError):
+    """A quoted field goes on to the end of the text."""
+
+
+def parse(text: Text, layout: CsvLayout, columns: Sequence[str], quoted: bool) -> pa.Table:
+    """The named columns of rows of text; `quoted` tells whether it may hold quotes.
+
+    Raises pyarrow.ArrowInvalid, ValueError or OverflowError for text that does not fit the layout.
+    """
+    if not len(text):
+        return _empty(layout, columns)
+    if layout.dialect.needs_pandas:
+        return _by_pandas(text, layout, columns)
+    stored = list(columns) or [layout.names[0]]
+    tables = [
+        _by_arrow(piece, layout, stored, bool(columns)) for piece in _pieces(text, layout, quoted)
+    ]
+    table = pa.concat_tables(tables)
+    if not columns:
+        return table_of([], [], table.num_rows)
+    found = [_converted(table.column(n), layout, n) for n in columns]
+    return table_of(found, columns, table.num_rows)
+
+
+def _empty(layout: CsvLayout, columns: Sequence[str]) -> pa.Table:
+    arrays = [pa.chunked_array([], layout.schema[n].type) for n in columns]
+    return table_of(arrays, columns, 0)
+
+
+def _pieces(text: Text, layout: CsvLayout, quoted: bool) -> Iterator[Text]:
+    dialect = layout.dialect
+    if not quoted or not dialect.divisible:
+        yield text
+        return
+    at = Position(0)
+    for start, stop, after in row_pieces(as_bytes(text), at, dialect.marks, _BLOCK):
+        at = after
+        if at.inside:
+            raise UnclosedQuoteError("a quoted field is never closed")
+        yield memoryview(text)[start:stop]
+
+
+def _by_arrow(text: Text, layout: CsvLayout, columns: list[str], convert: bool) -> pa.Table:
+    dialect = layout.dialect
+    whole = dialect.divisible is False or len(text) <= _BLOCK * 2
+    types = {n: layout.parsed_type(n) if convert else pa.binary() for n in columns}
+    if dialect.encoding not in ("utf-8", "ascii"):
+        text = bytes(text).decode(dialect.encoding).encode()
+    settings = {
+        "parse_options": pacsv.ParseOptions(
+            delimiter=dialect.sep,
+            quote_char=dialect.quotechar or False,
+            escape_char=dialect.escapechar or False,
+        ),
+        "convert_options": pacsv.ConvertOptions(
+            column_types=types,
+            include_columns=columns,
+            null_values=list(dialect.null_values),
+            true_values=list(dialect.true_values),
+            false_values=list(dialect.false_values),
+            strings_can_be_null=True,
+            decimal_point=dialect.decimal,
+        ),
+    }
+
+    def read(block: int) -> pa.Table:
+        options = pacsv.ReadOptions(
+            use_threads=False, block_size=block, column_names=list(layout.names)
+        )
+        return pacsv.read_csv(pa.BufferReader(pa.py_buffer(text)), options, **settings)
+
+    try:
+        return read(len(text) + 1 if whole else _BLOCK)
+    except pa.ArrowInvalid as error:
+        if "straddling object" not in str(error):
+            raise
+        return read(len(text) + 1)  # a row longer than a block
+
+
+def _converted(column: pa.ChunkedArray, layout: CsvLayout, name: str) -> pa.ChunkedArray:
+    wanted = layout.schema[name].type
+    if name in layout.formats:
+        return _timestamps(column, layout.formats[name], wanted)
+    if is_decimal(wanted) and wanted.precision <= 18:
+        return narrow_decimals(column, wanted)
+    return unify(column)
+
+
+def _timestamps(column: pa.ChunkedArray, pattern: str, wanted: pa.DataType) -> pa.ChunkedArray:
+    """Texts in a strptime format as timestamps; pandas knows the formats that pandas guessed."""
+    import pandas as pd
+
+    parsed = pd.to_datetime(column.to_pandas(), format=pattern, utc=wanted.tz is not None)
+    array = pa.array(parsed, from_pandas=True)
+    chunked = array if isinstance(array, pa.ChunkedArray) else pa.chunked_array([array])
+    return chunked.cast(wanted)
+
+
+# ---------------------------------------------------------------------------------- by pandas
+
+
+def pandas_options(layout: CsvLayout) -> dict[str, Any]:
+    """The keyword arguments of pandas.read_csv for this dialect, on text without a header."""
+    dialect = layout.dialect
+    nulls: Any = list(dialect.null_values)
+    if dialect.column_nulls:
+        special = dict(dialect.column_nulls)
+        nulls = {n: list(special.get(n, dialect.null_values)) for n in layout.names}
+    options: dict[str, Any] = {
+        "header": None,
+        "names": list(layout.names),
+        "index_col": False,
+        "sep": dialect.sep,
+        "quotechar": dialect.quotechar or '"',
+        "quoting": 0 if dialect.quotechar else 3,
+        "escapechar": dialect.escapechar,
+        "decimal": dialect.decimal,
+        "encoding": dialect.encoding,
+        "thousands": dialect.thousands,
+        "comment": dialect.comment,
+        "skipinitialspace": dialect.skipinitialspace,
+        "doublequote": dialect.doublequote,
+        "on_bad_lines": dialect.on_bad_lines,
+        "na_values": nulls,
+        "keep_default_na": False,
+        "true_values": list(dialect.true_values),
+        "false_values": list(dialect.false_values),
+        "engine": "c" if len(dialect.sep) == 1 or dialect.sep == r"\s+" else "python",
+    }
+    return options
+
+
+def _by_pandas(text: Text, layout: CsvLayout, columns: Sequence[str]) -> pa.Table:
+    import pandas as pd
+
+    read = list(columns) or [layout.names[0]]
+    types = {n: _pandas_type(layout.parsed_type(n) if columns else pa.string()) for n in read}
+    frame = pd.read_csv(
+        stdlib_io.BytesIO(bytes(text)), usecols=read, dtype=types, **pandas_options(layout)
+    )
+    found = []
+    for name in columns:
+        array = pa.array(frame[name], from_pandas=True)
+        column = array if isinstance(array, pa.ChunkedArray) else pa.chunked_array([array])
+        wanted = layout.schema[name].type
+        if name in layout.formats:
+            column = _timestamps(column, layout.formats[name], wanted)
+        if column.type != wanted:
+            column = column.cast(wanted)
+        found.append(_converted_decimals(column, wanted))
+    return table_of(found, columns, len(frame))
+
+
+def _converted_decimals(column: pa.ChunkedArray, wanted: pa.DataType) -> pa.ChunkedArray:
+    if is_decimal(wanted) and wanted.precision <= 18:
+        return narrow_decimals(column, wanted)
+    return column
+
+
+def _pandas_type(wanted: pa.DataType) -> Any:
+    """The pandas type that keeps NULL and every value; what is not a number is cast from text."""
+    if pat.is_boolean(wanted):
+        return "boolean"
+    if pat.is_integer(wanted):
+        name = str(wanted)  # int64, uint8: pandas' nullable types are called Int64, UInt8
+        return name.replace("int", "Int").replace("uI", "UI")
+    if pat.is_floating(wanted):
+        return "float64"
+    return "str"
+
+
+# ---------------------------------------------------------------------------------- sampling
+
+
+def parse_texts(text: Text, layout: CsvLayout) -> pa.Table:
+    """All columns as strings, NULL where the dialect says so: to guess types from."""
+    schema = Schema.of((n, pa.string()) for n in layout.names)
+    plain = CsvLayout(layout.names, schema, layout.dialect)
+    quote = layout.dialect.quotechar
+    quoted = quote is not None and bool((np.frombuffer(text, np.uint8) == ord(quote)).any())
+    return parse(text, plain, layout.names, quoted)
+
+
+def trimmed(column: pa.ChunkedArray) -> pa.Array:
+    """The texts of a column that are not NULL, without surrounding spaces."""
+    values = column.drop_null()
+    return pc.utf8_trim_whitespace(values.combine_chunks())

@@ -1,0 +1,229 @@
+"""Opening a CSV file: its head and samples of its text, and the types that these suggest."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import pyarrow as pa
+
+from plait.errors import ReadError
+from plait.io.compression import compression_of, text_chunks
+from plait.io.csv_errors import explained
+from plait.io.csv_head import Head, ShortHeadError, read_head, sniff_separator
+from plait.io.csv_infer import ColumnSample, sample_columns, widest
+from plait.io.csv_layout import CsvLayout, Dialect
+from plait.io.csv_options import CsvOptions
+from plait.io.csv_parse import parse_texts, trimmed
+from plait.io.csv_rows import Position, advance, as_bytes
+from plait.io.filesystem import FileInfo, open_ranges
+from plait.planner.schema import Field, Schema
+from plait.planner.types import DOUBLE, NULL, STRING, TIMESTAMP, is_string, is_timestamp
+
+_HEAD_BYTES, _HEAD_BYTES_OTHERS = 512 << 10, 32 << 10
+_PROBES, _PROBE_BYTES = 8, 48 << 10
+
+
+@dataclass(frozen=True)
+class FileSample:
+    """A file opened: how it is written, its head, what samples tell of its columns.
+
+    `wide` is an encoding of two or four bytes a letter, which is turned into UTF-8 as a stream.
+    `complete`: the samples are the whole file.
+    """
+
+    file: FileInfo
+    dialect: Dialect
+    compression: str | None
+    wide: str | None
+    head: Head
+    columns: Mapping[str, ColumnSample]
+    texts: pa.Table
+    estimated_rows: float
+    complete: bool
+
+    @property
+    def divisible(self) -> bool:
+        """Whether the file can be read from the middle."""
+        return self.compression is None and self.wide is None and self.dialect.divisible
+
+
+def open_file(file: FileInfo, options: CsvOptions, sep: str | None, full: bool) -> FileSample:
+    """Reads the head of a file, and if `full` probes in its middle and at its end.
+
+    `sep` is the separator found in another file, for options that do not name one.
+    """
+    compression = compression_of(file.path, options.compression)
+    wide = options.encoding if options.encoding.startswith(("utf-16", "utf-32")) else None
+    streamed = compression is not None or wide is not None
+    size = _HEAD_BYTES if full else _HEAD_BYTES_OTHERS
+    while True:
+        text, whole = _start(file, compression, wide, size)
+        dialect = _dialect(text, options, sep, wide)
+        head = _head(file, text, whole, dialect, options)
+        rows = b""
+        if head is not None:
+            rows = text[head.first :] if whole else _whole_rows(text[head.first :], dialect)
+        if head is not None and (rows or whole):
+            break
+        size *= 8  # a header or a first row that is longer
+    layout = CsvLayout(head.names, Schema(()), dialect)
+    with explained(file, rows, lambda: text.count(b"\n", 0, head.first), layout, head.names):
+        texts = parse_texts(rows, layout)
+    estimated = _estimated_rows(file, texts, rows, head, whole, compression)
+    if full and not whole and not streamed and dialect.divisible:
+        texts = pa.concat_tables([texts, *_probes(file, head, layout)])
+    columns = sample_columns([texts], dialect, options.infer_dates or options.parse_dates is True)
+    return FileSample(file, dialect, compression, wide, head, columns, texts, estimated, whole)
+
+
+def _dialect(text: bytes, options: CsvOptions, sep: str | None, wide: str | None) -> Dialect:
+    found = options.sep if options.sep is not None else sep
+    dialect = options.dialect(found or ",")
+    if wide is not None:
+        dialect = replace(dialect, encoding="utf-8")
+    return dialect if found is not None else replace(dialect, sep=sniff_separator(text, dialect))
+
+
+def _head(
+    file: FileInfo, text: bytes, whole: bool, dialect: Dialect, options: CsvOptions
+) -> Head | None:
+    """The head of a file, None if `text` does not hold all of it."""
+    row, names = options.header_row, options.column_names
+    try:
+        return read_head(file.shown, text, whole, dialect, row, names, options.skiprows)
+    except ShortHeadError:
+        return None
+
+
+def _start(
+    file: FileInfo, compression: str | None, wide: str | None, size: int
+) -> tuple[bytes, bool]:
+    """The first `size` bytes of a file's text, and whether that is all."""
+    if compression is None and wide is None:
+        with open_ranges(file) as reader:
+            stop = min(size, reader.size)
+            return bytes(reader.get_ranges([(0, stop)])[0]), stop == reader.size
+    found = list(itertools.islice(text_chunks(file, compression, wide, size), 2))
+    return (found[0] if found else b""), len(found) < 2
+
+
+def _whole_rows(text: bytes, dialect: Dialect) -> bytes:
+    """The text up to its last row end."""
+    stop = text.rfind(b"\n") + 1
+    if not dialect.divisible:
+        return text[:stop]
+    # a newline inside quotes ends no row: go back until one is outside
+    while stop > 0:
+        if not advance(as_bytes(text[:stop]), Position(0), dialect.marks).inside:
+            return text[:stop]
+        stop = text.rfind(b'"', 0, stop)
+        stop = text.rfind(b"\n", 0, max(stop, 0)) + 1
+    return b""
+
+
+def _probes(file: FileInfo, head: Head, layout: CsvLayout) -> list[pa.Table]:
+    """Samples spread over the rest of the file; those that do not parse are left out: a probe
+    may have begun inside quotes, and what is really wrong will show when the rows are read.
+    """
+    found = []
+    with open_ranges(file) as reader:
+        first = max(head.first, _HEAD_BYTES)
+        step = (reader.size - first) / _PROBES
+        for i in range(_PROBES):
+            start = int(first + i * step)
+            if i == _PROBES - 1:
+                start = max(first, reader.size - _PROBE_BYTES)
+            stop = min(start + _PROBE_BYTES, reader.size)
+            text = bytes(reader.get_ranges([(start, stop)])[0])
+            begin = text.find(b"\n") + 1
+            rows = _whole_rows(text[begin:], layout.dialect)
+            if not begin or not rows:
+                continue
+            try:
+                found.append(parse_texts(rows, layout))
+            except (pa.ArrowException, ValueError):
+                continue
+    return found
+
+
+def _estimated_rows(
+    file: FileInfo,
+    texts: pa.Table,
+    rows: bytes,
+    head: Head,
+    whole: bool,
+    compression: str | None,
+) -> float:
+    if whole or not texts.num_rows:
+        return float(texts.num_rows)
+    # text compresses to about a quarter
+    size = file.size * 4 if compression else file.size
+    return max(size - head.first, len(rows)) / (len(rows) / texts.num_rows)
+
+
+# ---------------------------------------------------------------------------------- types
+
+
+def choose_types(samples: Sequence[FileSample], options: CsvOptions) -> CsvLayout:
+    """The layout of the table: names, types and what columns are parsed as."""
+    first = samples[0]
+    names = first.head.names
+    declared = options.declared_types(names)
+    dates = options.date_columns(names)
+    complete = all(s.complete for s in samples)
+    types: dict[str, pa.DataType] = {}
+    formats: dict[str, str] = {}
+    for name in names:
+        found = declared.get(name) or widest([s.columns for s in samples], name)
+        if name in dates and not is_timestamp(found):
+            found, pattern = _timestamp(first, name, options)
+            if pattern is not None:
+                formats[name] = pattern
+        if found == NULL:
+            # pandas calls a column of nothing but missing values float64
+            rows = any(s.texts.num_rows for s in samples)
+            found = DOUBLE if complete and rows and not options.infer_dates else STRING
+        types[name] = found
+    used = options.used_columns(names)
+    return CsvLayout(
+        names=names,
+        schema=Schema(tuple(Field(n, types[n]) for n in used)),
+        dialect=first.dialect,
+        coded=frozenset(n for n in used if is_string(types[n]) and first.columns[n].few),
+        formats={n: p for n, p in formats.items() if n in used},
+        declared=frozenset(declared),
+    )
+
+
+def _timestamp(
+    sample: FileSample, name: str, options: CsvOptions
+) -> tuple[pa.DataType, str | None]:
+    """The type of a column that parse_dates names, and its format if that is not ISO 8601."""
+    values = trimmed(sample.texts.column(name))
+    asked = options.date_format
+    pattern = asked.get(name) if isinstance(asked, Mapping) else asked
+    if pattern is None:
+        for wanted in (TIMESTAMP, pa.timestamp("ns"), pa.timestamp("us", tz="UTC")):
+            try:
+                values.cast(wanted)
+            except pa.ArrowInvalid:
+                continue
+            return wanted, None
+        pattern = _guessed_format(values, options)
+    if pattern is None:
+        raise ReadError(
+            f"{sample.file.shown}, column {name!r}: {values[0].as_py()!r} is not a date in a "
+            f"known format; pass date_format={{{name!r}: '%d.%m.%Y'}} or the like"
+        )
+    return (pa.timestamp("us", tz="UTC") if "%z" in pattern else TIMESTAMP), pattern
+
+
+def _guessed_format(values: pa.Array, options: CsvOptions) -> str | None:
+    if not len(values):
+        return None
+    from pandas.tseries.api import guess_datetime_format
+
+    found: str | None = guess_datetime_format(values[0].as_py(), dayfirst=options.dayfirst)
+    return found
