@@ -45,6 +45,11 @@ def size(rows: Rows, call: AggregateCall) -> pa.Array:
     return from_stored(rows.segments.sizes, pa.int64())
 
 
+def any_row(rows: Rows, call: AggregateCall) -> pa.Array:
+    """Whether there is a row."""
+    return from_stored(rows.segments.filled, pa.bool_())
+
+
 def count_if(rows: Rows, call: AggregateCall) -> pa.Array:
     """How many rows are true; NULL where no row is true or false."""
     argument = rows.argument(call.args[0])
@@ -117,7 +122,8 @@ def _mean_time(argument: Argument, counts: Ints) -> Ints:
 def product(rows: Rows, call: AggregateCall) -> pa.Array:
     """The product as a double; NULL for no values."""
     argument = rows.argument(call.args[0])
-    values = argument.present.fold(np.multiply, argument.doubles, 1.0, neutral=1.0)
+    with np.errstate(over="ignore", invalid="ignore"):
+        values = argument.present.fold(np.multiply, argument.doubles, 1.0, neutral=1.0)
     return from_stored(values, call.dtype, nulls_where_empty(argument.present))
 
 
@@ -232,6 +238,7 @@ REDUCTIONS: dict[str, Aggregate] = {
     "count": count,
     "count_merge": total_or_zero,
     "size": size,
+    "any_row": any_row,
     "count_if": count_if,
     "sum": total,
     "pandas_sum": total_or_zero,

@@ -128,10 +128,9 @@ class Segments:
 
     def sum_floats(self, values: Floats) -> Floats:
         """Sums of doubles; 0 for no rows."""
-        if self.count == 1:
-            return np.array([values.sum()]) if self.rows else np.zeros(1)
-        if self._gathers:
-            return self.fold(np.add, values, 0.0)
+        if self.count == 1 or self._gathers:
+            with np.errstate(over="ignore", invalid="ignore"):  # infinity is an answer
+                return self.fold(np.add, values, 0.0)
         return np.bincount(self.codes, values, minlength=self.count)
 
     def sum_ints(self, values: Ints | Int128) -> Int128:

@@ -16,7 +16,7 @@ import pyarrow.types as pat
 from plait.planner.expr import Expr
 from plait.planner.functions.coercion import mismatch
 from plait.planner.functions.signature import AggregateFunction, Function, Nulls, Resolve, Signature
-from plait.planner.types import DOUBLE, INT64, TIMESTAMP, is_date, is_float, is_numeric
+from plait.planner.types import BOOL, DOUBLE, INT64, TIMESTAMP, is_date, is_float, is_numeric
 
 
 def _state(*names: str) -> pa.DataType:
@@ -81,11 +81,18 @@ def _counts(args: tuple[Expr, ...]) -> Signature:
     return Signature((INT64,), INT64)
 
 
+def _nothing(args: tuple[Expr, ...]) -> Signature:
+    if args:
+        raise mismatch("any_row", args)
+    return Signature((), BOOL)
+
+
 AGGREGATES = (
     AggregateFunction("moments", _of_doubles("moments", 1, SHAPE), doc="State of the moments"),
     AggregateFunction("moments_merge", _of_state("moments_merge"), doc="Merged moments"),
     AggregateFunction("comoments", _of_doubles("comoments", 2, PAIR), doc="State of two columns"),
     AggregateFunction("comoments_merge", _of_state("comoments_merge"), doc="Merged states"),
+    AggregateFunction("any_row", _nothing, empty="false", doc="Whether there is a row"),
     AggregateFunction("count_merge", _counts, empty="zero", doc="The sum of counts"),
 )
 

@@ -5,7 +5,8 @@ by the same keys, `final` makes the columns that were asked for. Equal pieces ar
 sum(x), avg(x) and count(x) share theirs. Calls that must see all rows of a group in one place
 (DISTINCT, ORDER BY, median, ...) cannot be split; then nothing is.
 
-`first` and its kind split because partitions are in row order and partial rows keep that order.
+`first` and `last` split because partitions are in row order and partial rows keep that order; a
+part without rows must not count, since its NULL is no row's value.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import pyarrow as pa
 
 from plait.planner.expr import AggregateCall, Call, Column, Expr
 from plait.planner.functions.internal import PAIR, PAIRS, SHAPE, SHAPES, SPREAD, SPREADS
-from plait.planner.types import DOUBLE, INT64, decimal, is_decimal, is_float, is_integer
+from plait.planner.types import BOOL, DOUBLE, INT64, decimal, is_decimal, is_float, is_integer
 
 Calls = tuple[tuple[str, AggregateCall], ...]
 
@@ -34,13 +35,12 @@ _SAME = (
     "bit_and",
     "bit_or",
     "bit_xor",
-    "first",
-    "last",
     "any_value",
     "pandas_first",
     "pandas_last",
 )
 _COUNTS = ("count", "size")
+_ENDS = ("first", "last")
 
 
 @dataclass(frozen=True)
@@ -60,16 +60,22 @@ class _Pieces:
     partial: dict[AggregateCall, str] = field(default_factory=dict)
     merge: dict[str, AggregateCall] = field(default_factory=dict)
 
-    def add(self, call: AggregateCall, merged_by: str) -> Column:
-        """The merged column of a partial call."""
+    def add(
+        self, call: AggregateCall, merged_by: str, known_by: AggregateCall | None = None
+    ) -> Column:
+        """The merged column of a partial call, of those parts where `known_by` is true."""
+        part = self._part(call)
+        flag = None if known_by is None else self._part(known_by)
+        self.merge[part.name] = AggregateCall(merged_by, (part,), call.dtype, filter=flag)
+        return part
+
+    def _part(self, call: AggregateCall) -> Column:
         name = self.partial.get(call)
         if name is None:
             name = f"#part{len(self.partial)}"
             while name in self.taken:
                 name += "_"
             self.partial[call] = name
-            part = Column(name, call.dtype)
-            self.merge[name] = AggregateCall(merged_by, (part,), call.dtype)
         return Column(name, call.dtype)
 
 
@@ -98,6 +104,10 @@ def _split(call: AggregateCall, pieces: _Pieces, shapes: set[tuple[object, ...]]
     function = call.function
     if function in _SAME:
         return pieces.add(call, function)
+    if function in _ENDS:
+        return pieces.add(
+            call, function, known_by=replace(call, function="any_row", args=(), dtype=BOOL)
+        )
     if function in _COUNTS:
         return pieces.add(call, "count_merge")
     if function == "count_if":
