@@ -153,6 +153,7 @@ class _Runner:
                 return None
             status, seconds, answer, note, peak = pipe.recv()
         except (EOFError, ConnectionResetError):
+            self.process.join(10)  # the pipe closes a moment before there is an exit code
             code = self.process.exitcode
             result.status, result.note = "failed", f"the process ended with code {code}"
             self.stop(kill=True)
