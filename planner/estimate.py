@@ -169,7 +169,10 @@ class Estimator:
         for field in schema:
             if field.name in names:
                 blank = Profile(width=field_width(field), origin=origin)
-                columns[field.name] = _profile(known.column(field.name), rows, blank)
+                p = _profile(known.column(field.name), rows, blank)
+                if p.nulls == 0.0 and not known.exact:
+                    p = replace(p, nulls=None)  # a guess is no proof that there is none
+                columns[field.name] = p
         e = Estimate(rows, columns, known.exact)
         if plan.predicate is not None:
             # what the source does not do exactly is done, and counted, by a filter above

@@ -77,8 +77,10 @@ class Estimate:
                 return Profile(
                     value, value, 1.0, sure=True, nulls=0.0 if value is not None else 1.0
                 )
-            case Cast(x, dtype):
+            case Cast(x, dtype, try_):
                 below = self.profile(x)
+                if try_:
+                    return replace(below, minimum=None, maximum=None, sure=False, nulls=None)
                 if keeps_values(x.dtype, dtype):
                     return below
                 return replace(below, minimum=None, maximum=None, sure=False)

@@ -13,8 +13,18 @@ from plait.errors import PlanError, nearest_names
 from plait.planner.logical import LogicalPlan
 from plait.planner.optimizer.decorrelate import DECORRELATE
 from plait.planner.optimizer.fold_constants import FOLD_CONSTANTS
+from plait.planner.optimizer.infer_predicates import INFER_PREDICATES
+from plait.planner.optimizer.metadata_aggregates import METADATA_AGGREGATES
+from plait.planner.optimizer.order_joins import ORDER_JOINS
+from plait.planner.optimizer.prune_columns import PRUNE_COLUMNS
+from plait.planner.optimizer.push_down_filter import PUSH_DOWN_FILTER
+from plait.planner.optimizer.push_down_limit import PUSH_DOWN_LIMIT
+from plait.planner.optimizer.remove_trivial import REMOVE_TRIVIAL
+from plait.planner.optimizer.rewrite_distinct import REWRITE_DISTINCT
 from plait.planner.optimizer.rule import Rule, RuleContext
+from plait.planner.optimizer.share_subplans import SHARE_SUBPLANS
 from plait.planner.optimizer.simplify_expressions import SIMPLIFY_EXPRESSIONS
+from plait.planner.optimizer.simplify_joins import SIMPLIFY_JOINS
 
 RULES: tuple[Rule, ...] = (
     # constants first: everything after compares with literals
@@ -23,6 +33,23 @@ RULES: tuple[Rule, ...] = (
     SIMPLIFY_EXPRESSIONS,
     # from here on plans have no plans inside expressions
     DECORRELATE,
+    # outer joins become inner ones while the filters that make them so are still above them
+    SIMPLIFY_JOINS,
+    # what follows from join conditions is to be pushed with the rest
+    INFER_PREDICATES,
+    PUSH_DOWN_FILTER,
+    # filters are at the relations now, so these can be estimated
+    ORDER_JOINS,
+    # joins decide where order is seen; distinct aggregates become groups, which prune columns well
+    REWRITE_DISTINCT,
+    METADATA_AGGREGATES,
+    # filters can't pass a limit, so limits sink after them
+    PUSH_DOWN_LIMIT,
+    # copies that were filtered alike are the same by now
+    SHARE_SUBPLANS,
+    # last: sees every column that the others still use
+    PRUNE_COLUMNS,
+    REMOVE_TRIVIAL,
 )
 
 Observe = Callable[[Rule, LogicalPlan, float], None]

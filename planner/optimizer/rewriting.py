@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from plait.planner.expr import Column, Expr, conjunction, conjuncts
@@ -48,7 +48,7 @@ def keep_schema(plan: LogicalPlan, schema: Schema) -> LogicalPlan:
     return Project(plan, all_columns(schema))
 
 
-def filtered(plan: LogicalPlan, parts: list[Expr] | tuple[Expr, ...]) -> LogicalPlan:
+def filtered(plan: LogicalPlan, parts: Sequence[Expr]) -> LogicalPlan:
     """The plan with a Filter of these conjuncts, merged into a Filter that is there already."""
     from_here = list(dict.fromkeys(parts))
     if not from_here:

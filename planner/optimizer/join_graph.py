@@ -1,0 +1,257 @@
+"""A block of inner joins as a graph, and the cheapest tree over it.
+
+Nodes are relations, by number and as bits of an integer; edges are equalities. Equal expressions
+form classes, and two sets of relations are connected if a class has members in both: `a = b AND
+b = c` lets `a` join `c` first. Every class that connects two sets gives one equality to their join.
+
+`best_tree` enumerates connected subgraphs and their complements (Moerkotte & Neumann, "Analysis of
+two existing and one new dynamic programming algorithm", VLDB 2006), keeping the cheapest tree of
+each set. Where that is too much work it merges greedily (Fegaras, GOO, 1998). Components that
+nothing connects are joined last, smallest first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from plait.planner.cost import join_cost
+from plait.planner.estimate import key_domain
+from plait.planner.expr import Expr
+from plait.planner.predicates import JoinKey
+from plait.planner.selectivity import Estimate
+
+MOST_PAIRS = 2500  # pairs of sets looked at by dynamic programming, some 10 µs each
+
+
+@dataclass(frozen=True)
+class Member:
+    """An expression over one relation, one of a class of equal ones."""
+
+    relation: int
+    expr: Expr
+
+
+@dataclass(frozen=True)
+class Link:
+    """A class of expressions that are equal; `null_safe` where NULL equals NULL."""
+
+    members: tuple[Member, ...]
+    bits: int
+    null_safe: bool = False
+
+
+@dataclass(frozen=True)
+class Residual:
+    """Another condition over several relations, and the part of rows that it lets pass."""
+
+    expr: Expr
+    bits: int
+    selectivity: float
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A relation or a join of two trees."""
+
+    bits: int
+    rows: float
+    cost: float
+    relation: int | None = None
+    left: Tree | None = None
+    right: Tree | None = None
+
+
+class TooMany(Exception):  # noqa: N818  (a signal within this file)
+    """Dynamic programming would take too long."""
+
+
+@dataclass
+class Graph:
+    """Relations with their estimates, and what connects them."""
+
+    estimates: Sequence[Estimate]
+    links: Sequence[Link]
+    residuals: Sequence[Residual]
+    _neighbours: list[int] = field(default_factory=list)
+    _domains: dict[tuple[int, int, tuple[int, ...]], float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        near = [0] * len(self.estimates)
+        groups = [link.bits for link in self.links]
+        # one row beside anything filters: let it go where its conditions are
+        single = sum(1 << i for i, e in enumerate(self.estimates) if e.rows <= 1.0)
+        groups += [r.bits for r in self.residuals if r.bits & single and r.bits.bit_count() == 2]
+        for bits in groups:
+            for i in range(len(near)):
+                if bits >> i & 1:
+                    near[i] |= bits & ~(1 << i)
+        self._neighbours = near
+
+    # ----------------------------------------------------------------------------------- joining
+
+    def leaf(self, i: int) -> Tree:
+        """The tree of one relation."""
+        return Tree(1 << i, self.estimates[i].rows, 0.0, i)
+
+    def join(self, a: Tree, b: Tree) -> Tree:
+        """Both trees joined, the smaller one on the right to be built."""
+        rows = a.rows * b.rows / self._domain(a.bits, b.bits)
+        both = a.bits | b.bits
+        for r in self.residuals:
+            if r.bits & ~both == 0 and r.bits & a.bits and r.bits & b.bits:
+                rows *= r.selectivity
+        rows = max(rows, min(1.0, a.rows, b.rows))
+        cost = a.cost + b.cost + join_cost(a.rows, b.rows, rows)
+        if a.rows < b.rows:
+            a, b = b, a
+        return Tree(both, rows, cost, None, a, b)
+
+    def equalities(self, a: int, b: int) -> list[tuple[Link, Member, Member]]:
+        """For each class in both sets: a member in each, the most telling pair."""
+        found = []
+        for link in self.links:
+            if link.bits & a and link.bits & b:
+                left = [m for m in link.members if a >> m.relation & 1]
+                right = [m for m in link.members if b >> m.relation & 1]
+                if left and right:
+                    found.append((link, left[0], right[0]))
+        return found
+
+    def _domain(self, a: int, b: int) -> float:
+        """By what the product of rows is divided: the domains of the keys between two sets."""
+        pairs: dict[tuple[int, int], list[int]] = {}
+        for number, link in enumerate(self.links):
+            if not (link.bits & a and link.bits & b):
+                continue
+            sides = self._widest(number, link, a, b)
+            if sides is not None:
+                pairs.setdefault(sides, []).append(number)
+        total = 1.0
+        for (i, j), numbers in pairs.items():
+            total *= self._pair_domain(i, j, tuple(numbers))
+        return total
+
+    def _widest(self, number: int, link: Link, a: int, b: int) -> tuple[int, int] | None:
+        """The relations of a class, one in each set, whose values are fewest.
+
+        Containment: of several relations on a side, the one with the smallest domain decides.
+        """
+        left = {m.relation for m in link.members if a >> m.relation & 1}
+        right = {m.relation for m in link.members if b >> m.relation & 1}
+        if not left or not right:
+            return None
+        if len(left) == len(right) == 1:
+            return next(iter(left)), next(iter(right))
+        return min(
+            ((i, j) for i in sorted(left) for j in sorted(right)),
+            key=lambda ij: self._pair_domain(ij[0], ij[1], (number,)),
+        )
+
+    def _pair_domain(self, i: int, j: int, numbers: tuple[int, ...]) -> float:
+        key = (i, j, numbers)
+        known = self._domains.get(key)
+        if known is None:
+            keys = []
+            for number in numbers:
+                members = self.links[number].members
+                left = next(m.expr for m in members if m.relation == i)
+                right = next(m.expr for m in members if m.relation == j)
+                keys.append(JoinKey(left, right, False))
+            known = key_domain(self.estimates[i], self.estimates[j], keys)
+            self._domains[key] = self._domains[(j, i, numbers)] = known
+        return known
+
+    # -------------------------------------------------------------------------------- enumerating
+
+    def near(self, bits: int) -> int:
+        """The relations connected with a set, outside it."""
+        found, rest = 0, bits
+        while rest:
+            low = rest & -rest
+            found |= self._neighbours[low.bit_length() - 1]
+            rest ^= low
+        return found & ~bits
+
+    def components(self) -> list[int]:
+        """The sets of relations that are connected."""
+        left = (1 << len(self.estimates)) - 1
+        found = []
+        while left:
+            grown = left & -left
+            while more := self.near(grown):
+                grown |= more
+            found.append(grown)
+            left &= ~grown
+        return found
+
+    def best_tree(self) -> Tree:
+        """The cheapest tree over all relations."""
+        trees = sorted((self._best(c) for c in self.components()), key=lambda tree: tree.rows)
+        result = trees[0]
+        for tree in trees[1:]:
+            result = self.join(result, tree)
+        return result
+
+    def _best(self, component: int) -> Tree:
+        try:
+            return self._dynamic(component)
+        except TooMany:
+            return self._greedy(component)
+
+    def _dynamic(self, component: int) -> Tree:
+        members = [i for i in range(len(self.estimates)) if component >> i & 1]
+        best: dict[int, Tree] = {1 << i: self.leaf(i) for i in members}
+        # larger sets come after all of their parts
+        pairs = sorted(self._pairs(members), key=lambda ab: (ab[0] | ab[1]).bit_count())
+        for a, b in pairs:
+            tree = self.join(best[a], best[b])
+            known = best.get(tree.bits)
+            if known is None or tree.cost < known.cost:
+                best[tree.bits] = tree
+        return best[component]
+
+    def _pairs(self, members: list[int]) -> list[tuple[int, int]]:
+        """Each pair of connected sets that are connected with one another, once."""
+        found: list[tuple[int, int]] = []
+        for i in reversed(members):
+            for a in self._grown(1 << i, (1 << (i + 1)) - 1):
+                low = a & -a
+                barred = a | (low - 1) | low
+                near = self.near(a) & ~barred
+                for j in reversed(members):
+                    if near >> j & 1:
+                        for b in self._grown(1 << j, barred | (near & ((1 << (j + 1)) - 1))):
+                            found.append((a, b))
+                            if len(found) > MOST_PAIRS:
+                                raise TooMany
+        return found
+
+    def _grown(self, start: int, barred: int) -> Iterator[int]:
+        """`start` and all connected sets that contain it and nothing barred."""
+        yield start
+        near = self.near(start) & ~barred
+        if not near:
+            return
+        subset = near & -near
+        subsets = []
+        while subset:
+            subsets.append(subset)
+            subset = (subset - near) & near
+        for extra in subsets:
+            yield from self._grown(start | extra, barred | near)
+
+    def _greedy(self, component: int) -> Tree:
+        """The two trees whose join is smallest are joined, again and again."""
+        trees = [self.leaf(i) for i in range(len(self.estimates)) if component >> i & 1]
+        while len(trees) > 1:
+            choices = [
+                (self.join(a, b), a, b)
+                for n, a in enumerate(trees)
+                for b in trees[n + 1 :]
+                if self.near(a.bits) & b.bits
+            ]
+            joined, a, b = min(choices, key=lambda c: (c[0].rows, c[0].cost))
+            trees = [tree for tree in trees if tree is not a and tree is not b]
+            trees.append(joined)
+        return trees[0]
