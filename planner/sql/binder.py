@@ -23,6 +23,7 @@ from sqlglot import expressions as exp
 
 from plait.errors import ConversionError, PlanError, SqlError
 from plait.planner import builder
+from plait.planner import types as t
 from plait.planner.catalog import Catalog
 from plait.planner.expr import Column, Expr
 from plait.planner.logical import LogicalPlan
@@ -153,9 +154,13 @@ class Binder:
                 raise
 
     def boolean(self, node: exp.Expr, what: str) -> Expr:
-        """A condition."""
+        """A condition; numbers and strings are cast to booleans, as DuckDB does unasked."""
         expr = self.bind(node)
+        if expr.dtype == t.BOOL:
+            return expr
         with self.source.at(node):
+            if t.is_numeric(expr.dtype) or t.is_string(expr.dtype):
+                return builder.cast(expr, t.BOOL)
             return builder.boolean(expr, what)
 
     def subquery(self, node: exp.Expr) -> Bound:
@@ -229,6 +234,8 @@ class Binder:
         raise self.source.unknown_column(name, [e.name for e in tables[0].entries], node)
 
     def _unknown(self, name: str, qualifier: Sequence[str], node: exp.Expr) -> SqlError:
+        if not qualifier and self.visible_table(name):
+            self.source.refuse("A whole row as a value", node, "name its columns")
         if qualifier:
             names = []
             scope: Scope | None = self.scope

@@ -7,13 +7,14 @@ from typing import Any
 
 from sqlglot import expressions as exp
 
+from plait.planner import builder
 from plait.planner.expr import Expr, Literal
 from plait.planner.functions import registry
 from plait.planner.sql import aggregates
 from plait.planner.sql.binder import Binder, Handler, describe
 from plait.planner.sql.functions import AGGREGATES, PARTS, SCALARS, WINDOWS, Signature, unlisted
 from plait.planner.sql.literals import interval_of, unit_name
-from plait.planner.types import INTERVAL, STRING
+from plait.planner.types import DATE, INTERVAL, STRING
 
 
 def arguments(b: Binder, node: exp.Expr, signature: Signature) -> list[exp.Expr]:
@@ -229,6 +230,13 @@ def time_bucket(b: Binder, node: exp.DateBin) -> Expr:
     return b.call("time_bucket", [*args, *([] if origin is None else [b.bind(origin)])], node)
 
 
+def date(b: Binder, node: exp.Date) -> Expr:
+    """date(x): a cast."""
+    b.source.check_args(node, ("this",), "date")
+    with b.source.at(node):
+        return builder.cast(b.bind(node.this), DATE)
+
+
 def time_zone(b: Binder, node: exp.AtTimeZone) -> Expr:
     """x AT TIME ZONE 'Europe/Paris'."""
     if not registry.is_scalar("timezone"):
@@ -245,6 +253,7 @@ def _refused(what: str, advice: str = "") -> Callable[[Binder, Any], Expr]:
 
 HANDLERS: dict[type[exp.Expr], Handler] = {
     exp.Func: function,
+    exp.BitwiseXor: function,
     exp.Extract: extract,
     exp.TimestampTrunc: truncate,
     exp.DateTrunc: truncate,
@@ -262,6 +271,7 @@ HANDLERS: dict[type[exp.Expr], Handler] = {
     exp.Initcap: initcap,
     exp.DateBin: time_bucket,
     exp.AtTimeZone: time_zone,
+    exp.Date: date,
     exp.Tuple: _refused("A row as a value", "compare or list rows instead"),
     exp.Struct: _refused("A struct made in SQL"),
     exp.ToMap: _refused("A map"),

@@ -10,6 +10,7 @@ from plait.errors import ConversionError
 from plait.planner import builder
 from plait.planner import types as t
 from plait.planner.expr import Expr, Literal
+from plait.planner.functions.coercion import unify
 from plait.planner.sql import literals
 from plait.planner.sql.binder import Binder, Handler, describe
 from plait.planner.sql.datatypes import arrow_type
@@ -120,6 +121,11 @@ def negate(b: Binder, node: exp.Neg) -> Expr:
     return b.call("negate", [inner], node)
 
 
+def bitwise_not(b: Binder, node: exp.BitwiseNot) -> Expr:
+    """`~x`."""
+    return b.call("bitwise_not", [b.bind(node.this)], node)
+
+
 def case(b: Binder, node: exp.Case) -> Expr:
     """CASE in both forms."""
     b.source.check_args(node, ("this", "ifs", "default"), "CASE")
@@ -132,20 +138,25 @@ def case(b: Binder, node: exp.Case) -> Expr:
             when = b.call("equal", [subject, b.bind(branch.this)], branch.this)
         branches.append((when, b.bind(branch.args["true"])))
     default = node.args.get("default")
-    otherwise = None if default is None else b.bind(default)
+    return _case(b, branches, None if default is None else b.bind(default), node)
+
+
+def _case(
+    b: Binder, branches: list[tuple[Expr, Expr]], otherwise: Expr | None, node: exp.Expr
+) -> Expr:
+    values = [value for _, value in branches] + ([] if otherwise is None else [otherwise])
     with b.source.at(node):
-        return builder.case(branches, otherwise)
+        dtype = unify(values, "CASE")  # literals adapt to the other values
+        same = [(when, builder.coerce(value, dtype)) for when, value in branches]
+        return builder.case(same, None if otherwise is None else builder.coerce(otherwise, dtype))
 
 
 def if_(b: Binder, node: exp.If) -> Expr:
     """if(condition, value, otherwise)."""
     b.source.check_args(node, ("this", "true", "false"), "if")
     false = node.args.get("false")
-    with b.source.at(node):
-        return builder.case(
-            [(b.boolean(node.this, "if"), b.bind(node.args["true"]))],
-            None if false is None else b.bind(false),
-        )
+    branch = (b.boolean(node.this, "if"), b.bind(node.args["true"]))
+    return _case(b, [branch], None if false is None else b.bind(false), node)
 
 
 def cast(b: Binder, node: exp.Cast) -> Expr:
@@ -234,6 +245,7 @@ HANDLERS: dict[type[exp.Expr], Handler] = {
     exp.Or: logical,
     exp.Div: divide,
     exp.Neg: negate,
+    exp.BitwiseNot: bitwise_not,
     exp.Case: case,
     exp.If: if_,
     exp.Cast: cast,

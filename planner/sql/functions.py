@@ -105,7 +105,6 @@ SCALARS = _table(
         exp.MD5: "md5 this",
         exp.SHA: "sha1 this",
         exp.Hex: "hex this",
-        exp.LowerHex: "lower_hex this",
         exp.Unhex: "unhex this",
         exp.ToBase64: "to_base64 this",
         exp.FromBase64: "from_base64 this",
@@ -136,9 +135,8 @@ SCALARS = _table(
         exp.StrToTime: "strptime this format",
         exp.TimeToUnix: "epoch this",
         exp.ToDays: "to_days this",
-        exp.Date: "date this",
         exp.Array: "list_value *expressions ~bracket_notation ~value_constructor",
-        exp.ArraySize: "list_length this",
+        exp.ArraySize: "array_length this",
     }
 )
 

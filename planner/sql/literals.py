@@ -133,6 +133,8 @@ _PART = re.compile(
 def parse_interval(text: str) -> pa.MonthDayNano | None:
     """`1 year 2 months 03:00:00`, `3 days ago`; None if it is not an interval."""
     months = days = nanos = 0
+    if re.fullmatch(r"\s*-?\d+(\.\d*)?\s*", text):
+        text = f"{text.strip()} seconds"
     position, sign, found = 0, 1, False
     while position < len(text.rstrip()):
         match = _PART.match(text, position)

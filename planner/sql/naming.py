@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlglot import expressions as exp
 
+from plait.planner.functions import registry
 from plait.planner.sql.functions import AGGREGATES, SCALARS, WINDOWS
 from plait.planner.sql.mistakes import Source, subtree_span
 
@@ -72,6 +73,12 @@ _TYPES = {
     exp.DType.DECIMAL: "DECIMAL",
 }
 
+# parts of a date that are keywords: EXTRACT shows them in capitals
+_PARTS = _words(
+    """YEAR MONTH DAY HOUR MINUTE SECOND MILLISECOND MICROSECOND WEEK QUARTER DECADE CENTURY
+    MILLENNIUM"""
+)
+
 _UNITS = {
     "YEAR": "to_years",
     "QUARTER": "to_quarters",
@@ -102,6 +109,8 @@ class _Namer:
 
     def text(self, node: Any) -> str:
         kind = type(node)
+        if kind is exp.Mod and "start" in (node._meta or ()):  # a function has a position
+            return f"mod({self.listed([node.this, node.expression])})"
         if kind in _INFIX:
             return f"({self.text(node.this)} {_INFIX[kind]} {self.text(node.expression)})"
         found = _TEXTS.get(kind)
@@ -115,7 +124,7 @@ class _Namer:
 
     def _sql(self, node: exp.Expr) -> str:
         query = node.this if isinstance(node, exp.Subquery) and not node.alias else node
-        return str(query.sql(dialect="duckdb"))
+        return str(query.sql(dialect="duckdb", normalize_functions="lower"))
 
     def listed(self, nodes: Iterable[exp.Expr]) -> str:
         return ", ".join(self.text(n) for n in nodes)
@@ -130,8 +139,28 @@ class _Namer:
             text = self._source.sql[meta["start"] : meta["end"] + 1]
             if re.fullmatch(r"\w+", text):
                 name = text
+        elif default:
+            name = self._before(node) or default
         name = name.lower()
         return f'"{name}"' if name in _QUOTED else name
+
+    def _before(self, node: exp.Expr) -> str | None:
+        """The name of a function that sqlglot builds without a position: it opens the call."""
+        where = subtree_span(node)
+        text = "" if where is None else self._source.sql[max(0, where[0] - 60) : where[0]]
+        found = re.search(r"(\w+)\s*\(\s*(?:distinct\s*)?'?$", text, re.IGNORECASE)
+        if found is None:
+            return None
+        kind = AGGREGATES.get(type(node)) or SCALARS.get(type(node))
+        mine = found[1].lower()
+        for is_known, find in (
+            (registry.is_aggregate, registry.aggregate),
+            (registry.is_scalar, registry.scalar),
+        ):
+            known = kind is not None and is_known(mine) and is_known(kind.name)
+            if known and kind is not None and find(mine).name == find(kind.name).name:
+                return mine
+        return None
 
     def function(self, node: exp.Func, extra: str = "", window: bool = False) -> str:
         if isinstance(node, exp.Anonymous):
@@ -209,6 +238,7 @@ class _Namer:
             name = _TYPES[to.this]
         else:
             name = self._written_type(node) or to.sql(dialect="duckdb")
+            name = name.upper() if name.upper() in ("VARCHAR", "CHAR") else name
         params = [p.name for p in to.expressions if isinstance(p, exp.DataTypeParam)]
         written = to.this != exp.DType.DECIMAL or "(" in self._after(node)[:40]
         return f"{name}({', '.join(params)})" if params and written else name
@@ -283,12 +313,12 @@ class _Namer:
             else:
                 name = self.function(call, window=True)
         over = []
-        partition, order = node.args.get("partition_by"), node.args.get("order")
+        partition, order = _inherited(node, "partition_by"), _inherited(node, "order")
         if partition:
             over.append(f"PARTITION BY {self.listed(partition)}")
         if order is not None:
             over.append(self.order(order))
-        spec = node.args.get("spec")
+        spec = _inherited(node, "spec")
         if spec is not None:
             over.append(self.frame(spec))
         return f"{name} OVER ({' '.join(over)})"
@@ -308,6 +338,20 @@ class _Namer:
         return f"{kind} BETWEEN {bound('start')} AND {bound('end')}{tail}"
 
 
+def _inherited(node: exp.Window, key: str) -> Any:
+    """A part of a window, from the named window it refers to if it has none."""
+    value, name, seen = node.args.get(key), node.args.get("alias"), set()
+    select = node.find_ancestor(exp.Select)
+    named = select.args.get("windows") if select is not None else None
+    while not value and name is not None and name.name not in seen:
+        seen.add(name.name)
+        found = next((w for w in named or () if w.name.casefold() == name.name.casefold()), None)
+        if found is None:
+            break
+        value, name = found.args.get(key), found.args.get("alias")
+    return value
+
+
 def _arguments(node: exp.Expr, keys: Iterable[str]) -> list[exp.Expr]:
     found: list[exp.Expr] = []
     for key in keys:
@@ -325,8 +369,13 @@ def _identifier(name: str) -> str:
 
 
 def _extract(namer: _Namer, node: exp.Extract) -> str:
-    part, value = node.this, node.expression
-    return f"date_part('{part.name}', {namer.text(value)})"
+    part, value = node.this.name, namer.text(node.expression)
+    where = subtree_span(node)
+    text = "" if where is None else namer._source.sql[: where[0]]
+    found = re.search(r"(\w+)('?)\s+from\s*$", text, re.IGNORECASE)
+    if found is not None:
+        part = found[1].upper() if not found[2] and found[1].upper() in _PARTS else found[1]
+    return f"date_part('{part}', {value})"
 
 
 def _unit_call(namer: _Namer, node: Any) -> str:
@@ -335,6 +384,17 @@ def _unit_call(namer: _Namer, node: Any) -> str:
     unit = node.args["unit"].name.lower() if node.args.get("unit") else ""
     args = [node.this] if node.args.get("expression") is None else [node.expression, node.this]
     return f"{name}('{unit}', {namer.listed(args)})"
+
+
+def _string_agg(namer: _Namer, node: exp.Expr) -> str:
+    """ORDER BY is inside the first argument of sqlglot's node, and last in the text."""
+    assert isinstance(node, exp.GroupConcat)
+    inner, order = node.this, ""
+    if isinstance(inner, exp.Order):
+        order, inner = f" ORDER BY {namer.listed(inner.expressions)}", inner.this
+    separator = node.args.get("separator")
+    args = [inner] if separator is None else [inner, separator]
+    return f"{namer.written(node, 'string_agg')}({namer.listed(args)}{order})"
 
 
 def _trim(namer: _Namer, node: exp.Trim) -> str:
@@ -396,6 +456,9 @@ _TEXTS: dict[type[exp.Expr], Callable[[_Namer, Any], str]] = {
     exp.DateTrunc: _unit_call,
     exp.DateDiff: _unit_call,
     exp.Trim: _trim,
+    exp.GroupConcat: _string_agg,
+    exp.ByteString: lambda n, node: "'" + str(node.this).replace("'", "''") + "'",
+    exp.HexString: lambda n, node: f"X'{node.this}'",
     exp.Exists: _exists,
     exp.Any: _any,
     exp.Tuple: lambda n, node: f'"row"({n.listed(node.expressions)})',

@@ -41,6 +41,11 @@ _CLOSED = re.compile(
     r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|\$(\w*)\$.*?\$\1\$|--[^\n]*|/\*.*?\*/", re.DOTALL
 )
 
+_ODD = re.compile(r"\.\d|\bx'", re.IGNORECASE)
+_NAMES = frozenset(
+    {TokenType.VAR, TokenType.IDENTIFIER, TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.NUMBER}
+)
+
 # what cannot come right after AS or a comma
 _ENDS = frozenset(
     {
@@ -85,6 +90,8 @@ def parse(sql: str, dialect: str = "duckdb") -> Script:
     placeholders = _number_placeholders(chunks) if "?" in sql else ()
     statements = []
     for chunk in chunks:
+        if _ODD.search(sql):
+            _join_tokens(chunk)
         _check(sql, chunk)
         explain = explained.get(chunk[0].start)
         statements.append(Parsed(_parse_one(sql, text, chunk, parser), explain))
@@ -159,6 +166,23 @@ def _number_placeholders(chunks: list[list[Token]]) -> tuple[int, ...]:
                     Token(TokenType.NUMBER, number, *place),
                 ]
     return tuple(offsets)
+
+
+def _join_tokens(chunk: list[Token]) -> None:
+    """`.5` and X'41' as one token each: sqlglot forgets how the first was written, and does not
+    know the second in DuckDB's dialect."""
+    for i in range(len(chunk) - 2, -1, -1):
+        token, following = chunk[i], chunk[i + 1]
+        if token.end + 1 != following.start:
+            continue
+        place = (following.line, following.col, token.start, following.end)
+        if token.token_type == TokenType.DOT and following.token_type == TokenType.NUMBER:
+            if i == 0 or chunk[i - 1].token_type not in _NAMES:
+                number = Token(TokenType.NUMBER, f".{following.text}", *place)
+                chunk[i : i + 2] = [number]
+        elif token.text in ("x", "X") and token.token_type == TokenType.VAR:
+            if following.token_type == TokenType.STRING:
+                chunk[i : i + 2] = [Token(TokenType.HEX_STRING, following.text, *place)]
 
 
 def _check(sql: str, chunk: list[Token]) -> None:

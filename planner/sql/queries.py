@@ -10,6 +10,7 @@ from sqlglot import expressions as exp
 from plait.planner import builder
 from plait.planner import types as t
 from plait.planner.expr import Column, Expr, Literal, SortKey
+from plait.planner.functions.coercion import unify
 from plait.planner.logical import LogicalPlan
 from plait.planner.sql.aggregates import check_ordered
 from plait.planner.sql.binder import (
@@ -120,12 +121,32 @@ def _combine(context: Context, node: exp.SetOperation, left: Bound, right: Bound
             node.expression,
         )
     with context.source.at(node.expression):
+        left, right = _comparable(left, right)
         if isinstance(node, exp.Union):
             plan = builder.union([left.plan, right.plan])
             plan = plan if every else builder.distinct(plan)
         else:
             plan = builder.set_operation(left.plan, right.plan, name.lower(), every=every)
     return _with_types(left, plan)
+
+
+def _comparable(left: Bound, right: Bound) -> tuple[Bound, Bound]:
+    """Strings beside something else make the column a string."""
+    pairs = list(zip(left.outputs, right.outputs, strict=True))
+    mixed = [t.is_string(a.column.dtype) != t.is_string(b.column.dtype) for a, b in pairs]
+    known = [t.NULL not in (a.column.dtype, b.column.dtype) for a, b in pairs]
+    to_string = [m and k for m, k in zip(mixed, known, strict=True)]
+    if not any(to_string):
+        return left, right
+    sides = []
+    for bound in (left, right):
+        columns = [
+            (o.column.name, builder.cast(o.column, t.STRING) if cast else o.column)
+            for o, cast in zip(bound.outputs, to_string, strict=True)
+        ]
+        plan = builder.project(bound.plan, columns)
+        sides.append(_with_types(Bound(plan, bound.outputs), plan))
+    return sides[0], sides[1]
 
 
 def _with_types(bound: Bound, plan: LogicalPlan) -> Bound:
@@ -173,6 +194,8 @@ def _values(
     shown = [f"col{i}" for i in range(len(rows[0]))]
     names = shown if root else [context.names.fresh(n) for n in shown]
     with context.source.at(node):
+        types = [unify([row[i] for row in rows], "VALUES") for i in range(len(rows[0]))]
+        rows = [[builder.coerce(e, ty) for e, ty in zip(r, types, strict=True)] for r in rows]
         plan = builder.values(names, rows, origin=context.source.origin(node, "values"))
     outputs = [Output(n, Column(f.name, f.type)) for n, f in zip(shown, plan.schema, strict=True)]
     return Bound(plan, tuple(outputs))

@@ -48,6 +48,7 @@ class Tables:
 
     def bind(self, first: exp.Expr, joins: Sequence[exp.Join]) -> From:
         """A table and what is joined to it."""
+        self._check_names([first, *(node.this for node in joins)])
         groups = [self.table(first)]
         for node in joins:
             if _is_comma(node, self.source):
@@ -59,6 +60,16 @@ class Tables:
             plan = builder.join(result.plan, group.plan, "cross")
             result = From(plan, beside(result.visible, group.visible))
         return result
+
+    def _check_names(self, nodes: Sequence[exp.Expr]) -> None:
+        seen: set[str] = set()
+        for node in nodes:
+            folded = str(node.alias_or_name).casefold()
+            if folded and folded in seen and not isinstance(node.this, exp.Func):
+                raise self.source.error(
+                    f"Two tables are called {node.alias_or_name!r}; give one an alias", node
+                )
+            seen.add(folded)
 
     def _join(self, left: From, node: exp.Join) -> From:
         right = self.table(node.this)
