@@ -9,7 +9,6 @@ from __future__ import annotations
 import bz2
 import codecs
 import gzip
-import io as stdlib_io
 import lzma
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -73,9 +72,9 @@ def _open_stream(file: FileInfo, compression: str | None, opened: ExitStack) -> 
     """A readable stream of the file's decompressed bytes, closed by `opened`."""
     raw: Any
     if file.local:
-        raw = opened.enter_context(open(file.path, "rb"))
+        raw = opened.enter_context(open(file.path, "rb"))  # noqa: SIM115
     else:
-        raw = stdlib_io.BytesIO(read_all(file))
+        raw = pa.BufferReader(pa.py_buffer(read_all(file)))
     match compression:
         case None:
             return raw

@@ -9,6 +9,7 @@ row borders only a reader from the start knows) are one split each.
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -153,7 +154,7 @@ class CsvSource:
             return [(0, None)]
         count = max(1, round((size - head.first) / block))
         borders = [head.first + (size - head.first) * i // count for i in range(count + 1)]
-        return list(zip(borders[:-1], borders[1:], strict=True))
+        return list(itertools.pairwise(borders))
 
 
 def _checked(first: FileSample, other: FileSample) -> Head:

@@ -1,8 +1,7 @@
-"""What is wrong with a piece of CSV text, and on which line: only looked for once parsing failed."""
+"""What is wrong with a piece of CSV text, and on which line; looked for once parsing failed."""
 
 from __future__ import annotations
 
-import io as stdlib_io
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -79,7 +78,7 @@ def _explain(
 def _rows(text: bytes, layout: CsvLayout) -> Iterator[tuple[int, list[str]]]:
     """Rows with the number (from 1) of the line each begins on."""
     decoded = text.decode(layout.dialect.encoding, "replace")
-    rows = reader(stdlib_io.StringIO(decoded, newline=""), layout.dialect)
+    rows = reader(decoded, layout.dialect)
     line = 0
     for row in rows:
         if row:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
-import io as stdlib_io
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
+
+import pyarrow as pa
 
 from plait.errors import ReadError
 from plait.io.csv_layout import Dialect
@@ -26,6 +28,17 @@ class Head:
     names: tuple[str, ...]
     first: int
     found: tuple[str, ...] = ()
+
+
+class Rows(Protocol):
+    """Rows of fields, and the number of lines gone through so far."""
+
+    @property
+    def line_num(self) -> int: ...
+
+    def __iter__(self) -> Rows: ...
+
+    def __next__(self) -> list[str]: ...
 
 
 class ShortHeadError(Exception):
@@ -113,7 +126,7 @@ def split_row(row: bytes, dialect: Dialect) -> list[str]:
         import pandas as pd
 
         frame = pd.read_csv(
-            stdlib_io.StringIO(text),
+            pa.BufferReader(text.encode()),
             sep=dialect.sep,
             header=None,
             dtype=str,
@@ -121,14 +134,14 @@ def split_row(row: bytes, dialect: Dialect) -> list[str]:
             engine="c" if dialect.sep == r"\s+" else "python",
         )
         return [str(v) for v in frame.iloc[0]]
-    return next(reader(stdlib_io.StringIO(text, newline=""), dialect))
+    return next(reader(text, dialect))
 
 
-def reader(text: stdlib_io.StringIO, dialect: Dialect) -> csv._reader:  # type: ignore[name-defined]
+def reader(text: str, dialect: Dialect) -> Rows:
     """Python's own parser of rows, for heads and for finding what is wrong with a row."""
     csv.field_size_limit(1 << 30)
     return csv.reader(
-        text,
+        (line + "\n" for line in text.split("\n")),
         delimiter=dialect.sep,
         quotechar=dialect.quotechar or None,
         quoting=csv.QUOTE_MINIMAL if dialect.quotechar else csv.QUOTE_NONE,
@@ -163,7 +176,7 @@ def sniff_separator(text: bytes, dialect: Dialect) -> str:
     best, most = ",", 1
     for candidate in _SEPARATORS:
         trial = Dialect(sep=candidate, quotechar=dialect.quotechar)
-        rows = list(reader(stdlib_io.StringIO("".join(lines[:-1] or lines), newline=""), trial))
+        rows = list(reader("".join(lines[:-1] or lines), trial))
         counts = {len(row) for row in rows if row}
         if len(counts) == 1 and max(counts) > most:
             best, most = candidate, max(counts)

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from plait.io import distinct
 from plait.io.csv_layout import Dialect
 from plait.io.csv_parse import trimmed
+from plait.io.distinct import Piece
 from plait.planner.types import BOOL, DATE, DOUBLE, INT64, NULL, STRING, TIME, TIMESTAMP, UINT64
 
 _INTEGER = r"^[+-]?[0-9]+$"
@@ -37,9 +37,9 @@ class ColumnSample:
     width: float
 
     @property
-    def piece(self) -> distinct.Piece:
+    def piece(self) -> Piece:
         """As input of the estimate of distinct values."""
-        return distinct.Piece(self.distinct, self.rows - self.nulls)
+        return Piece(self.distinct, self.rows - self.nulls)
 
     @property
     def few(self) -> bool:
@@ -72,7 +72,7 @@ def guess(values: pa.Array, dialect: Dialect, dates: bool) -> pa.DataType:
     if not len(values):
         return NULL
     values = values.unique()
-    booleans = pa.array([*dialect.true_values, *dialect.false_values])
+    booleans = pa.array([*dialect.true_values, *dialect.false_values], pa.string())
     if pc.all(pc.is_in(values, booleans)).as_py():
         return BOOL
     if _all(values, _INTEGER):

@@ -1,4 +1,4 @@
-"""CsvLayout: all that is needed to parse a piece of CSV text, as a value that travels with splits."""
+"""CsvLayout: all that is needed to parse a piece of CSV text, as a value carried by splits."""
 
 from __future__ import annotations
 

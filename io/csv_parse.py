@@ -7,7 +7,6 @@ that a newline is inside a field, and loses a byte of a \\r\\n that a cut goes t
 
 from __future__ import annotations
 
-import io as stdlib_io
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -166,7 +165,7 @@ def _by_pandas(text: Text, layout: CsvLayout, columns: Sequence[str]) -> pa.Tabl
     read = list(columns) or [layout.names[0]]
     types = {n: _pandas_type(layout.parsed_type(n) if columns else pa.string()) for n in read}
     frame = pd.read_csv(
-        stdlib_io.BytesIO(bytes(text)), usecols=read, dtype=types, **pandas_options(layout)
+        pa.BufferReader(pa.py_buffer(text)), usecols=read, dtype=types, **pandas_options(layout)
     )
     found = []
     for name in columns:

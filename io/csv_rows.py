@@ -50,7 +50,7 @@ class Marks:
 
 @dataclass(frozen=True)
 class Position:
-    """The state before byte `offset`: in a quoted field? which byte was before? did it close one?"""
+    """The state at byte `offset`: in a quoted field? which byte was before, did it close one?"""
 
     offset: int
     inside: bool = False

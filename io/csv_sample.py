@@ -160,7 +160,7 @@ def _estimated_rows(
         return float(texts.num_rows)
     # text compresses to about a quarter
     size = file.size * 4 if compression else file.size
-    return max(size - head.first, len(rows)) / (len(rows) / texts.num_rows)
+    return float(max(size - head.first, len(rows)) / (len(rows) / texts.num_rows))
 
 
 # ---------------------------------------------------------------------------------- types

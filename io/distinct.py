@@ -98,7 +98,7 @@ def _distance(low: Any, high: Any) -> float | None:
         case (bool(), _):
             return None
         case (int() | float() | Decimal(), int() | float() | Decimal()):
-            return float(high - low)
+            return float(high) - float(low)
         case (dt.datetime(), dt.datetime()) if (low.tzinfo is None) == (high.tzinfo is None):
             return (high - low).total_seconds()
         case (dt.date(), dt.date()) if type(low) is type(high):

@@ -112,8 +112,8 @@ def _low_words(array: pa.Array, narrow: pa.DataType) -> pa.Array:
     validity, words = array.buffers()
     start, stop = array.offset, array.offset + len(array)
     # little endian two's complement: the low word of a number that fits is the number
-    low = np.frombuffer(words, dtype=np.int64)[2 * start : 2 * stop : 2].copy() if words else []
-    values = pa.py_buffer(np.ascontiguousarray(low, dtype=np.int64))
+    every = np.frombuffer(words, dtype=np.int64) if words else np.empty(0, dtype=np.int64)
+    values = pa.py_buffer(every[2 * start : 2 * stop : 2].copy())
     if array.null_count == 0:
         return pa.Array.from_buffers(narrow, len(array), [None, values], 0)
     if array.offset:

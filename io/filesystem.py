@@ -415,7 +415,7 @@ def read_all(file: FileInfo) -> bytes | memoryview:
 
 
 def in_parallel(function: Callable[[T], R], items: Sequence[T]) -> list[R]:
-    """`function` of every item, on the threads for I/O; results in order, the first error raised."""
+    """`function` of every item, in several threads; results in order, the first error raised."""
     if len(items) <= 1:
         return [function(item) for item in items]
     # a pool of its own: calls may nest, and a shared pool could then wait for itself

@@ -108,7 +108,7 @@ class Footer:
         if is_decimal(found) and found.precision <= NARROW_DIGITS:
             return 8 * rows
         try:
-            return max(1, found.bit_width // 8) * rows
+            return int(max(1, found.bit_width // 8) * rows)
         except ValueError:  # varying length
             leaves = self.leaves[name]
             row_group = self.metadata.row_group(group)
@@ -261,7 +261,7 @@ def _chunk_statistics(
     return ColumnStatistics(low, high, nulls, width=width)
 
 
-def _bound(value: Any, python: type, upper: bool) -> Any:
+def _bound(value: Any, python: Any, upper: bool) -> Any:
     """A bound as a Python value of the column's type; None if it is something else."""
     if not isinstance(value, python) or value != value:
         return None
@@ -315,7 +315,7 @@ def _dictionary_page(header: bytes) -> tuple[int, int] | None:
     """(entries, uncompressed bytes) from a page header in Thrift's compact protocol.
 
     PageHeader {1: type, 2: uncompressed size, 3: compressed size, 4: crc,
-                7: DictionaryPageHeader {1: number of values, ...}}; all integers are zigzag varints.
+                7: DictionaryPageHeader {1: number of values, ...}}; integers are zigzag varints.
     """
     position, field_id, size = 0, 0, 0
 

@@ -104,7 +104,7 @@ def _column(series: pd.Series[Any], name: str) -> pa.ChunkedArray:
             + (", e.g. with .dt.to_timestamp()" if dtype.startswith("period") else "")
         )
     if dtype.startswith("Sparse"):
-        series = series.sparse.to_dense()
+        series = series.astype(getattr(series.dtype, "subtype", object))
     try:
         found = pa.array(series, from_pandas=True)
     except (pa.ArrowException, TypeError, ValueError) as error:

@@ -38,7 +38,7 @@ _PRUNABLE |= {"like", "starts_with", "is_not_distinct"}
 
 @dataclass(frozen=True, kw_only=True)
 class ParquetSplit(Split):
-    """Some row groups of a file. `schema` has the table's types, `constants` the partition values."""
+    """Some row groups of a file; `schema` has the table's types, `constants` partition values."""
 
     file: FileInfo
     row_groups: tuple[int, ...]

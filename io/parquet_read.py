@@ -7,7 +7,6 @@ type or one of its encodings (see `plait.io.encoding`).
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -183,11 +182,12 @@ class _errors:  # noqa: N801  (used as a statement: `with _errors(file):`)
             raise ReadError(f"{self._file.shown}: {error}") from error
 
 
-class _SparseFile(io.RawIOBase):
+class _SparseFile:
     """A file of which only some ranges are there; reading elsewhere is an error of ours."""
 
     def __init__(self, size: int, parts: Sequence[tuple[int, bytes | memoryview]]) -> None:
         self._size, self._parts, self._position = size, sorted(parts, key=lambda p: p[0]), 0
+        self.closed = False
 
     def readable(self) -> bool:
         return True
@@ -198,6 +198,9 @@ class _SparseFile(io.RawIOBase):
     def seek(self, offset: int, whence: int = 0) -> int:
         self._position = offset + (0, self._position, self._size)[whence]
         return self._position
+
+    def close(self) -> None:
+        self.closed = True
 
     def tell(self) -> int:
         return self._position
