@@ -18,22 +18,20 @@ if TYPE_CHECKING:
     from plait import config as config
     from plait import errors as errors
     from plait.dataframe import DataFrame as DataFrame
-    from plait.delayed import Delayed as Delayed
-    from plait.delayed import compute as compute
-    from plait.delayed import delayed as delayed
-    from plait.delayed import persist as persist
+    from plait.deferred import Delayed as Delayed
+    from plait.deferred import compute as compute
+    from plait.deferred import delayed as delayed
+    from plait.deferred import persist as persist
     from plait.errors import PlaitError as PlaitError
-    from plait.expressions import col as col
-    from plait.expressions import lit as lit
     from plait.groupby import GroupBy as GroupBy
     from plait.groupby import NamedAgg as NamedAgg
+    from plait.joins import merge as merge
     from plait.readers import from_arrow as from_arrow
     from plait.readers import from_pandas as from_pandas
     from plait.readers import read_csv as read_csv
     from plait.readers import read_json as read_json
     from plait.readers import read_parquet as read_parquet
     from plait.reshape import concat as concat
-    from plait.reshape import merge as merge
     from plait.reshape import to_datetime as to_datetime
     from plait.reshape import to_numeric as to_numeric
     from plait.scalar import Scalar as Scalar
@@ -47,23 +45,23 @@ __version__ = "0.1.0"
 # name -> module and name within it ("" for the module itself)
 _PUBLIC = {
     "DataFrame": ("plait.dataframe", "DataFrame"),
-    "Delayed": ("plait.delayed", "Delayed"),
+    "Delayed": ("plait.deferred", "Delayed"),
     "GroupBy": ("plait.groupby", "GroupBy"),
     "NamedAgg": ("plait.groupby", "NamedAgg"),
     "PlaitError": ("plait.errors", "PlaitError"),
     "Scalar": ("plait.scalar", "Scalar"),
     "Series": ("plait.series", "Series"),
     "Session": ("plait.session", "Session"),
-    "compute": ("plait.delayed", "compute"),
+    "compute": ("plait.deferred", "compute"),
     "concat": ("plait.reshape", "concat"),
     "config": ("plait.config", ""),
     "connect": ("plait.session", "connect"),
-    "delayed": ("plait.delayed", "delayed"),
+    "delayed": ("plait.deferred", "delayed"),
     "errors": ("plait.errors", ""),
     "from_arrow": ("plait.readers", "from_arrow"),
     "from_pandas": ("plait.readers", "from_pandas"),
-    "merge": ("plait.reshape", "merge"),
-    "persist": ("plait.delayed", "persist"),
+    "merge": ("plait.joins", "merge"),
+    "persist": ("plait.deferred", "persist"),
     "read_csv": ("plait.readers", "read_csv"),
     "read_json": ("plait.readers", "read_json"),
     "read_parquet": ("plait.readers", "read_parquet"),
@@ -72,7 +70,7 @@ _PUBLIC = {
     "to_numeric": ("plait.reshape", "to_numeric"),
 }
 
-__all__ = sorted(_PUBLIC)  # noqa: PLE0605
+__all__ = sorted(_PUBLIC)
 
 
 def __getattr__(name: str) -> Any:

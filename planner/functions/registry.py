@@ -21,6 +21,7 @@ from plait.planner.functions import (
     internal,
     lists,
     numeric,
+    pandas,
     strings,
     temporal,
 )
@@ -61,6 +62,7 @@ SCALARS: Mapping[str, Function] = _by_name(
         *arithmetic.FUNCTIONS,
         *comparison.FUNCTIONS,
         *numeric.FUNCTIONS,
+        *pandas.FUNCTIONS,
         *strings.FUNCTIONS,
         *lists.FUNCTIONS,
         *temporal.FUNCTIONS,

@@ -1,0 +1,534 @@
+""".str and .dt of a Series: text functions and parts of dates, with pandas' names and meanings.
+
+Positions count from 0 as in Python. Tests on a missing text are False, everything else of a missing
+value is missing. Regular expressions are RE2's: no look-around and no back-references.
+Numbers (`.str.len()`, `.dt.hour`) are int64.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import pyarrow.types as pat
+
+from plait import expressions as ex
+from plait.advice import unknown_attribute
+from plait.errors import PlanError, TypeMismatchError, UnsupportedError
+from plait.operands import is_series, over
+from plait.planner import builder
+from plait.planner import types as t
+from plait.planner.expr import FALSE, Expr, Literal
+
+if TYPE_CHECKING:
+    from plait.series import Series
+
+Call = builder.call
+_ = builder.literal
+
+
+class StringAccessor:
+    """Text functions of a Series."""
+
+    def __init__(self, series: Series) -> None:
+        kind = series._expr.dtype
+        if pat.is_list(kind):
+            self._list = True
+        elif t.is_string(kind) or kind == t.NULL:
+            self._list = False
+        else:
+            raise AttributeError(f".str needs texts, not {t.sql_name(kind)}; use astype(str) first")
+        self._series = series
+        self._expr: Expr = (
+            builder.coerce(series._expr, t.STRING) if kind == t.NULL else series._expr
+        )
+
+    def _new(self, expr: Expr) -> Series:
+        return self._series._new(expr)
+
+    def _call(self, function: str, *args: Any) -> Series:
+        return self._new(Call(function, self._expr, *(_(a) for a in args)))
+
+    def _test(self, expr: Expr, na: Any = None) -> Series:
+        if na is not None and not ex.is_missing(na):
+            return self._new(builder.call("coalesce", expr, _(bool(na))))
+        return self._new(ex.two_valued(self._series._frame.plan, expr))
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise unknown_attribute("Series.str", name, dir(type(self)))
+
+    def upper(self) -> Series:
+        """In capital letters."""
+        return self._call("upper")
+
+    def lower(self) -> Series:
+        """In small letters."""
+        return self._call("lower")
+
+    casefold = lower
+
+    def capitalize(self) -> Series:
+        """The first letter capital, the others small."""
+        return self._call("pandas_words", "capitalize")
+
+    def title(self) -> Series:
+        """The first letter of each word capital."""
+        return self._call("pandas_words", "title")
+
+    def swapcase(self) -> Series:
+        """Capital letters small and small ones capital."""
+        return self._call("pandas_words", "swapcase")
+
+    def len(self) -> Series:
+        """How many characters (or list elements)."""
+        return self._call("length")
+
+    def strip(self, to_strip: str | None = None) -> Series:
+        """Without white space (or characters of a set) at both ends."""
+        return self._call("pandas_strip", to_strip or "", "both")
+
+    def lstrip(self, to_strip: str | None = None) -> Series:
+        """Without white space (or characters of a set) at the start."""
+        return self._call("pandas_strip", to_strip or "", "left")
+
+    def rstrip(self, to_strip: str | None = None) -> Series:
+        """Without white space (or characters of a set) at the end."""
+        return self._call("pandas_strip", to_strip or "", "right")
+
+    def startswith(self, pat: str | tuple[str, ...], na: Any = None) -> Series:
+        """Whether the text starts with another (or any of several)."""
+        return self._any("starts_with", pat, na)
+
+    def endswith(self, pat: str | tuple[str, ...], na: Any = None) -> Series:
+        """Whether the text ends with another (or any of several)."""
+        return self._any("ends_with", pat, na)
+
+    def _any(self, function: str, pat: str | tuple[str, ...], na: Any) -> Series:
+        made: Expr | None = None
+        for one in pat if isinstance(pat, tuple) else (pat,):
+            test = Call(function, self._expr, _(one))
+            made = test if made is None else Call("or", made, test)
+        return self._test(FALSE if made is None else made, na)
+
+    def contains(
+        self, pat: str, case: bool = True, flags: int = 0, na: Any = None, regex: bool = True
+    ) -> Series:
+        """Whether the text contains another, or a match of a regular expression."""
+        if not regex and case:
+            return self._test(Call("contains", self._expr, _(pat)), na)
+        if regex and case and not flags and re.escape(pat) == pat:
+            return self._test(Call("contains", self._expr, _(pat)), na)
+        text = _pattern(pat if regex else re.escape(pat), case, flags)
+        return self._test(Call("regexp_matches", self._expr, _(text)), na)
+
+    def match(self, pat: str, case: bool = True, flags: int = 0, na: Any = None) -> Series:
+        """Whether a regular expression matches at the start."""
+        text = _pattern(f"^(?:{pat})", case, flags)
+        return self._test(Call("regexp_matches", self._expr, _(text)), na)
+
+    def fullmatch(self, pat: str, case: bool = True, flags: int = 0, na: Any = None) -> Series:
+        """Whether a regular expression matches the whole text."""
+        text = _pattern(f"^(?:{pat})\\z", case, flags)
+        return self._test(Call("regexp_matches", self._expr, _(text)), na)
+
+    def replace(
+        self,
+        pat: str,
+        repl: str,
+        n: int = -1,
+        case: bool | None = None,
+        flags: int = 0,
+        regex: bool = False,
+    ) -> Series:
+        """A text (or the matches of a regular expression) replaced."""
+        if callable(repl) or not isinstance(pat, str):
+            raise UnsupportedError("str.replace takes texts; use map with a function and dtype=str")
+        if n not in (-1, 1):
+            raise UnsupportedError("str.replace(n=) is -1 (all) or 1 (the first)")
+        if not regex and n == -1 and case is not False:
+            return self._new(Call("replace", self._expr, _(pat), _(repl)))
+        text = _pattern(pat if regex else re.escape(pat), case is not False, flags)
+        if not regex:
+            repl = repl.replace("\\", "\\\\")
+        return self._call("regexp_replace", text, repl, "" if n == 1 else "g")
+
+    def removeprefix(self, prefix: str) -> Series:
+        """Without a text at the start."""
+        cut = Call("pandas_slice", self._expr, _(len(prefix)), _(_FAR), _(1))
+        return self._new(ex.choose(Call("starts_with", self._expr, _(prefix)), cut, self._expr))
+
+    def removesuffix(self, suffix: str) -> Series:
+        """Without a text at the end."""
+        if not suffix:
+            return self._new(self._expr)
+        cut = Call("pandas_slice", self._expr, _(0), _(-len(suffix)), _(1))
+        return self._new(ex.choose(Call("ends_with", self._expr, _(suffix)), cut, self._expr))
+
+    def slice(self, start: Any = None, stop: Any = None, step: Any = None) -> Series:
+        """The characters from start to stop, as Python slices."""
+        step = 1 if step is None else step
+        if step == 0:
+            raise PlanError("A slice cannot have step 0")
+        ends = (0, _FAR) if step > 0 else (_FAR, -_FAR - 1)
+        start = ends[0] if start is None else start
+        stop = ends[1] if stop is None else stop
+        return self._call("pandas_slice", start, stop, step)
+
+    def __getitem__(self, key: Any) -> Series:
+        if isinstance(key, slice):
+            return self.slice(key.start, key.stop, key.step)
+        return self.get(key)
+
+    def get(self, i: int) -> Series:
+        """The i-th character (or list element); missing if there is none."""
+        if self._list:
+            position = i + 1 if i >= 0 else i
+            return self._new(Call("list_extract", self._expr, _(position)))
+        stop = i + 1 if i != -1 else _FAR
+        one = Call("pandas_slice", self._expr, _(i), _(stop), _(1))
+        empty = Call("equal", one, _(""))
+        return self._new(ex.choose(empty, Literal(None, t.STRING), one))
+
+    def split(self, pat: str | None = None, n: int = -1, expand: bool = False) -> Series:
+        """The parts between separators, as lists; take one by .str[0] or .str.get(0)."""
+        if expand:
+            raise UnsupportedError(
+                "str.split(expand=True) makes as many columns as the data needs; take parts by "
+                "number: s.str.split('-').str[0]"
+            )
+        if n not in (-1, 0):
+            raise UnsupportedError("str.split(n=) is not done; use .str.extract with a pattern")
+        if pat is None:
+            return self._call("string_split_regex", r"\s+")
+        return self._call("string_split", pat)
+
+    def cat(self, others: Any = None, sep: str = "") -> Series:
+        """The text joined with that of another Series."""
+        if not is_series(others):
+            raise UnsupportedError("str.cat joins with another Series: s.str.cat(t, sep=' ')")
+        frame, (own, other) = over(self._series._frame, self._series, others)
+        joined = Call("concat_operator", Call("concat_operator", own, _(sep)), other)
+        return type(self._series)(frame, joined, self._series._label)
+
+    def repeat(self, repeats: int) -> Series:
+        """The text so many times."""
+        return self._call("repeat", repeats)
+
+    def pad(self, width: int, side: str = "left", fillchar: str = " ") -> Series:
+        """Filled up to a width."""
+        if side not in ("left", "right", "both"):
+            raise PlanError("side is 'left', 'right' or 'both'")
+        return self._call("pandas_pad", width, side, fillchar)
+
+    def ljust(self, width: int, fillchar: str = " ") -> Series:
+        """Filled up on the right."""
+        return self._call("pandas_pad", width, "right", fillchar)
+
+    def rjust(self, width: int, fillchar: str = " ") -> Series:
+        """Filled up on the left."""
+        return self._call("pandas_pad", width, "left", fillchar)
+
+    def center(self, width: int, fillchar: str = " ") -> Series:
+        """Filled up on both sides."""
+        return self._call("pandas_pad", width, "both", fillchar)
+
+    def zfill(self, width: int) -> Series:
+        """Filled up with zeros, after a sign."""
+        return self._call("pandas_pad", width, "zero", "0")
+
+    def find(self, sub: str) -> Series:
+        """The position of a text; -1 if it is not there."""
+        return self._call("pandas_find", sub)
+
+    def count(self, pat: str) -> Series:
+        """How many matches of a regular expression."""
+        return self._new(Call("length", Call("regexp_extract_all", self._expr, _(pat))))
+
+    def extract(self, pat: str, flags: int = 0, expand: bool = False) -> Series:
+        """The group of a regular expression (of one group); missing if it does not match."""
+        groups = re.compile(pat).groups
+        if groups != 1 or expand:
+            raise UnsupportedError(
+                "str.extract takes a pattern of one group, and expand=False; call it once a group"
+            )
+        text = _pattern(pat, True, flags)
+        found = Call("regexp_extract", self._expr, _(text), _(1))
+        matches = Call("regexp_matches", self._expr, _(text))
+        return self._new(ex.choose(matches, found, Literal(None, t.STRING)))
+
+    def _is(self, kind: str) -> Series:
+        return self._test(Call("pandas_is", self._expr, _(kind)))
+
+    def isalpha(self) -> Series:
+        """Whether all characters are letters."""
+        return self._is("alpha")
+
+    def isdigit(self) -> Series:
+        """Whether all characters are digits."""
+        return self._is("digit")
+
+    def isnumeric(self) -> Series:
+        """Whether all characters are numeric."""
+        return self._is("numeric")
+
+    def isdecimal(self) -> Series:
+        """Whether all characters are decimal digits."""
+        return self._is("decimal")
+
+    def isalnum(self) -> Series:
+        """Whether all characters are letters or digits."""
+        return self._is("alnum")
+
+    def isspace(self) -> Series:
+        """Whether all characters are white space."""
+        return self._is("space")
+
+    def isupper(self) -> Series:
+        """Whether all letters are capital."""
+        return self._is("upper")
+
+    def islower(self) -> Series:
+        """Whether all letters are small."""
+        return self._is("lower")
+
+    def istitle(self) -> Series:
+        """Whether each word starts with a capital."""
+        return self._is("title")
+
+
+_FAR = 2**31 - 1
+
+
+def _pattern(pat: str, case: bool, flags: int) -> str:
+    letters = "i" if not case or flags & re.IGNORECASE else ""
+    letters += "m" if flags & re.MULTILINE else ""
+    letters += "s" if flags & re.DOTALL else ""
+    if flags & ~(re.IGNORECASE | re.MULTILINE | re.DOTALL | re.UNICODE):
+        raise UnsupportedError("Of re's flags IGNORECASE, MULTILINE and DOTALL are done")
+    return f"(?{letters}){pat}" if letters else pat
+
+
+class DatetimeAccessor:
+    """Parts and roundings of a Series of dates or timestamps; parts of durations."""
+
+    def __init__(self, series: Series) -> None:
+        kind = series._expr.dtype
+        if not (t.is_timestamp(kind) or t.is_date(kind) or t.is_duration(kind)):
+            raise AttributeError(
+                f".dt needs dates or timestamps, not {t.sql_name(kind)}; use plait.to_datetime, or "
+                "parse_dates= when reading"
+            )
+        self._series = series
+        self._expr = series._expr
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise unknown_attribute("Series.dt", name, dir(type(self)))
+
+    def _new(self, expr: Expr) -> Series:
+        return self._series._new(expr)
+
+    def _part(self, function: str) -> Series:
+        if t.is_duration(self._expr.dtype):
+            raise TypeMismatchError(f"A duration has no {function}; it has days, total_seconds()")
+        return self._new(Call(function, self._stamp()))
+
+    def _stamp(self) -> Expr:
+        return self._expr
+
+    def _time(self) -> Expr:
+        """The value as a timestamp."""
+        kind = self._expr.dtype
+        return builder.cast(self._expr, t.TIMESTAMP) if t.is_date(kind) else self._expr
+
+    @property
+    def year(self) -> Series:
+        """The year."""
+        return self._part("year")
+
+    @property
+    def month(self) -> Series:
+        """The month, 1 to 12."""
+        return self._part("month")
+
+    @property
+    def day(self) -> Series:
+        """The day of the month."""
+        return self._part("day")
+
+    @property
+    def hour(self) -> Series:
+        """The hour."""
+        return self._part("hour")
+
+    @property
+    def minute(self) -> Series:
+        """The minute."""
+        return self._part("minute")
+
+    @property
+    def second(self) -> Series:
+        """The second."""
+        return self._part("second")
+
+    @property
+    def microsecond(self) -> Series:
+        """The microseconds within the second."""
+        return self._new(Call("modulo", Call("microsecond", self._time()), _(1_000_000)))
+
+    @property
+    def dayofweek(self) -> Series:
+        """The day of the week, Monday 0 to Sunday 6."""
+        return self._new(Call("subtract", Call("isodow", self._stamp()), _(1)))
+
+    weekday = day_of_week = dayofweek
+
+    @property
+    def dayofyear(self) -> Series:
+        """The day of the year, from 1."""
+        return self._part("dayofyear")
+
+    day_of_year = dayofyear
+
+    @property
+    def quarter(self) -> Series:
+        """The quarter, 1 to 4."""
+        return self._part("quarter")
+
+    @property
+    def days_in_month(self) -> Series:
+        """How many days the month has."""
+        return self._new(Call("day", Call("last_day", self._stamp())))
+
+    daysinmonth = days_in_month
+
+    @property
+    def is_month_start(self) -> Series:
+        """Whether it is the first day of a month."""
+        return self.day == 1
+
+    @property
+    def is_month_end(self) -> Series:
+        """Whether it is the last day of a month."""
+        return self.day == self.days_in_month
+
+    @property
+    def is_year_start(self) -> Series:
+        """Whether it is the first day of a year."""
+        return self.dayofyear == 1
+
+    @property
+    def is_year_end(self) -> Series:
+        """Whether it is the last day of a year."""
+        return (self.month == 12) & (self.day == 31)
+
+    @property
+    def is_quarter_start(self) -> Series:
+        """Whether it is the first day of a quarter."""
+        return (self.day == 1) & self.month.isin([1, 4, 7, 10])
+
+    @property
+    def is_quarter_end(self) -> Series:
+        """Whether it is the last day of a quarter."""
+        return self.is_month_end & self.month.isin([3, 6, 9, 12])
+
+    @property
+    def is_leap_year(self) -> Series:
+        """Whether the year has 366 days."""
+        year = self.year
+        return ((year % 4 == 0) & (year % 100 != 0)) | (year % 400 == 0)
+
+    @property
+    def date(self) -> Series:
+        """The date (shown as a midnight by pandas)."""
+        return self._new(builder.cast(self._expr, t.DATE))
+
+    def isocalendar(self) -> IsoCalendar:
+        """ISO year, week and day."""
+        return IsoCalendar(self)
+
+    def normalize(self) -> Series:
+        """The midnight before."""
+        return self.floor("D")
+
+    def floor(self, freq: str) -> Series:
+        """The last whole unit before: "15min", "h", "D"."""
+        return self._rounded(freq, "floor")
+
+    def ceil(self, freq: str) -> Series:
+        """The first whole unit after."""
+        return self._rounded(freq, "ceil")
+
+    def round(self, freq: str) -> Series:
+        """The nearest whole unit."""
+        return self._rounded(freq, "round")
+
+    def _rounded(self, freq: str, how: str) -> Series:
+        made = Call("pandas_floor_time", self._time(), _(checked_frequency(freq)), _(how))
+        return self._new(made)
+
+    def day_name(self) -> Series:
+        """Monday, Tuesday, ..."""
+        return self._part("dayname")
+
+    def month_name(self) -> Series:
+        """January, February, ..."""
+        return self._part("monthname")
+
+    def strftime(self, date_format: str) -> Series:
+        """As a text."""
+        return self._new(Call("strftime", self._time(), _(date_format)))
+
+    def total_seconds(self) -> Series:
+        """A duration in seconds."""
+        return self._new(self._duration_in("s", exact=True))
+
+    @property
+    def days(self) -> Series:
+        """The whole days of a duration (rounded down)."""
+        seconds = self._duration_in("s", exact=True)
+        days = Call("floor", Call("divide", seconds, _(86400.0)))
+        return self._new(builder.cast(days, t.INT64))
+
+    def _duration_in(self, unit: str, *, exact: bool) -> Expr:
+        kind = self._expr.dtype
+        if not t.is_duration(kind):
+            raise TypeMismatchError(f".dt.total_seconds needs durations, not {t.sql_name(kind)}")
+        count = builder.cast(builder.cast(self._expr, t.INT64), t.DOUBLE)
+        per_second = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}[kind.unit]
+        return Call("divide", count, _(per_second))
+
+
+class IsoCalendar:
+    """`.dt.isocalendar()`: year, week and day, each a Series."""
+
+    def __init__(self, accessor: DatetimeAccessor) -> None:
+        self._accessor = accessor
+
+    @property
+    def year(self) -> Series:
+        """The ISO year."""
+        return self._accessor._part("isoyear").rename("year")
+
+    @property
+    def week(self) -> Series:
+        """The ISO week."""
+        return self._accessor._part("week").rename("week")
+
+    @property
+    def day(self) -> Series:
+        """The ISO day of the week, from 1."""
+        return self._accessor._part("isodow").rename("day")
+
+
+_FREQUENCY = re.compile(r"(\d*)\s*(D|d|h|H|min|T|s|S|ms|us|ns)$")
+
+
+def checked_frequency(freq: str) -> str:
+    """A fixed frequency as number and unit: "15min", "1h"."""
+    found = _FREQUENCY.match(str(freq))
+    if found is None:
+        raise UnsupportedError(
+            f"{freq!r} is no fixed unit of time; there are D, h, min, s, ms, us with a number before"
+        )
+    unit = {"d": "D", "H": "h", "T": "min", "S": "s"}.get(found[2], found[2])
+    return f"{int(found[1] or 1)}{unit}"

@@ -1,0 +1,307 @@
+"""Session = catalog + settings + runner: where SQL finds its tables and who runs the plans.
+
+    with plait.connect("threads", threads=2) as session:
+        session.register("trips", session.read_parquet("trips/*.parquet"))
+        session.sql("select count(*) from trips").compute()
+
+`plait.sql` and the readers use a default session, which is made on first use. A name in SQL is, in
+this order: one of `tables=`, a table or view of the session, a variable of the calling code (a
+plait, pandas, Arrow or Polars frame), a file.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from plait import sources
+from plait.config import Config
+from plait.dataframe import DataFrame
+from plait.errors import ConfigError, TableNotFoundError, UnsupportedError
+from plait.frame import PACKAGE
+from plait.planner import builder
+from plait.planner.catalog import MemoryCatalog
+from plait.planner.logical import LogicalPlan
+from plait.progress import observer
+from plait.runner import Runner
+from plait.scheduler.local import InlineExecutor, ThreadExecutor
+
+if TYPE_CHECKING:
+    from plait.scheduler.executor import Executor
+
+LATER = {
+    "tcp": "a cluster of plait's own",
+    "tls": "a cluster of plait's own",
+    "dask": "a Dask cluster",
+    "ray": "a Ray cluster",
+}
+
+
+class Session:
+    """Tables by name, settings, and the executor that runs plans.
+
+    Parameters
+    ----------
+    executor : Executor, optional
+        What runs tasks; made from the settings if not given.
+    config : mapping, optional
+        Settings of this session: they win over `plait.config`.
+
+    Examples
+    --------
+    >>> import plait
+    >>> with plait.Session(config={"threads": 1}) as session:
+    ...     session.sql("select 42 as answer").compute()
+       answer
+    0      42
+    """
+
+    def __init__(
+        self, executor: Executor | None = None, config: Mapping[str, Any] | None = None
+    ) -> None:
+        self.config = Config(config)
+        self.executor = executor if executor is not None else make_executor(self.config)
+        self.catalog = MemoryCatalog()
+        self.runner = make_runner(self.executor, self.config)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop what runs and let go of kept results; the session cannot be used after."""
+        self.executor.close()
+
+    def __repr__(self) -> str:
+        return (
+            f"<plait.Session on {type(self.executor).__name__} of {self.executor.workers} workers, "
+            f"{len(self.catalog)} tables>"
+        )
+
+    def __reduce__(self) -> Any:
+        raise TypeError("A Session cannot be pickled; make one where it is needed")
+
+    # ----------------------------------------------------------------------------------- tables
+
+    def register(self, name: str, table: Any) -> None:
+        """Give a frame (plait, pandas, Arrow) or a path a name that SQL can use."""
+        self.catalog.add(name, self._plan_of(table, name), kind="view")
+
+    def tables(self) -> list[str]:
+        """The names of all tables and views."""
+        return self.catalog.names()
+
+    def table(self, name: str) -> DataFrame:
+        """A table or view as a frame."""
+        plan = self.catalog.table([name])
+        if plan is None:
+            raise TableNotFoundError(name, self.catalog.names())
+        return DataFrame(sources.of_plan(plan, self.runner))
+
+    def drop(self, name: str) -> None:
+        """Forget a table or view."""
+        if name not in self.catalog:
+            raise TableNotFoundError(name, self.catalog.names())
+        self.catalog.remove(name)
+
+    def _plan_of(self, table: Any, name: str) -> LogicalPlan:
+        if isinstance(table, str) or hasattr(table, "__fspath__"):
+            return self.open_file(str(table), {})
+        if isinstance(table, LogicalPlan):
+            return table
+        return sources.table_plan(table, self.runner, name)
+
+    def open_file(self, path: str | list[str], options: Mapping[str, Any]) -> LogicalPlan:
+        """A file named in FROM as a plan."""
+        return builder.scan(sources.opened(path, dict(options), self.config))
+
+    # -------------------------------------------------------------------------------------- SQL
+
+    def sql(
+        self,
+        query: str,
+        tables: Mapping[str, Any] | None = None,
+        params: Sequence[Any] | Mapping[str, Any] | None = None,
+        dialect: str = "duckdb",
+    ) -> DataFrame:
+        """The result of a query as a lazy frame; see `plait.sql`."""
+        from plait import statements
+
+        return statements.run(self, query, tables, params, dialect, calling_variables())
+
+    # ---------------------------------------------------------------------------------- readers
+
+    def read_parquet(self, path: Any, columns: Sequence[str] | None = None, **options: Any) -> Any:
+        """`plait.read_parquet` into this session."""
+        from plait import readers
+
+        return readers.read_parquet(path, columns, session=self, **options)
+
+    def read_csv(self, path: Any, sep: str = ",", **options: Any) -> Any:
+        """`plait.read_csv` into this session."""
+        from plait import readers
+
+        return readers.read_csv(path, sep, session=self, **options)
+
+    def read_json(self, path: Any, **options: Any) -> Any:
+        """`plait.read_json` into this session."""
+        from plait import readers
+
+        return readers.read_json(path, session=self, **options)
+
+    def from_pandas(self, data: Any, npartitions: int | None = None) -> Any:
+        """`plait.from_pandas` into this session."""
+        return sources.from_pandas(data, npartitions, self.runner)
+
+    def from_arrow(self, data: Any, npartitions: int | None = None) -> DataFrame:
+        """`plait.from_arrow` into this session."""
+        source = sources.arrow(data, npartitions)
+        return DataFrame(sources.scanned(source, self.runner, None))
+
+
+def make_executor(config: Config) -> Executor:
+    """The executor that the settings ask for."""
+    limit = config.get("memory_limit")
+    if config.get("executor") == "inline":
+        return InlineExecutor(memory_limit=limit)
+    return ThreadExecutor(config.get("threads"), memory_limit=limit)
+
+
+def make_runner(executor: Executor, config: Config) -> Runner:
+    """A runner with the session's settings."""
+    return Runner(
+        executor,
+        disabled_rules=tuple(config.get("optimizer.disabled")),
+        broadcast_bytes=config.get("broadcast.limit"),
+        observe=observer(config),
+    )
+
+
+def connect(url: str = "threads", **config: Any) -> Session:
+    """A session on an executor.
+
+    Parameters
+    ----------
+    url : str
+        "threads" (worker threads of this process) or "inline" (one task after the other in this
+        thread, for debugging).
+    **config
+        Settings by keyword, two underscores for a dot: `threads=2`, `partition__bytes="64MiB"`.
+
+    Returns
+    -------
+    Session
+        A context manager that closes itself.
+
+    Raises
+    ------
+    UnsupportedError
+        For clusters (tcp://, tls://, dask://, ray://): they come later.
+
+    Examples
+    --------
+    >>> import plait
+    >>> with plait.connect("inline") as session:
+    ...     session.sql("select 1 + 1 as two").compute()
+       two
+    0    2
+    """
+    scheme = url.partition("://")[0]
+    if scheme in LATER:
+        raise UnsupportedError(
+            f"{url!r}: {LATER[scheme]} is not done by this version; connect to 'threads' or 'inline'"
+        )
+    if url not in ("threads", "inline"):
+        raise ConfigError(f"There is nothing to connect to at {url!r}; use 'threads' or 'inline'")
+    named = {key.replace("__", "."): value for key, value in config.items()}
+    return Session(config={**named, "executor": url})
+
+
+_lock = threading.RLock()
+_default: Session | None = None
+
+
+def default_session() -> Session:
+    """The session behind `plait.sql` and the readers; made anew when its settings changed."""
+    global _default
+    with _lock:
+        if _default is None:
+            _default = Session()
+        return _default
+
+
+def sql(
+    query: str,
+    tables: Mapping[str, Any] | None = None,
+    params: Sequence[Any] | Mapping[str, Any] | None = None,
+    dialect: str = "duckdb",
+) -> DataFrame:
+    """The result of a SQL query as a lazy DataFrame.
+
+    Parameters
+    ----------
+    query : str
+        SELECT, or CREATE VIEW, CREATE TABLE AS, DROP, DESCRIBE, SHOW TABLES, EXPLAIN, COPY TO, SET;
+        of several statements the last one's result is given.
+    tables : mapping, optional
+        Name to plait, pandas, Arrow or Polars frame, or path. Further names are tables of the
+        session, variables of the calling code, or files.
+    params : list or mapping, optional
+        Values for `?`, `$1` or `$name`.
+    dialect : str
+        Any that sqlglot parses; answers follow DuckDB.
+
+    Returns
+    -------
+    DataFrame
+
+    Raises
+    ------
+    SqlError
+        With the line and a caret under the mistake.
+
+    Examples
+    --------
+    >>> import plait, pandas
+    >>> trips = pandas.DataFrame({"day": [1, 1, 2], "tip": [1.0, 2.0, 4.0]})
+    >>> plait.sql("select day, avg(tip) as tip from trips group by day order by day").compute()
+       day  tip
+    0    1  1.5
+    1    2  4.0
+    """
+    return default_session().sql(query, tables, params, dialect)
+
+
+class Variables:
+    """Frames among the variables of the calling code, looked up when SQL names them."""
+
+    def __init__(self, frame: Any) -> None:
+        self._frame = frame
+
+    def find(self, name: str) -> Any:
+        """The nearest frame of this name up the calls; None if there is none."""
+        level = self._frame
+        while level is not None:
+            for scope in (level.f_locals, level.f_globals):
+                if name in scope and sources.is_table(scope[name]):
+                    return scope[name]
+            level = level.f_back
+        return None
+
+
+def calling_variables() -> Variables:
+    """The variables of the code that called plait."""
+    frame: Any = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename.startswith(PACKAGE):
+        frame = frame.f_back
+    return Variables(frame)

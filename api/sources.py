@@ -1,0 +1,202 @@
+"""Stored data as frames: which source reads what, and what pandas knows beyond it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from plait import expressions as ex
+from plait.config import Config
+from plait.errors import TypeMismatchError, UnsupportedError
+from plait.frame import WRAP, Frame, Labelled, Runner, caller
+from plait.io.memory import ArrowSource
+from plait.planner import builder
+from plait.planner.expr import Column
+from plait.planner.logical import LogicalPlan
+from plait.planner.source import TableSource
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def parquet(
+    path: Any, storage_options: Mapping[str, Any] | None, options: Mapping[str, Any], config: Config
+) -> TableSource:
+    """Parquet files as a table."""
+    from plait.io.parquet import ParquetSource
+
+    given = {"split_bytes": config.get("partition.bytes"), **options}
+    return ParquetSource(path, storage_options=storage_options, **given)
+
+
+def csv(
+    path: Any, storage_options: Mapping[str, Any] | None, options: Mapping[str, Any]
+) -> TableSource:
+    """CSV files as a table."""
+    from plait.io.csv import CsvSource
+
+    return CsvSource(path, storage_options=storage_options, **options)
+
+
+def json(
+    path: Any, storage_options: Mapping[str, Any] | None, options: Mapping[str, Any]
+) -> TableSource:
+    """Files of JSON lines as a table."""
+    from plait.io.json import JsonSource
+
+    return JsonSource(path, storage_options=storage_options, **options)
+
+
+def arrow(data: Any, npartitions: int | None = None, name: str = "arrow") -> TableSource:
+    """Arrow data as a table."""
+    return ArrowSource(data, name=name, splits=npartitions)
+
+
+def scanned(source: TableSource, runner: Runner, columns: Sequence[str] | None) -> Frame:
+    """A frame of a table's columns, numbered anew when computed."""
+    plan: LogicalPlan = builder.scan(source, origin=caller())
+    if columns is not None:
+        plan = builder.select(plan, list(columns))
+    return of_plan(plan, runner)
+
+
+def of_plan(plan: LogicalPlan, runner: Runner) -> Frame:
+    """A frame of a plan's columns; a NaN that a float may hold is NULL from here on."""
+    named = [(f.name, ex.no_nan(plan, Column(f.name, f.type))) for f in plan.schema]
+    if any(not isinstance(e, Column) for _, e in named):
+        plan = builder.project(plan, named)
+    return Frame(plan, tuple(Labelled(n, n) for n in plan.schema.names), runner)
+
+
+def from_pandas(data: pd.DataFrame | pd.Series, npartitions: int | None, runner: Runner) -> Any:
+    """A frame (or Series) of pandas data, with its index."""
+    import pandas as pd
+
+    if isinstance(data, pd.Series):
+        label = data.name
+        frame = pandas_frame(data.to_frame(0 if label is None else label), npartitions, runner)
+        return WRAP.series(frame, frame.expr(frame.names[0]), label)
+    if not isinstance(data, pd.DataFrame):
+        raise TypeMismatchError(
+            f"from_pandas takes a pandas DataFrame or Series, not {type(data).__name__}; "
+            "Arrow data goes to plait.from_arrow"
+        )
+    return WRAP.dataframe(pandas_frame(data, npartitions, runner))
+
+
+def pandas_frame(data: pd.DataFrame, npartitions: int | None, runner: Runner) -> Frame:
+    """A frame of a pandas DataFrame."""
+    import pandas as pd
+
+    from plait.io.frames import PandasSource
+
+    source = PandasSource(data, npartitions=npartitions)
+    plan = builder.scan(source, origin=caller())
+    columns = tuple(Labelled(label, name) for name, label in source.labels.items())
+    index = tuple(
+        Labelled(label, name)
+        for label, name in zip(source.index_names, source.index_columns, strict=True)
+    )
+    hints = {
+        c.name: data.iloc[:, i].dtype
+        for i, c in enumerate(columns)
+        if isinstance(data.iloc[:, i].dtype, pd.CategoricalDtype)
+    }
+    return Frame(plan, columns, runner, index, hints)
+
+
+def is_table(value: object) -> bool:
+    """Whether SQL may read a Python object as a table."""
+    kind = type(value)
+    if kind.__module__.partition(".")[0] in ("pandas", "pyarrow", "polars"):
+        return kind.__name__ in (
+            "DataFrame",
+            "Table",
+            "RecordBatch",
+            "LazyFrame",
+            "RecordBatchReader",
+            "Dataset",
+        )
+    return hasattr(kind, "__arrow_c_stream__")
+
+
+def table_plan(value: Any, runner: Runner, name: str) -> LogicalPlan:
+    """A Python object as a table of SQL; pandas' index is left out, as DuckDB does."""
+    if hasattr(value, "_frame"):
+        if hasattr(value, "_expr"):
+            value = value.to_frame()
+        rows: LogicalPlan = value._frame.rows_only()
+        return rows
+    if type(value).__module__.partition(".")[0] == "pandas":
+        frame = pandas_frame(value if hasattr(value, "columns") else value.to_frame(), None, runner)
+        return frame.rows_only()
+    if type(value).__name__ == "LazyFrame":
+        value = value.collect()
+    if not hasattr(value, "__arrow_c_stream__") and not hasattr(value, "__arrow_c_array__"):
+        raise TypeMismatchError(
+            f"{name!r} is a {type(value).__name__}, which is no table; give a plait or pandas "
+            "frame, Arrow data, or a path"
+        )
+    return builder.scan(arrow(value, name=name), name=name)
+
+
+def opened(path: str | list[str], options: dict[str, Any], config: Config) -> TableSource:
+    """A file that SQL names, by its format or its suffix."""
+    kind = options.pop("format", None) or _kind_of(path if isinstance(path, str) else path[0])
+    storage = options.pop("storage_options", None)
+    if kind == "parquet":
+        return parquet(path, storage, options, config)
+    if kind == "csv":
+        return csv(path, storage, _sql_csv_options(options, config))
+    if kind == "json":
+        return json(path, storage, {})
+    raise UnsupportedError(f"Files of format {kind!r} are not read by plait ({path})")
+
+
+def _kind_of(path: str) -> str:
+    name = path.lower().rstrip("/")
+    for suffix in (".gz", ".bz2", ".zst", ".xz", ".gzip", ".lz4"):
+        name = name.removesuffix(suffix)
+    for kind, suffixes in _SUFFIXES.items():
+        if name.endswith(suffixes):
+            return kind
+    raise UnsupportedError(
+        f"{path!r}: the name does not tell the format; use read_parquet, read_csv or read_json: "
+        f"FROM read_csv('{path}')"
+    )
+
+
+_SUFFIXES = {
+    "parquet": (".parquet", ".parq", ".pq"),
+    "csv": (".csv", ".tsv", ".tbl", ".txt"),
+    "json": (".json", ".jsonl", ".ndjson"),
+    "ipc": (".arrow", ".feather", ".ipc"),
+}
+
+
+def _sql_csv_options(options: dict[str, Any], config: Config) -> dict[str, Any]:
+    """DuckDB's names for CSV options as pandas'; dates are guessed, as SQL users expect."""
+    given: dict[str, Any] = {
+        "sep": None,
+        "infer_dates": True,
+        "blocksize": config.get("csv.blocksize"),
+    }
+    for name, value in options.items():
+        match name:
+            case "delim" | "sep" | "delimiter":
+                given["sep"] = value
+            case "header":
+                given["header"] = 0 if value else None
+            case "quote":
+                given["quotechar"] = value
+            case "escape":
+                given["escapechar"] = value
+            case "nullstr":
+                given["na_values"] = value
+            case "skip":
+                given["skiprows"] = value
+            case "names" | "compression" | "encoding" | "comment":
+                given[name] = value
+            case _:
+                raise UnsupportedError(f"read_csv in SQL has no option {name!r} in plait")
+    return given

@@ -1,0 +1,184 @@
+"""SQL statements carried out: queries give frames, the others change the session.
+
+Names are resolved before binding: the statement names its tables, the session finds or opens them,
+then the binder asks a catalog that has them all (see `plait.planner.sql.tables`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from plait import config, sources
+from plait.dataframe import DataFrame
+from plait.errors import SqlError, TableNotFoundError
+from plait.frame import Frame
+from plait.io.memory import ArrowSource
+from plait.planner import builder
+from plait.planner import types as t
+from plait.planner.catalog import Catalog, MemoryCatalog
+from plait.planner.logical import LogicalPlan
+from plait.planner.sql import statements as st
+from plait.planner.sql.parser import Script, parse
+from plait.planner.sql.tables import table_names
+
+if TYPE_CHECKING:
+    from plait.session import Session, Variables
+
+
+class Resolver:
+    """The catalog of one call: `tables=`, then the session's, then the caller's variables."""
+
+    def __init__(
+        self, session: Session, tables: Mapping[str, Any] | None, variables: Variables
+    ) -> None:
+        self._session = session
+        self._given = {name.casefold(): (name, table) for name, table in (tables or {}).items()}
+        self._variables = variables
+        self._known = MemoryCatalog()
+
+    def table(self, name: Sequence[str]) -> LogicalPlan | None:
+        """The plan of a name."""
+        found = self._known.table(name) if len(name) == 1 else None
+        if found is not None:
+            return found
+        last = name[-1]
+        given = self._given.get(last.casefold()) if len(name) == 1 else None
+        if given is not None:
+            return self._add(last, given[1])
+        plan = self._session.catalog.table(name)
+        if plan is not None:
+            return plan
+        variable = self._variables.find(last) if len(name) == 1 else None
+        return None if variable is None else self._add(last, variable)
+
+    def _add(self, name: str, table: Any) -> LogicalPlan:
+        plan = self._session._plan_of(table, name)
+        self._known.add(name, plan)
+        return plan
+
+    def names(self) -> list[str]:
+        """Every name that is known without looking at variables."""
+        given = [name for name, _ in self._given.values()]
+        return [*given, *(n for n in self._session.catalog.names() if n not in given)]
+
+
+def run(
+    session: Session,
+    query: str,
+    tables: Mapping[str, Any] | None,
+    params: Sequence[Any] | Mapping[str, Any] | None,
+    dialect: str,
+    variables: Variables,
+) -> DataFrame:
+    """Carry out all statements of a text; the last one's result."""
+    script = parse(query, dialect)
+    catalog: Catalog = Resolver(session, tables, variables)
+    opened = _open_files(session, script)
+
+    def open_file(path: Any, options: Any) -> LogicalPlan:
+        known = opened.get(repr((path, sorted(dict(options).items()))))
+        return known if known is not None else session.open_file(path, dict(options))
+
+    result: DataFrame | None = None
+    for statement in st.bind_each(
+        script, catalog, params=params, dialect=dialect, open_file=open_file
+    ):
+        result = _carry_out(session, statement)
+    if result is None:
+        raise SqlError("There is no statement in this text")
+    return result
+
+
+def _open_files(session: Session, script: Script) -> dict[str, LogicalPlan]:
+    """The files a script names, opened ahead of binding."""
+    found = {}
+    for reference in table_names(script).files:
+        if reference.alias and session.catalog.table([reference.paths[0]]) is not None:
+            continue
+        key = repr((reference.path, sorted(reference.options)))
+        found[key] = session.open_file(reference.path, dict(reference.options))
+    return found
+
+
+def _carry_out(session: Session, statement: st.Statement) -> DataFrame:
+    match statement:
+        case st.Query(plan=plan):
+            return DataFrame(sources.of_plan(plan, session.runner))
+        case st.CreateView(name=name, plan=plan):
+            if not _exists(session, statement):
+                session.catalog.add(name, plan, kind="view")
+            return _rows(session, {"name": [name]})
+        case st.CreateTable(name=name, plan=plan):
+            if not _exists(session, statement):
+                session.catalog.add(name, session.runner.persist(plan), kind="table")
+            return _rows(session, {"name": [name]})
+        case st.Drop(kind=kind, name=name, if_exists=if_exists):
+            return _drop(session, kind, name, if_exists)
+        case st.Describe(schema=schema):
+            columns = {
+                "column_name": list(schema.names),
+                "column_type": [t.sql_name(f.type) for f in schema],
+                "null": ["YES" if f.nullable else "NO" for f in schema],
+            }
+            return _rows(session, columns)
+        case st.ShowTables():
+            return _rows(session, {"name": sorted(session.tables())})
+        case st.Explain(plan=plan, analyze=analyze):
+            text = session.runner.explain(plan, "optimized", analyze)
+            return _rows(session, {"explain": text.splitlines()})
+        case st.Copy(plan=plan, path=path, format=format_, options=options):
+            writing = builder.write(plan, path, format_, _copy_options(options))
+            table = session.runner.write(writing)
+            return DataFrame(sources.scanned(ArrowSource(table), session.runner, None))
+        case st.Set(name=name, value=value):
+            key = name.replace("__", ".")
+            config.set(
+                {
+                    key: config.SETTINGS[key].default
+                    if value is None and key in config.SETTINGS
+                    else value
+                }
+            )
+            return _rows(session, {"name": [key]})
+
+
+def _exists(session: Session, statement: st.CreateView | st.CreateTable) -> bool:
+    """Whether nothing is to be done; raises if the name is taken and may not be replaced."""
+    if statement.name not in session.catalog or statement.replace:
+        return False
+    if statement.if_not_exists:
+        return True
+    raise SqlError(
+        f"There is a table or view {statement.name!r} already; write CREATE OR REPLACE, or drop it"
+    )
+
+
+def _drop(session: Session, kind: str, name: str, if_exists: bool) -> DataFrame:
+    found = session.catalog.kind([name])
+    if found is None and not if_exists:
+        raise TableNotFoundError(name, session.catalog.names())
+    if found is not None:
+        if found != kind:
+            raise SqlError(
+                f"{name!r} is a {found}, not a {kind}: write DROP {found.upper()} {name}"
+            )
+        session.catalog.remove(name)
+    return _rows(session, {"name": [name]})
+
+
+def _copy_options(options: Sequence[tuple[str, Any]]) -> tuple[tuple[str, Any], ...]:
+    """COPY's options as the writers know them; one file unless asked otherwise."""
+    names = {"delimiter": "sep", "delim": "sep"}
+    found = {names.get(key, key): value for key, value in options}
+    per_thread = found.pop("per_thread_output", False)
+    found.setdefault("single_file", not per_thread and "partition_by" not in found)
+    return tuple(sorted(found.items()))
+
+
+def _rows(session: Session, columns: Mapping[str, list[Any]]) -> DataFrame:
+    table = pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()})
+    plan = builder.scan(ArrowSource(table, name="result"))
+    return DataFrame(Frame(plan, sources.of_plan(plan, session.runner).columns, session.runner))
