@@ -223,7 +223,10 @@ def divide(args: Sequence[Value], result: pa.DataType) -> pa.Array:
 
 def _refuse_zero(a: Value, b: Value, name: str) -> None:
     """Raise if a row divides by zero; rows whose dividend is NULL do not count."""
-    zero = pc.equal(b, pa.scalar(0).cast(b.type))
+    if pat.is_decimal(b.type):
+        narrow = scaled(b)
+        b = b if narrow is None else _operand(narrow.ints)
+    zero = pc.equal(b, pa.scalar(0, pa.int64()).cast(b.type))
     if isinstance(zero, pa.Scalar):
         if zero.as_py() and (not is_array(a) or a.null_count < len(a)):
             raise division_by_zero(name)
@@ -267,8 +270,7 @@ def _checked_divide(a: Value, b: Value, result: pa.DataType) -> pa.Array:
 def _huge_quotient(args: Sequence[Value], result: pa.DataType) -> pa.Array:
     a, b = scaled(args[0]), scaled(args[1])
     if a is None or b is None:
-        quotient = pc.divide(*(widen(x) for x in args))
-        return narrow(pc.trunc(quotient).cast(pa.decimal256(76, 0)), result, "division")
+        return _wide_rows(EXACT.divide_int, args, result)
     whole = floor_divide([_operand(a.ints), _operand(b.ints)], pa.int64())
     return from_scaled(whole, 0)
 
@@ -284,7 +286,8 @@ def modulo(args: Sequence[Value], result: pa.DataType) -> pa.Array:
         if a is not None and b is not None:
             a, b = rescale(a, result.scale), rescale(b, result.scale)
         if a is None or b is None:
-            return _wide_modulo(args, result)
+            _refuse_zero(*args, "%")
+            return _wide_rows(EXACT.remainder, args, result)
         ints = modulo([_operand(a.ints), _operand(b.ints)], pa.int64())
         return from_scaled(ints, result.scale)
     a, b = args
@@ -314,18 +317,15 @@ def _numbers(value: Value) -> Any:
     return value.to_numpy(zero_copy_only=False)
 
 
-def _wide_modulo(args: Sequence[Value], result: pa.DataType) -> pa.Array:
-    a, b = (widen(x, result.scale).cast(pa.decimal256(76, result.scale)) for x in args)
-    _refuse_zero(a, b, "%")
+def _wide_rows(
+    function: Callable[[Any, Any], Any], args: Sequence[Value], result: pa.DataType
+) -> pa.Array:
+    """A function of two decimals row by row: those wider than 64 bits are too rare for more."""
+    a, b = (widen(x) for x in args)
     n = length_of((a, b))
-    pairs = pa.StructArray.from_arrays(
-        [array_of(x, n) for x in (a, b)], names=["a", "b"]
-    ).to_pylist()
-    # wider than 64 bits on both sides: too rare for a loop of its own in native code
-    values = [
-        None if p["a"] is None or p["b"] is None else EXACT.remainder(p["a"], p["b"]) for p in pairs
-    ]
-    return pa.array(values, type=pa.decimal256(76, result.scale)).cast(result)
+    pairs = zip(array_of(a, n).to_pylist(), array_of(b, n).to_pylist(), strict=True)
+    values = [None if x is None or y is None else function(x, y) for x, y in pairs]
+    return narrow(pa.array(values, pa.decimal256(76, result.scale)), result, "division")
 
 
 def negate(args: Sequence[Value], result: pa.DataType) -> pa.Array:

@@ -189,6 +189,8 @@ def _since_1970(name: str, value: Value) -> Ints:
         factor = wanted // per_second
         if max(-int(seen.min()), int(seen.max())) * factor >= 1 << 63:
             raise out_of_range(pa.timestamp("ns"))
+    if wanted < per_second:  # towards zero, unlike the fraction of a second
+        return _truncated(seen, per_second // wanted)
     return _rescaled(seen, per_second, wanted)
 
 

@@ -49,7 +49,9 @@ def length_of(args: Sequence[Value]) -> int:
 
 def array_of(value: Value, length: int) -> pa.Array:
     """The argument as a column, a constant repeated."""
-    return value if isinstance(value, pa.Array) else pa.repeat(value, length)
+    if isinstance(value, pa.Array):
+        return value
+    return pa.repeat(value, length) if length else pa.array([], value.type)
 
 
 def python(value: Value) -> object:

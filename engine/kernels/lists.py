@@ -19,6 +19,7 @@ from plait.engine.kernels.encoding import (
     decode,
     is_array,
     length_of,
+    per_entry,
 )
 from plait.engine.kernels.printing import to_text
 from plait.engine.kernels.rows import slice_rows
@@ -170,7 +171,7 @@ def list_concat(args: Sequence[Value], result: pa.DataType, null_matters: bool =
     valid = valid_of(args) if null_matters else None
     lists = [array_of(a, n) for a in args if is_array(a) or a.is_valid]
     if not lists:
-        return pa.nulls(n, result)
+        return from_parts(pa.nulls(0, result.value_type), np.zeros(n, np.int64), None)
     columns, begins, sizes, base = [], [], [], 0
     for column in lists:
         values, begin, end = parts_of(column, n)
@@ -179,10 +180,6 @@ def list_concat(args: Sequence[Value], result: pa.DataType, null_matters: bool =
         begins.append(begin + base)
         sizes.append(end - begin if here is None else np.where(here, end - begin, 0))
         base += len(values)
-    if not null_matters:
-        there = [validity(c) for c in lists]
-        if all(v is not None for v in there):
-            valid = np.logical_or.reduce(there)
     if valid is not None:
         sizes = [np.where(valid, s, 0) for s in sizes]
     order = ranges(np.stack(begins, 1).ravel(), np.stack(sizes, 1).ravel())
@@ -245,8 +242,9 @@ def _sum(args: Sequence[Value], result: pa.DataType) -> pa.Array:
 
 KERNELS: dict[str, Kernel] = {
     "list_value": list_value,
-    "list_extract": list_extract,
-    "list_slice": list_slice,
+    "list_concat": list_concat,
+    "list_extract": per_entry(list_extract),
+    "list_slice": per_entry(list_slice, null_matters=True),
     "list_contains": list_contains,
     "list_position": list_position,
     "array_length": list_length,

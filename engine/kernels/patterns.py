@@ -229,7 +229,9 @@ def regexp_replace(column: pa.Array, pattern: str, replacement: str, options: st
     )
 
 
-_GROUP = re.compile(r"\\.|\[(?:\\.|\^?\]|[^\]\\])*\]|\((\?P?<[^=!>]+>|\?[^<P]|\?P[^<])?", re.DOTALL)
+_GROUP = re.compile(
+    r"\\.|\[(?:\^?\])?(?:\\.|\[:\w+:\]|[^\]\\])*\]|\((?P<kind>\?P?<\w+>|\?)?", re.DOTALL
+)
 
 
 @lru_cache(maxsize=1024)
@@ -239,12 +241,8 @@ def named_groups(pattern: str) -> tuple[str, int]:
 
     def name(found: re.Match[str]) -> str:
         nonlocal count
-        text = found.group(0)
-        if not text.startswith("(") or (found.group(1) or "").startswith(("?:", "?i", "?s", "?m")):
-            return text
-        kind = found.group(1)
-        if kind is not None and "<" not in kind:
-            return text
+        if not found[0].startswith("(") or found["kind"] == "?":
+            return found[0]  # an escape, a class, or (?:...) and (?i)
         count += 1
         return f"(?P<g{count}>"
 
@@ -284,6 +282,17 @@ def _split(column: pa.Array, pattern: str, options: str = "") -> pa.Array:
     return _run(pc.split_pattern_regex, column, flagged(pattern, options))
 
 
+def _split_rows(args: Sequence[Value], result: pa.DataType) -> pa.Array:
+    """A NULL expression is found nowhere: the whole text is one part."""
+    text, pattern, *options = args
+    never = r"[^\s\S]"
+    if is_array(pattern):
+        pattern = pattern.fill_null(never)
+    elif not pattern.is_valid:
+        pattern = pa.scalar(never)
+    return by_pattern(_split, (text, pattern, *options), result)
+
+
 def _escape(text: str) -> str:
     return escaped(text)
 
@@ -298,7 +307,7 @@ KERNELS: dict[str, Kernel] = {
     "regexp_full_match": _kernel(regexp_full_match),
     "regexp_replace": _kernel(regexp_replace),
     "regexp_extract": _kernel(regexp_extract),
-    "string_split_regex": _kernel(_split),
+    "string_split_regex": per_entry(_split_rows, null_matters=True),
     "regexp_extract_all": per_entry(lambda args, result: distinct_rows(_extract_all, args, result)),
     "regexp_escape": per_entry(lambda args, result: distinct_rows(_escape, args, result)),
 }

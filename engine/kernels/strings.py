@@ -8,6 +8,7 @@ columns of them are served by `slice_rows`, or once per distinct combination.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,9 @@ from plait.engine.kernels.lists import list_concat, list_contains
 from plait.engine.kernels.rows import distinct_rows, slice_rows, string_parts
 from plait.engine.kernels.views import Ints
 from plait.errors import ComputeError
-from plait.planner.types import INT64
+from plait.planner.types import INT64, STRING
+
+NOWHERE = "\U0010ffff\U0010fffe\U0010ffff"
 
 
 def _constant(*values: Value) -> bool:
@@ -193,6 +196,9 @@ def concat_ws(args: Sequence[Value], result: pa.DataType) -> pa.Array:
     """The arguments that are not NULL, with a separator between them."""
     n = length_of(args)
     separator, *parts = (array_of(decode_dictionary(a), n) for a in args)
+    nothing = reduce(pc.and_, (pc.is_null(p) for p in parts))
+    # Arrow leaves out rows of which all is skipped
+    parts[0] = pc.if_else(nothing, pa.scalar("", STRING), parts[0])
     return pc.binary_join_element_wise(*parts, separator, null_handling="skip")
 
 
@@ -245,9 +251,16 @@ def _character(code: int) -> str:
 
 def _split(args: Sequence[Value], result: pa.DataType) -> pa.Array:
     text, separator = args
-    if _constant(separator) and separator.as_py():
-        return pc.split_pattern(text, separator.as_py())
-    return distinct_rows(lambda t, s: t.split(s) if s else list(t) or [""], args, result)
+    if not _constant(separator) and separator.null_count:
+        # no character of Unicode: in no text, so that it stays whole
+        separator = separator.fill_null(NOWHERE)
+    if _constant(separator):
+        found = separator.as_py() if separator.is_valid else NOWHERE
+        if found:
+            return pc.split_pattern(array_of(text, length_of(args)), found)
+    return distinct_rows(
+        lambda t, s: t.split(s) if s else list(t) or [""], (text, separator), result
+    )
 
 
 def _split_part(args: Sequence[Value], result: pa.DataType) -> pa.Array:
@@ -311,6 +324,6 @@ KERNELS: dict[str, Kernel] = {
     "ascii": _first_character(0),
     "unicode": _first_character(-1),
     "chr": per_entry(lambda args, result: distinct_rows(_character, args, result)),
-    "string_split": per_entry(_split),
+    "string_split": per_entry(_split, null_matters=True),
     "split_part": per_entry(_split_part),
 }

@@ -108,7 +108,7 @@ def _names(number: Callable[[Moments], Ints], names: Sequence[str], letters: int
 
 
 def _week(first: int) -> Callable[[Moments], Ints]:
-    """Weeks of the year that begin on Sunday (0) or Monday (1); days before the first are week 0."""
+    """Weeks of the year, beginning on Sunday (0) or Monday (1); before the first is week 0."""
 
     def number(m: Moments) -> Ints:
         weekday = (DAY_PARTS["dayofweek"](m.days) - first) % 7
@@ -188,9 +188,9 @@ def strftime(args: Sequence[Value], result: pa.DataType) -> pa.Array:
 
 
 def _written(column: pa.Array, form: str) -> pa.Array:
-    if pat.is_timestamp(column.type) and column.type.tz not in (None, "UTC"):
-        if any(word in ("z", "Z") for kind, word in pieces(form) if kind == "%"):
-            raise UnsupportedError("%z and %Z are written for UTC only; use timezone() first")
+    elsewhere = pat.is_timestamp(column.type) and column.type.tz not in (None, "UTC")
+    if elsewhere and any(word in ("z", "Z") for kind, word in pieces(form) if kind == "%"):
+        raise UnsupportedError("%z and %Z are written for UTC only; use timezone() first")
     moments = moments_of(column)
     timed = any(word.lstrip("-") in _TIMED for kind, word in pieces(form) if kind == "%")
     zone = "UTC" if pat.is_timestamp(column.type) and column.type.tz else ""

@@ -77,7 +77,7 @@ def _aligned(a: pa.DataType, b: pa.DataType) -> pa.DataType:
     return decimal(max(p1 - s1, p2 - s2) + scale, scale)
 
 
-def _integers(a: pa.DataType, b: pa.DataType) -> pa.DataType:
+def integer_pair(a: pa.DataType, b: pa.DataType) -> pa.DataType:
     """The type in which two integer columns are computed."""
     if a == HUGEINT or b == HUGEINT:
         return HUGEINT
@@ -123,7 +123,7 @@ def _numbers(a: Expr, b: Expr, rule: Rule) -> Signature:
         common = DOUBLE if DOUBLE in (ta, tb) else FLOAT
         return Signature((common, common), common)
     if _is_whole(ta) and _is_whole(tb):
-        common = _integers(ta, tb)
+        common = integer_pair(ta, tb)
         return Signature((common, common), common)
     return Signature((ta, tb), rule(ta, tb))
 
@@ -226,7 +226,7 @@ def _floor_divide(args: tuple[Expr, ...]) -> Signature:
         raise mismatch("//", args)
     ta, tb = number_pair(*args)
     if _is_whole(ta) and _is_whole(tb):
-        common = _integers(ta, tb)
+        common = integer_pair(ta, tb)
         return Signature((common, common), common)
     return _divide(args)
 

@@ -210,9 +210,13 @@ class Overload:
         total, types = 0, []
         for arg, param in zip(args, params, strict=True):
             target = param if isinstance(param, pa.DataType) else param(arg)  # type: ignore[misc]
-            price = None if target is None else cost(arg, target)
-            if price is None:
+            if target is None:
                 return None
+            price = cost(arg, target)
+            if price is None:
+                if isinstance(param, pa.DataType):
+                    return None
+                price = 40  # the kind says that it takes the argument
             total += price
             types.append(target)
         result = self.result

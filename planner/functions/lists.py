@@ -49,6 +49,13 @@ def _value(args: tuple[Expr, ...]) -> Signature:
     return Signature((common,) * len(args), pa.list_(common))
 
 
+def _joined(args: tuple[Expr, ...]) -> Signature:
+    common = unify(args, "list_concat")
+    if not pat.is_list(common):
+        raise mismatch("list_concat", args)
+    return Signature((common,) * len(args), common)
+
+
 def _numbers(arg: Expr) -> pa.DataType | None:
     """List of numbers."""
     t = arg.dtype
@@ -58,6 +65,13 @@ def _numbers(arg: Expr) -> pa.DataType | None:
 FUNCTIONS = (
     Function(
         "list_value", _value, sql=("list_pack",), nulls=Nulls.OWN, doc="The arguments as a list"
+    ),
+    Function(
+        "list_concat",
+        _joined,
+        sql=("array_concat", "list_cat", "array_cat"),
+        nulls=Nulls.OWN,
+        doc="Lists one after the other, NULL being empty",
     ),
     Function(
         "list_extract",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from plait.errors import TypeMismatchError
 from plait.planner.expr import Call, Cast, Expr, Literal
-from plait.planner.functions.arithmetic import number_pair
+from plait.planner.functions.arithmetic import integer_pair, number_pair
 from plait.planner.functions.coercion import (
     Overload,
     any_float,
@@ -108,7 +108,7 @@ def _bits(name: str) -> Resolve:
     def resolve(args: tuple[Expr, ...]) -> Signature:
         if len(args) != 2 or not all(is_integer(a.dtype) or a.dtype == NULL for a in args):
             raise mismatch(name, args)
-        common, _ = number_pair(*args)
+        common = integer_pair(*number_pair(*args))
         return Signature((common, common), common)
 
     return resolve

@@ -63,7 +63,7 @@ def _digest(name: str, doc: str) -> Function:
 
 
 def as_text(arg: Expr) -> pa.DataType | None:
-    """Anything, as text."""
+    """Any value."""
     return STRING
 
 
@@ -182,9 +182,10 @@ FUNCTIONS = (
     _f("split_part", "The n-th part between separators", ((STRING, STRING, INT64), STRING)),
     _f(
         "string_split",
-        "The parts between separators",
+        "The parts between separators; all of it for NULL",
         ((STRING, STRING), _LIST),
         sql=("split", "str_split", "string_to_array"),
+        nulls=Nulls.OWN,
     ),
     _f("ascii", "The first character's code point, 0 for ''", ((STRING,), INT32)),
     _f("unicode", "The first character's code point, -1 for ''", ((STRING,), INT32), sql=("ord",)),
@@ -213,10 +214,11 @@ FUNCTIONS = (
     _regexp("regexp_extract_all", "All matches, or one of their groups", _LIST, (INT32,)),
     _f(
         "string_split_regex",
-        "The parts between matches",
+        "The parts between matches; all of it for NULL",
         ((STRING, STRING), _LIST),
         ((STRING, STRING, STRING), _LIST),
         sql=("str_split_regex", "regexp_split_to_array"),
+        nulls=Nulls.OWN,
     ),
     _texts("regexp_escape", "The text as a regular expression for itself"),
     _f("levenshtein", "Edits between two texts", ((STRING, STRING), INT64), sql=("editdist3",)),
