@@ -34,12 +34,13 @@ from plait.planner.logical import (
     Window,
     Write,
 )
-from plait.planner.predicates import JoinKey, equi_keys, references
+from plait.planner.predicates import JoinKey, equi_keys
 from plait.planner.schema import Field
 from plait.planner.selectivity import (
     COLUMNS,
     UNKNOWN,
     Estimate,
+    Lookup,
     Profile,
     apply_filter,
     as_number,
@@ -53,12 +54,17 @@ from plait.planner.statistics import ColumnStatistics, Statistics
 UNKNOWN_ROWS = 1_000_000.0  # of a table that tells nothing
 
 
-def field_width(field: Field) -> float:
-    """The bytes of a value of a column, from its type."""
+def fixed_width(field: Field) -> float | None:
+    """The bytes of a value of a column, if its type tells."""
     try:
         return float(max(1, field.type.bit_width // 8))
     except ValueError:
-        return 20.0
+        return None
+
+
+def field_width(field: Field) -> float:
+    """The bytes of a value of a column, guessed for text."""
+    return fixed_width(field) or 20.0
 
 
 class Estimator:
@@ -72,7 +78,7 @@ class Estimator:
     def statistics(self, plan: LogicalPlan) -> Statistics:
         """Rows, bytes and columns of a plan's result."""
         e = self.estimate(plan)
-        columns = {name: _statistics_of(p, e.rows) for name, p in e.columns.items()}
+        columns = {name: _statistics_of(e.column(name), e.rows) for name in plan.schema.names}
         return Statistics(e.rows, self.bytes(plan), columns, e.exact)
 
     def rows(self, plan: LogicalPlan) -> float:
@@ -87,8 +93,8 @@ class Estimator:
         e = self.estimate(plan)
         width = 0.0
         for field in plan.schema:
-            p = e.columns.get(field.name)
-            width += field_width(field) if p is None else p.width
+            fixed = fixed_width(field)
+            width += e.column(field.name).width if fixed is None else fixed
         return e.rows * max(width, 1.0)
 
     def estimate(self, plan: LogicalPlan) -> Estimate:
@@ -106,10 +112,10 @@ class Estimator:
         if facts is None:
             return guess
         rows = guess.rows if facts.rows is None else facts.rows
-        columns = dict(guess.columns)
-        for name, known in facts.columns.items():
-            columns[name] = _profile(known, rows, columns.get(name, UNKNOWN))
-        return Estimate(rows, columns, facts.rows is not None)
+        own = {
+            name: _profile(known, rows, guess.column(name)) for name, known in facts.columns.items()
+        }
+        return Estimate(rows, own, (guess.find,), facts.rows is not None)
 
     # ------------------------------------------------------------------------------- the nodes
 
@@ -121,9 +127,8 @@ class Estimator:
                 return self._values(plan)
             case Filter(input=below, predicate=predicate):
                 return apply_filter(self.estimate(below), predicate)
-            case Project(input=below, columns=columns):
-                e = self.estimate(below)
-                return Estimate(e.rows, {n: e.profile(x) for n, x in columns}, e.exact)
+            case Project(input=below):
+                return self._project(plan, self.estimate(below))
             case Aggregate():
                 return self._aggregate(plan)
             case Join():
@@ -131,27 +136,27 @@ class Estimator:
             case Limit(input=below, count=most, offset=offset):
                 e = self.estimate(below)
                 rows = max(0.0, e.rows - offset)
-                return Estimate(rows if most is None else min(rows, most), e.columns)
+                rows = rows if most is None else min(rows, most)
+                return Estimate(rows, {}, (e.find,))
             case Sort(input=below, limit=most):
                 e = self.estimate(below)
-                return e if most is None else Estimate(min(e.rows, most), e.columns)
+                return e if most is None else Estimate(min(e.rows, most), {}, (e.find,))
             case Distinct(input=below, on=on):
                 e = self.estimate(below)
-                keys = [e.columns.get(n, UNKNOWN) for n in on or below.schema.names]
-                return Estimate(groups(e.rows, keys), e.columns)
+                keys = [e.column(n) for n in on or below.schema.names]
+                return Estimate(groups(e.rows, keys), {}, (e.find,))
             case Union(inputs=inputs):
                 return self._union([self.estimate(i) for i in inputs])
-            case Window(input=below, calls=calls):
+            case Window(input=below):
                 e = self.estimate(below)
-                return Estimate(e.rows, {**e.columns, **{n: UNKNOWN for n, _ in calls}}, e.exact)
+                return Estimate(e.rows, {}, (e.find,), e.exact)
             case RowNumber(input=below, name=name):
                 e = self.estimate(below)
                 numbers = Profile(domain=e.rows, origin=(next(self._origins), e.rows), nulls=0.0)
-                return Estimate(e.rows, {**e.columns, name: numbers}, e.exact)
+                return Estimate(e.rows, {name: numbers}, (e.find,), e.exact)
             case Write():
                 return Estimate(1.0)
-        first = next((self.rows(child) for child in plan.children()), UNKNOWN_ROWS)
-        return Estimate(first)
+        return Estimate(next((self.rows(child) for child in plan.children()), UNKNOWN_ROWS))
 
     def _scan(self, plan: Scan) -> Estimate:
         known = plan.source.statistics
@@ -162,18 +167,16 @@ class Estimator:
             width = sum(map(field_width, schema)) or 1.0
             rows = UNKNOWN_ROWS if known.bytes is None else max(1.0, known.bytes / width)
         origin = (next(self._origins), rows)
-        columns = {}
-        names = set(plan.schema.names)
-        if plan.predicate is not None:
-            names |= references(plan.predicate)
-        for field in schema:
-            if field.name in names:
-                blank = Profile(width=field_width(field), origin=origin)
-                p = _profile(known.column(field.name), rows, blank)
-                if p.nulls == 0.0 and not known.exact:
-                    p = replace(p, nulls=None)  # a guess is no proof that there is none
-                columns[field.name] = p
-        e = Estimate(rows, columns, known.exact)
+
+        def find(name: str) -> Profile | None:
+            if name not in schema:
+                return None
+            blank = Profile(width=field_width(schema[name]), origin=origin)
+            p = _profile(known.column(name), rows, blank)
+            # a guess is no proof that there is no NULL
+            return p if known.exact or p.nulls != 0.0 else replace(p, nulls=None)
+
+        e = Estimate(rows, {}, (find,), known.exact)
         if plan.predicate is not None:
             # what the source does not do exactly is done, and counted, by a filter above
             done = [
@@ -184,6 +187,15 @@ class Estimator:
             if done:
                 e = apply_filter(e, conjunction(done))
         return e
+
+    def _project(self, plan: Project, below: Estimate) -> Estimate:
+        columns = dict(plan.columns)
+
+        def find(name: str) -> Profile | None:
+            e = columns.get(name)
+            return None if e is None else below.profile(e)
+
+        return Estimate(below.rows, {}, (find,), below.exact)
 
     def _values(self, plan: Values) -> Estimate:
         rows = float(len(plan.rows))
@@ -207,35 +219,37 @@ class Estimator:
             ((name, p),) = keys.items()
             keys[name] = replace(p, domain=p.domain if p.domain is not None else rows)
         per_group = e.rows / max(rows, 1.0)
-        columns = keys | {n: _aggregated(c, e, per_group) for n, c in plan.aggregates}
-        return Estimate(rows, columns, exact=not keys)
+        calls = dict(plan.aggregates)
+
+        def find(name: str) -> Profile | None:
+            call = calls.get(name)
+            return None if call is None else _aggregated(call, e, per_group)
+
+        return Estimate(rows, keys, (find,), exact=not plan.keys)
 
     def _union(self, parts: list[Estimate]) -> Estimate:
         rows = sum(p.rows for p in parts)
         origin = (next(self._origins), rows)
-        columns = {}
-        for name in parts[0].columns:
-            profiles = [p.columns.get(name, UNKNOWN) for p in parts]
-            columns[name] = _union_profile(profiles, origin)
-        return Estimate(rows, columns, all(p.exact for p in parts))
+
+        def find(name: str) -> Profile | None:
+            profiles = [p.find(name) for p in parts]
+            known = [p for p in profiles if p is not None]
+            return _union_profile(known, origin) if len(known) == len(profiles) else None
+
+        return Estimate(rows, {}, (find,), all(p.exact for p in parts))
 
     def _join(self, plan: Join) -> Estimate:
         left, right = self.estimate(plan.left), self.estimate(plan.right)
         keys, residual = equi_keys(plan.condition, plan.left.schema, plan.right.schema)
         keys = (*keys, *(JoinKey(a, b, False) for a, b in plan.in_keys))
-        both = {**left.columns, **right.columns}
         if plan.kind in ("semi", "anti", "mark"):
             if plan.kind == "mark":
                 mark = {plan.mark or "mark": Profile(domain=2.0, width=1.0)}
-                return Estimate(left.rows, {**left.columns, **mark}, left.exact)
+                return Estimate(left.rows, mark, (left.find,), left.exact)
             part = semi_fraction(left, right, keys, residual)
             part = part if plan.kind == "semi" else max(1.0 - part, 0.1)
-            return Estimate(left.rows * part, left.columns)
+            return Estimate(left.rows * part, {}, (left.find,))
         rows = join_rows(left, right, keys, residual)
-        if plan.kind in ("left", "single", "full"):
-            both.update((n, replace(p, nulls=None)) for n, p in right.columns.items())
-        if plan.kind in ("right", "full"):
-            both.update((n, replace(p, nulls=None)) for n, p in left.columns.items())
         if plan.kind == "single":
             rows = left.rows
         elif plan.kind == "left":
@@ -244,7 +258,19 @@ class Estimator:
             rows = max(rows, right.rows)
         elif plan.kind == "full":
             rows = max(rows, left.rows, right.rows)
-        return Estimate(rows, both)
+        of_left = _nullable(left.find) if plan.kind in ("right", "full") else left.find
+        of_right = _nullable(right.find) if plan.kind in ("left", "single", "full") else right.find
+        return Estimate(rows, {}, (of_left, of_right))
+
+
+def _nullable(find: Lookup) -> Lookup:
+    """The same columns, padded with NULLs."""
+
+    def padded(name: str) -> Profile | None:
+        p = find(name)
+        return None if p is None else replace(p, nulls=None)
+
+    return padded
 
 
 # --------------------------------------------------------------------------------- arithmetic
@@ -259,7 +285,7 @@ def join_rows(
     if keys:
         rows /= key_domain(left, right, keys)
     if residual is not None:
-        both = Estimate(rows, {**left.columns, **right.columns})
+        both = Estimate(rows, {}, (left.find, right.find))
         rows *= combine((str(p), selectivity(p, both)) for p in conjuncts(residual))
     return max(rows, min(1.0, left.rows, right.rows))
 
@@ -283,7 +309,11 @@ def key_domain(left: Estimate, right: Estimate, keys: Iterable[JoinKey]) -> floa
     a = _composite([left.profile(k.left) for k in keys], left.rows)
     b = _composite([right.profile(k.right) for k in keys], right.rows)
     (a_domain, a_sure, a_unique), (b_domain, b_sure, b_unique) = a, b
-    if a_sure == b_sure:
+    if not (a_sure or b_sure) and (
+        _computed(left, [k.left for k in keys]) or _computed(right, [k.right for k in keys])
+    ):
+        domain = max(a_domain, b_domain)
+    elif a_sure == b_sure:
         domain = max(a_domain, b_domain) if a_sure else min(a_domain, b_domain)
     else:
         sure, unique, guess = (
@@ -312,6 +342,11 @@ def _composite(profiles: list[Profile], rows: float) -> tuple[float, bool, bool]
     return total, sure, unique
 
 
+def _computed(of: Estimate, keys: list[Expr]) -> bool:
+    """Whether a key is computed, and so nobody's foreign key."""
+    return any(of.profile(k).domain is None for k in keys)
+
+
 def groups(rows: float, keys: list[Profile]) -> float:
     """How many groups rows fall into."""
     by_origin: dict[tuple[int, float], float] = {}
@@ -335,16 +370,17 @@ def _aggregated(call: AggregateCall, of: Estimate, per_group: float) -> Profile:
         p = of.profile(call.args[0])
         return replace(p, sure=False)
     if call.function == "count":
-        return Profile(nulls=0.0, likely=(0.0, 2.0 * per_group + 4 * math.sqrt(per_group)))
+        return Profile(nulls=0.0, likely=(per_group, math.sqrt(per_group)))
     if call.function in ("sum", "avg") and call.args:
         p = of.profile(_without_casts(call.args[0]))
         low, high = as_number(p.minimum), as_number(p.maximum)
         if low is not None and high is not None:
             if call.function == "avg":
-                return Profile(likely=(low, high))
-            middle, spread = (low + high) / 2 * per_group, (high - low) / 2
-            spread = 4 * (spread + abs(low + high) / 2) * math.sqrt(max(per_group, 1.0)) / 1.7
-            return Profile(likely=(middle - spread, middle + spread))
+                return Profile(likely=((low + high) / 2, (high - low) / 4))
+            # as many terms as rows come into a group, give or take its root, evenly distributed
+            mean = (low + high) / 2
+            spread = math.sqrt(max(per_group, 1.0) * ((high - low) ** 2 / 12 + mean**2))
+            return Profile(likely=(mean * per_group, spread))
     return UNKNOWN
 
 

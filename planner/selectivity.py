@@ -12,7 +12,8 @@ roots, since columns are seldom as independent as a product would have it.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
@@ -39,7 +40,7 @@ class Profile:
     nulls      part of the rows that is NULL; None if unknown
     width      average bytes of a value
     origin     the table or grouping it comes from, and how many rows that has
-    likely     a guessed interval of most values, of computed columns without bounds
+    likely     guessed mean and standard deviation, of computed columns without bounds
     """
 
     minimum: Any = None
@@ -59,20 +60,47 @@ class Profile:
 
 UNKNOWN = Profile()
 
+# functions that (nearly) keep different values different
+_ONE_TO_ONE = frozenset(("add", "subtract", "multiply", "negate", "upper", "lower", "trim"))
+
+
+Lookup = Callable[[str], Profile | None]
+
 
 @dataclass(frozen=True)
 class Estimate:
-    """Rows and column profiles of a plan's result."""
+    """Rows and column profiles of a plan's result.
+
+    Profiles are looked up when they are asked for: sources may have to work for their statistics,
+    and most columns of a plan matter to no estimate.
+    """
 
     rows: float
-    columns: dict[str, Profile] = field(default_factory=dict)
+    own: dict[str, Profile] = field(default_factory=dict)
+    lookups: tuple[Lookup, ...] = ()
     exact: bool = False
+
+    def column(self, name: str) -> Profile:
+        """The profile of a column."""
+        return self.find(name) or UNKNOWN
+
+    def find(self, name: str) -> Profile | None:
+        """The profile of a column, None if there is no such column."""
+        known = self.own.get(name)
+        if known is not None:
+            return known
+        for lookup in self.lookups:
+            found = lookup(name)
+            if found is not None:
+                self.own[name] = found
+                return found
+        return None
 
     def profile(self, expr: Expr) -> Profile:
         """The profile of an expression over these columns."""
         match expr:
             case Column(name):
-                return self.columns.get(name, UNKNOWN)
+                return self.column(name)
             case Literal(value):
                 return Profile(
                     value, value, 1.0, sure=True, nulls=0.0 if value is not None else 1.0
@@ -94,13 +122,16 @@ class Estimate:
         names = references(expr)
         if not names:
             return Profile(domain=1.0)
-        # a function of columns has no more values than they have together
+        # a function of columns has no more values than they have together, often far fewer
         domain, origin, width = 1.0, (0, 1e12), type_width(expr)
         for name in names:
-            below = self.columns.get(name, UNKNOWN)
+            below = self.column(name)
             if below.domain is None:
                 return Profile(width=width)
             domain, origin = domain * below.domain, below.origin
+        keeps = isinstance(expr, Call) and expr.function in _ONE_TO_ONE
+        if domain > 100 and not keeps:
+            return Profile(width=width, origin=origin)
         return Profile(domain=min(domain, origin[1]), width=width, origin=origin)
 
 
@@ -153,14 +184,14 @@ def guessed_domain(low: Any, high: Any, rows: float) -> float | None:
 
 def apply_filter(estimate: Estimate, predicate: Expr) -> Estimate:
     """The estimate of the rows that pass a conjunction."""
-    columns = dict(estimate.columns)
-    state = Estimate(estimate.rows, columns)
+    state = Estimate(estimate.rows, {}, (estimate.find,))
     parts = []
     for part in conjuncts(predicate):
-        parts.append((_column_of(part), selectivity(part, state)))
-        _narrow(columns, part)
+        s = selectivity(part, state)
+        parts.append((_column_of(part), s))
+        _narrow(state, part, s)
     rows = max(estimate.rows * combine(parts), min(1.0, estimate.rows))
-    return Estimate(rows, columns)
+    return replace(state, rows=rows)
 
 
 def _column_of(part: Expr) -> str:
@@ -181,24 +212,35 @@ def combine(parts: Iterable[tuple[str, float]]) -> float:
     return result
 
 
-def _narrow(columns: dict[str, Profile], part: Expr) -> None:
+def _narrow(state: Estimate, part: Expr, s: float) -> None:
     """Note in the profiles what a conjunct that holds tells of its column."""
     match part:
-        case Call(op, (Literal(value), x)) if op in MIRRORED and not isinstance(x, Literal):
-            _narrow(columns, Call(MIRRORED[op], (x, Literal(value, x.dtype)), t.BOOL))
-        case Call("equal", (Column(name), Literal(value))) if value is not None:
-            old = columns.get(name, UNKNOWN)
-            columns[name] = replace(old, minimum=value, maximum=value, nulls=0.0)
-        case Call("less" | "less_equal", (Column(name), Literal(value))) if value is not None:
-            old = columns.get(name, UNKNOWN)
-            if _below(value, old.maximum):
-                columns[name] = replace(old, maximum=value, nulls=0.0)
-        case Call("greater" | "greater_equal", (Column(name), Literal(value))) if value is not None:
-            old = columns.get(name, UNKNOWN)
-            if old.minimum is None or _below(old.minimum, value):
-                columns[name] = replace(old, minimum=value, nulls=0.0)
+        case Call(op, (Literal() as value, x)) if op in MIRRORED and not isinstance(x, Literal):
+            _narrow(state, Call(MIRRORED[op], (x, value), t.BOOL), s)
+        case Call(op, (Column(name), Literal(value))) if op in MIRRORED and value is not None:
+            old = state.column(name)
+            fewer = None if old.domain is None else max(1.0, old.domain * s)
+            match op:
+                case "equal" | "is_not_distinct":
+                    new = replace(old, minimum=value, maximum=value, domain=1.0, nulls=0.0)
+                case "less" | "less_equal" if _below(value, old.maximum):
+                    new = replace(old, maximum=value, domain=fewer, nulls=0.0)
+                case "greater" | "greater_equal" if old.minimum is None or _below(
+                    old.minimum, value
+                ):
+                    new = replace(old, minimum=value, domain=fewer, nulls=0.0)
+                case "is_distinct":
+                    return
+                case _:
+                    new = replace(old, nulls=0.0)
+            state.own[name] = new
+        case Call("in", (Column(name), *values)):
+            old = state.column(name)
+            most = float(len(values))
+            domain = most if old.domain is None else min(old.domain, most)
+            state.own[name] = replace(old, domain=domain, nulls=0.0)
         case Call("is_not_null", (Column(name),)):
-            columns[name] = replace(columns.get(name, UNKNOWN), nulls=0.0)
+            state.own[name] = replace(state.column(name), nulls=0.0)
 
 
 def _below(a: Any, b: Any) -> bool:
@@ -272,8 +314,8 @@ def _range(function: str, a: Expr, b: Expr, of: Estimate) -> float:
         return COLUMNS
     x = of.profile(a)
     low, high, at = as_number(x.minimum), as_number(x.maximum), as_number(b.value)
-    if (low is None or high is None) and x.likely is not None:
-        low, high = x.likely
+    if (low is None or high is None) and x.likely is not None and at is not None:
+        return _tail(function, *x.likely, at)
     if low is None or high is None or at is None:
         return RANGE
     if x.domain is not None and isinstance(x.minimum, int | dt.date) and high > low:
@@ -287,6 +329,12 @@ def _range(function: str, a: Expr, b: Expr, of: Estimate) -> float:
     below = min(1.0, max(0.0, (at - low) / (high - low)))
     part = below if function in ("less", "less_equal") else 1.0 - below
     return min(1.0, max(part, 1e-5))
+
+
+def _tail(function: str, mean: float, deviation: float, at: float) -> float:
+    """The part of normally distributed values on one side of a constant."""
+    below = 0.5 * (1.0 + math.erf((at - mean) / max(deviation, 1e-9) / math.sqrt(2.0)))
+    return max(below if function in ("less", "less_equal") else 1.0 - below, 1e-4)
 
 
 def _holds(function: str, value: float, at: float) -> bool:

@@ -121,32 +121,29 @@ class Graph:
     def _domain(self, a: int, b: int) -> float:
         """By what the product of rows is divided: the domains of the keys between two sets."""
         pairs: dict[tuple[int, int], list[int]] = {}
+        left = 0
         for number, link in enumerate(self.links):
-            if not (link.bits & a and link.bits & b):
-                continue
-            sides = self._widest(number, link, a, b)
-            if sides is not None:
-                pairs.setdefault(sides, []).append(number)
-        total = 1.0
-        for (i, j), numbers in pairs.items():
-            total *= self._pair_domain(i, j, tuple(numbers))
+            if link.bits & a and link.bits & b:
+                left += 1
+                for m in link.members:
+                    if a >> m.relation & 1:
+                        for n in link.members:
+                            if b >> n.relation & 1:
+                                pairs.setdefault((m.relation, n.relation), []).append(number)
+        # each class counts once, together with the others that the same two relations share: the
+        # columns of a composite key have fewer values than their product
+        total, done = 1.0, set[int]()
+        while left:
+            found: list[tuple[int, float, list[int]]] = []
+            for (i, j), numbers in pairs.items():
+                fresh = [n for n in numbers if n not in done]
+                if fresh:
+                    found.append((-len(fresh), self._pair_domain(i, j, tuple(fresh)), fresh))
+            _, domain, numbers = min(found)
+            total *= domain
+            done.update(numbers)
+            left -= len(numbers)
         return total
-
-    def _widest(self, number: int, link: Link, a: int, b: int) -> tuple[int, int] | None:
-        """The relations of a class, one in each set, whose values are fewest.
-
-        Containment: of several relations on a side, the one with the smallest domain decides.
-        """
-        left = {m.relation for m in link.members if a >> m.relation & 1}
-        right = {m.relation for m in link.members if b >> m.relation & 1}
-        if not left or not right:
-            return None
-        if len(left) == len(right) == 1:
-            return next(iter(left)), next(iter(right))
-        return min(
-            ((i, j) for i in sorted(left) for j in sorted(right)),
-            key=lambda ij: self._pair_domain(ij[0], ij[1], (number,)),
-        )
 
     def _pair_domain(self, i: int, j: int, numbers: tuple[int, ...]) -> float:
         key = (i, j, numbers)

@@ -20,7 +20,7 @@ from plait.planner.optimizer.join_graph import Graph, Link, Member, Residual, Tr
 from plait.planner.optimizer.rewriting import filtered, keep_schema
 from plait.planner.optimizer.rule import Rule, RuleContext
 from plait.planner.predicates import references
-from plait.planner.selectivity import Estimate, selectivity
+from plait.planner.selectivity import Estimate, Lookup, Profile, selectivity
 
 
 def rewrite(plan: LogicalPlan, context: RuleContext) -> LogicalPlan:
@@ -60,7 +60,7 @@ class _Ordering:
                 links.append(Link(sides, bits, null_safe=True))
         links += self._links(classes, owner)
         estimates = [context.estimator.estimate(r) for r in self.relations]
-        whole = Estimate(1.0, {n: p for e in estimates for n, p in e.columns.items()})
+        whole = Estimate(1.0, {}, tuple(map(_remaining, estimates)))
         residuals = [Residual(e, bits, selectivity(e, whole)) for e, bits in late]
         self.graph = Graph(estimates, links, residuals)
 
@@ -102,6 +102,18 @@ class _Ordering:
         if not parts:
             return Join(left, right, "cross")
         return Join(left, right, "inner", conjunction(parts))
+
+
+def _remaining(of: Estimate) -> Lookup:
+    """Columns with no more values than rows are left: conditions over several come last."""
+
+    def find(name: str) -> Profile | None:
+        p = of.find(name)
+        if p is None or p.domain is None:
+            return p
+        return replace(p, domain=max(1.0, min(p.domain, of.rows)))
+
+    return find
 
 
 def _bits(numbers: Iterable[int]) -> int:

@@ -19,6 +19,7 @@ from plait.planner.optimizer.order_joins import ORDER_JOINS
 from plait.planner.optimizer.prune_columns import PRUNE_COLUMNS
 from plait.planner.optimizer.push_down_filter import PUSH_DOWN_FILTER
 from plait.planner.optimizer.push_down_limit import PUSH_DOWN_LIMIT
+from plait.planner.optimizer.push_down_semi_join import PUSH_DOWN_SEMI_JOIN
 from plait.planner.optimizer.remove_trivial import REMOVE_TRIVIAL
 from plait.planner.optimizer.rewrite_distinct import REWRITE_DISTINCT
 from plait.planner.optimizer.rule import Rule, RuleContext
@@ -39,6 +40,7 @@ RULES: tuple[Rule, ...] = (
     INFER_PREDICATES,
     PUSH_DOWN_FILTER,
     # filters are at the relations now, so these can be estimated
+    PUSH_DOWN_SEMI_JOIN,
     ORDER_JOINS,
     # joins decide where order is seen; distinct aggregates become groups, which prune columns well
     REWRITE_DISTINCT,

@@ -1,13 +1,13 @@
 """Nodes that do nothing go, and what is known to be empty stays empty upwards.
 
-    Filter TRUE                          its input
-    Filter FALSE                         no rows
-    Filter over Filter                   one filter
-    Project over Project                 one projection, where nothing is computed twice
-    Project of just the input's columns  its input
-    Sort over Sort by the same keys      one sort
-    inner join with an empty side        no rows; likewise filters, groups, sorts of nothing
-    left join with an empty right side   the left side, and NULLs
+Filter TRUE                          its input
+Filter FALSE                         no rows
+Filter over Filter                   one filter
+Project over Project                 one projection, where nothing is computed twice
+Project of just the input's columns  its input
+Sort over Sort by the same keys      one sort
+inner join with an empty side        no rows; likewise filters, groups, sorts of nothing
+left join with an empty right side   the left side, and NULLs
 """
 
 from __future__ import annotations

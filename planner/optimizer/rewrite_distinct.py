@@ -53,7 +53,9 @@ def _rewrite(plan: LogicalPlan, seen: bool) -> LogicalPlan:
             return _over(plan, below)
         case Sort(limit=None, input=below_sort) if not seen:
             return _rewrite(below_sort, seen)
-        case Distinct(on=None, keep="first" | "last", input=under) if not seen and under.schema.fields:
+        case Distinct(on=None, keep="first" | "last", input=under) if (
+            not seen and under.schema.fields
+        ):
             return Aggregate(_rewrite(under, seen), all_columns(under.schema), ())
         case Join(left=left, right=right):
             both = plan.kind in ("right", "full")
