@@ -176,10 +176,9 @@ def _values(op: ReadValues) -> pa.RecordBatch:
 
 def _limit(op: LimitRows, rows: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     if op.from_end:
-        assert op.count is not None
         whole = batches.concat(list(rows), op.schema)
         stop = max(0, whole.num_rows - op.offset)
-        start = max(0, stop - op.count)
+        start = 0 if op.count is None else max(0, stop - op.count)
         yield whole.slice(start, stop - start)
         return
     skip, left = op.offset, op.count
