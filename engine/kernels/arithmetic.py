@@ -286,7 +286,7 @@ def modulo(args: Sequence[Value], result: pa.DataType) -> pa.Array:
         if a is not None and b is not None:
             a, b = rescale(a, result.scale), rescale(b, result.scale)
         if a is None or b is None:
-            _refuse_zero(*args, "%")
+            _refuse_zero(args[0], args[1], "%")
             return _wide_rows(EXACT.remainder, args, result)
         ints = modulo([_operand(a.ints), _operand(b.ints)], pa.int64())
         return from_scaled(ints, result.scale)

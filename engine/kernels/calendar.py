@@ -124,7 +124,7 @@ def add_months(days: Ints, months: Ints) -> Ints:
     moved = month.astype(np.int64) + months
     first = moved.astype("M8[M]").astype("M8[D]").astype(np.int64)
     last = (moved + 1).astype("M8[M]").astype("M8[D]").astype(np.int64) - first - 1
-    return first + np.minimum(day, last)
+    return np.asarray(first + np.minimum(day, last))
 
 
 def civil(days: Ints) -> tuple[Ints, Ints, Ints]:

@@ -29,7 +29,7 @@ from plait.engine.kernels.encoding import (
     per_entry,
     scaled,
 )
-from plait.engine.kernels.views import from_stored
+from plait.engine.kernels.views import Ints, from_stored
 from plait.planner.types import BOOL, is_interval
 
 _SWAPPED = {
@@ -151,14 +151,14 @@ def _has_nan(value: Value) -> bool:
     return total is not None and bool(np.isnan(total)) and bool(pc.any(pc.is_nan(value)).as_py())
 
 
-def _lengths(value: Value) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _lengths(value: Value) -> Ints:
     """Lengths of intervals in an order that keeps exact ties: days first, then the rest."""
     parts = intervals_of(value)
     days = parts.months * 30 + parts.days
     extra = parts.nanos // NANOS_PER_DAY
     both = np.empty(len(days), dtype=[("days", "i8"), ("nanos", "i8")])
     both["days"], both["nanos"] = days + extra, parts.nanos - extra * NANOS_PER_DAY
-    return both  # type: ignore[return-value]
+    return both
 
 
 def _intervals(name: str, a: Value, b: Value) -> pa.Array:
@@ -267,7 +267,7 @@ def _at_scale(constant: pa.Scalar, scale: int) -> int | None:
     if exact is None or not isinstance(exact.ints, int):
         return None
     if exact.scale <= scale:
-        return exact.ints * 10 ** (scale - exact.scale)
+        return exact.ints * int(10 ** (scale - exact.scale))
     number, rest = divmod(exact.ints, 10 ** (exact.scale - scale))
     return None if rest else number
 

@@ -184,7 +184,8 @@ def _since_1970(name: str, value: Value) -> Ints:
     if name == "epoch":
         return ints / float(per_second)
     wanted = _EPOCHS[name]
-    seen = ints if valid_of((value,)) is None else np.where(valid_of((value,)), ints, 0)
+    valid = valid_of((value,))
+    seen = ints if valid is None else np.where(valid, ints, 0)
     if wanted > per_second and seen.size:
         factor = wanted // per_second
         if max(-int(seen.min()), int(seen.max())) * factor >= 1 << 63:
@@ -231,9 +232,9 @@ def _interval_part(name: str, value: Interval) -> Ints:
             return np.fmod(_truncated(micros, 1_000_000), 60)
         case "epoch":
             whole_days = years * 365.25 + np.fmod(months, 12) * 30 + days
-            return whole_days * SECONDS_PER_DAY + micros / 1e6
+            return np.asarray(whole_days * SECONDS_PER_DAY + micros / 1e6)
     if name in SUBSECONDS:
-        return np.fmod(micros, 60_000_000) * SUBSECONDS[name] // 1_000_000
+        return np.asarray(np.fmod(micros, 60_000_000) * SUBSECONDS[name] // 1_000_000)
     if name in _EPOCHS:
         return np.asarray((months * 30 + days) * SECONDS_PER_DAY * _EPOCHS[name]) + _rescaled(
             micros, 1_000_000, _EPOCHS[name]

@@ -183,7 +183,8 @@ def list_concat(args: Sequence[Value], result: pa.DataType, null_matters: bool =
     if valid is not None:
         sizes = [np.where(valid, s, 0) for s in sizes]
     order = ranges(np.stack(begins, 1).ravel(), np.stack(sizes, 1).ravel())
-    return from_parts(pa.concat_arrays(columns).take(pa.array(order)), sum(sizes), valid)
+    total = np.sum(sizes, axis=0)
+    return from_parts(pa.concat_arrays(columns).take(pa.array(order)), total, valid)
 
 
 def array_to_string(args: Sequence[Value], result: pa.DataType) -> pa.Array:

@@ -95,7 +95,7 @@ def _diff(name: str, a: Value, b: Value) -> Ints:
     if name not in _CLOCK:
         raise UnsupportedError(f"date_diff cannot count {name}")
     units, parts = _per_part(name, first.per_second)
-    return (_whole(second) // units - _whole(first) // units) * parts
+    return np.asarray((_whole(second) // units - _whole(first) // units) * parts)
 
 
 def _month_days(year: Ints, month: Ints) -> Ints:
@@ -121,14 +121,14 @@ def _months_between(a: Moments, b: Moments) -> Ints:
     months = (y2 - y1) * 12 + m2 - m1
     early = (d2 < d1) | ((d2 == d1) & (end_rest < start_rest))
     months = months - early
-    return np.where(swapped, -months, months)
+    return np.asarray(np.where(swapped, -months, months))
 
 
 def _sub(name: str, a: Value, b: Value) -> Ints:
     first, second = (_times(x) if pat.is_time(x.type) else moments_of(x) for x in (a, b))
     if name in _MONTHS:
         months = _months_between(first, second)
-        return np.sign(months) * (np.abs(months) // _MONTHS[name])
+        return np.asarray(np.sign(months) * (np.abs(months) // _MONTHS[name]))
     distance = _whole(second) - _whole(first)
     per_day = SECONDS_PER_DAY * first.per_second
     if name in ("week", "yearweek"):
@@ -139,7 +139,7 @@ def _sub(name: str, a: Value, b: Value) -> Ints:
         units, parts = _per_part(name, first.per_second)
     else:
         raise UnsupportedError(f"date_sub cannot count {name}")
-    return np.sign(distance) * (np.abs(distance) // units) * parts
+    return np.asarray(np.sign(distance) * (np.abs(distance) // units) * parts)
 
 
 def _between(count: Callable[[str, Value, Value], Ints]) -> Kernel:
@@ -243,7 +243,7 @@ def time_bucket(args: Sequence[Value], result: pa.DataType) -> pa.Array:
 
 def _month_bucket(value: pa.Array, months: int, more: Sequence[Value]) -> Ints:
     moments = moments_of(value)
-    start = 360  # months from 1970 to 2000
+    start: int | Ints = 360  # months from 1970 to 2000
     if more:
         year, month, _ = civil(moments_of(more[0]).days)
         start = (year - 1970) * 12 + month - 1

@@ -347,7 +347,7 @@ def _offset(zones: pa.Array) -> Ints:
     hours = pc.utf8_lpad(pc.utf8_slice_codeunits(digits, 1, 3), 1, "0").cast(pa.int64())
     minutes = pc.utf8_lpad(pc.utf8_slice_codeunits(digits, 3, 5), 1, "0").cast(pa.int64())
     seconds = hours.to_numpy() * 3600 + minutes.to_numpy() * 60
-    return np.where(negative, -seconds, seconds)
+    return np.asarray(np.where(negative, -seconds, seconds))
 
 
 def _formats(value: Value) -> list[str]:

@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import TypeAlias
 
 import pyarrow as pa
 import pyarrow.types as pat
@@ -56,8 +57,8 @@ from plait.planner.types import (
 )
 
 Kind = Callable[[Expr], pa.DataType | None]
-Parameter = pa.DataType | Kind
-Result = pa.DataType | Callable[[tuple[pa.DataType, ...]], pa.DataType]
+Parameter: TypeAlias = "pa.DataType | Kind"
+Result: TypeAlias = "pa.DataType | Callable[[tuple[pa.DataType, ...]], pa.DataType]"
 
 # integer types in the order in which DuckDB prefers them for a value
 INTEGERS = (INT8, UINT8, INT16, UINT16, INT32, UINT32, INT64, UINT64)
