@@ -194,38 +194,28 @@ def _cast_constant(
 
 
 def interval(b: Binder, node: exp.Interval) -> Expr:
-    """INTERVAL '3' MONTH, INTERVAL 3 MONTH, INTERVAL '1 year 2 days', INTERVAL (x) DAYS."""
-    b.source.check_args(node, ("this", "unit", "fraction_in_string"), "INTERVAL")
+    """INTERVAL '3' MONTH, INTERVAL 3 MONTH, INTERVAL (x) DAYS."""
+    b.source.check_args(node, ("this", "unit"), "INTERVAL")
     amount, unit = node.this, node.args.get("unit")
-    if unit is None:
-        return _whole_interval(b, node)
+    if unit is None:  # INTERVAL '1 year 2 days' comes as a cast
+        text = "INTERVAL needs a unit, such as INTERVAL 3 DAY"
+        raise b.source.error(text, node, word="interval")
     name = literals.unit_name(unit.name) if isinstance(unit, exp.Var) else None
     if name is None:
         b.source.refuse(f"INTERVAL in units of {unit.sql()}", node, word="interval")
     if isinstance(amount, exp.Literal):
-        text = str(amount.this).removeprefix(literals.INTERVAL_STRING).strip()
+        text = str(amount.this).strip()
         try:
             number = Decimal(text)
         except ArithmeticError:
-            raise b.source.error(f"{text!r} is not a number of {name.lower()}s", node) from None
+            message = f"{text!r} is not a number of {name.lower()}s"
+            raise b.source.error(message, node, word="interval") from None
         return Literal(literals.truncated_interval(number, name), t.INTERVAL)
     one = Literal(literals.interval_of(1, name), t.INTERVAL)
     count = b.bind(amount)
     if isinstance(count, Literal) and isinstance(count.value, int | Decimal):
         return Literal(literals.truncated_interval(count.value, name), t.INTERVAL)
     return b.call("multiply", [one, count], node)
-
-
-def _whole_interval(b: Binder, node: exp.Interval) -> Expr:
-    amount = node.this
-    text = str(amount.this) if isinstance(amount, exp.Literal) else ""
-    if not text.startswith(literals.INTERVAL_STRING):
-        raise b.source.error("INTERVAL needs a unit, such as INTERVAL 3 DAY", node)
-    text = text.removeprefix(literals.INTERVAL_STRING)
-    value = literals.parse_interval(text)
-    if value is None:
-        raise b.source.error(f"{text!r} is not an interval, such as '1 year 2 days'", node)
-    return Literal(value, t.INTERVAL)
 
 
 HANDLERS: dict[type[exp.Expr], Handler] = {

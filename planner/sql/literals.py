@@ -17,9 +17,6 @@ from plait.planner import types as t
 from plait.planner.expr import Literal
 from plait.planner.sql.mistakes import Source
 
-# put before the text of INTERVAL '...' when parsing, so that sqlglot leaves it as it is
-INTERVAL_STRING = "="
-
 
 def number(node: exp.Literal, source: Source) -> Literal:
     """A number; the type follows from how it is written."""

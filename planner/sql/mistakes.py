@@ -128,9 +128,15 @@ class Source:
         node: exp.Expr | None = None,
         kind: type[SqlError] = SqlError,
         name: str = "",
+        word: str = "",
     ) -> SqlError:
-        """An error at the position of a node."""
-        where = span(node)
+        """An error at the position of a node, or at the nearest keyword `word` if it has none."""
+        where = None if node is None else subtree_span(node)
+        if where is None and word:
+            start = self._near(word, node)
+            where = None if start is None else (start, start + len(word) - 1)
+        if where is None:
+            where = span(node)
         if where is None:
             return make_error(kind, message, self.sql, None, name=name)
         return make_error(kind, message, self.sql, where[0], where[1] - where[0] + 1, name)

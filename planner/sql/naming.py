@@ -171,7 +171,9 @@ class _Namer:
             args = _arguments(node, table.keys if table else tuple(node.arg_types))
         if isinstance(node, exp.Count) and (not args or isinstance(args[0], exp.Star)):
             return "count()" if window else "count_star()"
-        if not args and isinstance(node, exp.CurrentDate | exp.CurrentTimestamp):
+        if isinstance(node, exp.CurrentTimestamp):
+            return "current_timestamp"
+        if not args and isinstance(node, exp.CurrentDate):
             return name if name.startswith("current") else f"{name}()"
         return f"{name}({self.listed(args)}{extra})"
 
@@ -187,7 +189,10 @@ class _Namer:
     # ------------------------------------------------------------------------ other shapes
 
     def column(self, node: exp.Column) -> str:
-        return ".".join(_identifier(p.name) for p in node.parts)
+        *tables, last = [p.name for p in node.parts]
+        quoted = tables and last.lower() in _QUOTED
+        shown = f'"{last}"' if quoted else _identifier(last)
+        return ".".join([*map(_identifier, tables), shown])
 
     def literal(self, node: exp.Literal) -> str:
         if node.is_string:
@@ -249,7 +254,16 @@ class _Namer:
 
     def _written_type(self, node: exp.Cast) -> str | None:
         """The type's name as written: behind `::` or AS, or before the string of DATE '...'."""
-        found = re.match(r"[\s)]*(?:::|as\s)\s*(\w+)", self._after(node), re.IGNORECASE)
+        inner, depth = node.this, 0
+        while isinstance(inner, exp.Paren | exp.Cast):
+            depth += isinstance(inner, exp.Cast)
+            inner = inner.this
+        types = r"[\s)]*(?:::|as\s)\s*(\w+)\s*(?:\([\d\s,]*\))?"
+        text = self._after(node)
+        found = re.match(types, text, re.IGNORECASE)
+        while found is not None and depth > 0:  # the operand is a cast too: its type comes first
+            text, depth = text[found.end() :], depth - 1
+            found = re.match(types, text, re.IGNORECASE)
         if found is not None:
             return found[1]
         where = subtree_span(node.this)
@@ -285,12 +299,14 @@ class _Namer:
         name = _UNITS.get((unit.name if unit else "").upper().removesuffix("S"))
         amount = node.this
         if name is None or amount is None:
-            text = str(amount.this).removeprefix("=") if amount is not None else ""
-            return f"CAST('{text}' AS INTERVAL)"
+            return self._sql(node)
         value = self.text(amount)
         if isinstance(amount, exp.Literal):
             value = str(amount.this)
-            value = f"'{value[1:]}'" if value.startswith("=") else value
+            written = re.search(
+                rf"interval\s+'{re.escape(value)}'", self._source.sql, re.IGNORECASE
+            )
+            value = f"'{value}'" if written else value
         kind = "BIGINT" if name in ("to_hours", "to_minutes") else "INTEGER"
         number = f"CAST({value} AS DOUBLE)"
         if name == "to_seconds":

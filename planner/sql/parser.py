@@ -17,7 +17,7 @@ from sqlglot.errors import ParseError, TokenError
 from sqlglot.tokenizer_core import Token, TokenType
 
 from plait.errors import SqlError, SqlSyntaxError, nearest_names
-from plait.planner.sql.literals import INTERVAL_STRING
+from plait.planner.sql.literals import unit_name
 from plait.planner.sql.mistakes import Source, SqlUnsupportedError, make_error
 
 
@@ -41,7 +41,8 @@ _CLOSED = re.compile(
     r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|\$(\w*)\$.*?\$\1\$|--[^\n]*|/\*.*?\*/", re.DOTALL
 )
 
-_ODD = re.compile(r"\.\d|\bx'", re.IGNORECASE)
+# spellings that are rewritten in the tokens before sqlglot's parser sees them
+_ODD = re.compile(r"\.\d|\bx'|\binterval\b", re.IGNORECASE)
 _NAMES = frozenset(
     {TokenType.VAR, TokenType.IDENTIFIER, TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.NUMBER}
 )
@@ -92,6 +93,7 @@ def parse(sql: str, dialect: str = "duckdb") -> Script:
     for chunk in chunks:
         if _ODD.search(sql):
             _join_tokens(chunk)
+            _spell_out_intervals(chunk)
         _check(sql, chunk)
         explain = explained.get(chunk[0].start)
         statements.append(Parsed(_parse_one(sql, text, chunk, parser), explain))
@@ -176,13 +178,35 @@ def _join_tokens(chunk: list[Token]) -> None:
         if token.end + 1 != following.start:
             continue
         place = (following.line, following.col, token.start, following.end)
-        if token.token_type == TokenType.DOT and following.token_type == TokenType.NUMBER:
+        kinds = (token.token_type, following.token_type)
+        if kinds == (TokenType.DOT, TokenType.NUMBER):
             if i == 0 or chunk[i - 1].token_type not in _NAMES:
-                number = Token(TokenType.NUMBER, f".{following.text}", *place)
-                chunk[i : i + 2] = [number]
-        elif token.text in ("x", "X") and token.token_type == TokenType.VAR:
-            if following.token_type == TokenType.STRING:
-                chunk[i : i + 2] = [Token(TokenType.HEX_STRING, following.text, *place)]
+                chunk[i : i + 2] = [Token(TokenType.NUMBER, f".{following.text}", *place)]
+        elif kinds == (TokenType.VAR, TokenType.STRING) and token.text in ("x", "X"):
+            chunk[i : i + 2] = [Token(TokenType.HEX_STRING, following.text, *place)]
+
+
+def _spell_out_intervals(chunk: list[Token]) -> None:
+    """INTERVAL '1 day ago' as '1 day ago'::INTERVAL: sqlglot would make one day of it.
+
+    INTERVAL '1' DAY, with the unit behind the string, stays.
+    """
+    for i in range(len(chunk) - 2, -1, -1):
+        token, string = chunk[i], chunk[i + 1]
+        if (token.token_type, string.token_type) != (TokenType.INTERVAL, TokenType.STRING):
+            continue
+        unit = chunk[i + 2].text if i + 2 < len(chunk) else ""
+        if re.fullmatch(r"[\s\d.+-]*", string.text) and unit_name(unit) is not None:
+            continue
+        place = (string.line, string.col, string.start, string.end)
+        # in parentheses, lest an alias be taken for the unit of the type
+        chunk[i : i + 2] = [
+            Token(TokenType.L_PAREN, "(", *place),
+            string,
+            Token(TokenType.DCOLON, "::", *place),
+            Token(TokenType.INTERVAL, "INTERVAL", *place),
+            Token(TokenType.R_PAREN, ")", *place),
+        ]
 
 
 def _check(sql: str, chunk: list[Token]) -> None:
@@ -201,9 +225,6 @@ def _check(sql: str, chunk: list[Token]) -> None:
     for token, following in zip(chunk, [*chunk[1:], None], strict=True):
         kind = token.token_type
         after = None if following is None else following.token_type
-        if kind == TokenType.INTERVAL and following and after == TokenType.STRING:
-            # else sqlglot reads '1 day ago' as one day
-            following.text = INTERVAL_STRING + following.text
         if kind == TokenType.ALIAS and (after is None or after in _ENDS):
             raise make_error(SqlSyntaxError, "A name is missing after AS", sql, token.start, 2)
         if kind == TokenType.COMMA and following and after == TokenType.COMMA:
@@ -216,6 +237,8 @@ def _parse_one(sql: str, text: str, chunk: list[Token], dialect: Dialect) -> exp
         found = dialect.parser().parse(chunk, text)
     except ParseError as problem:
         raise _syntax_error(sql, chunk, problem) from None
+    except RecursionError:
+        raise SqlError("This statement is nested too deeply") from None
     node = found[0] if found else None
     if node is None:
         raise make_error(SqlSyntaxError, "Nothing to do", sql, chunk[0].start)

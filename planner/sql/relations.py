@@ -272,7 +272,7 @@ class Tables:
         if len(rows) > _MOST_GENERATED:
             self.source.refuse(f"{name} with more than {_MOST_GENERATED:,} rows", call)
         alias, columns = _alias(node)
-        shown = columns[0] if columns else alias or name
+        shown = columns[0] if columns else name
         plan_name = self.context.names.fresh(shown)
         listed = builder.values([plan_name], [[Literal(n, t.INT64)] for n in rows])
         plan = builder.project(listed, [(plan_name, _bigint(plan_name, listed))])
