@@ -165,11 +165,13 @@ class Rows:
 
 
 class Source:
-    """A batch whose rows are in groups."""
+    """A batch whose rows, all or those of `index`, are in groups."""
 
-    def __init__(self, batch: pa.RecordBatch, segments: Segments) -> None:
+    def __init__(
+        self, batch: pa.RecordBatch, segments: Segments, index: Ints | None = None
+    ) -> None:
         self.batch = batch
-        self.whole = Rows(batch, segments, None)
+        self.whole = Rows(batch, segments, index)
         self._known: dict[Any, Rows] = {(None, None, ()): self.whole}
 
     def rows(self, call: AggregateCall) -> Rows:

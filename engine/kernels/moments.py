@@ -207,7 +207,8 @@ PAIRED: dict[str, Callable[[Comoments], Answer]] = {
 }
 
 
-def _finish(answer: Callable[[], Answer]) -> pa.Array:
+def answer_array(answer: Callable[[], Answer]) -> pa.Array:
+    """Answers as doubles, NULL where there is none."""
     with np.errstate(all="ignore"):
         values, valid = answer()
     return from_stored(values, pa.float64(), None if bool(valid.all()) else valid)
@@ -219,7 +220,7 @@ def _finish(answer: Callable[[], Answer]) -> pa.Array:
 def _direct(name: str) -> Aggregate:
     def compute(rows: Rows, call: AggregateCall) -> pa.Array:
         state = measure(rows.argument(call.args[0]), 4 if name in _SHAPES else 2)
-        return _finish(lambda: SINGLE[name](state))
+        return answer_array(lambda: SINGLE[name](state))
 
     return compute
 
@@ -227,7 +228,7 @@ def _direct(name: str) -> Aggregate:
 def _direct_pair(name: str) -> Aggregate:
     def compute(rows: Rows, call: AggregateCall) -> pa.Array:
         state = measure_pair(*rows.pair(*call.args))
-        return _finish(lambda: PAIRED[name](state))
+        return answer_array(lambda: PAIRED[name](state))
 
     return compute
 
@@ -302,7 +303,7 @@ Kernel = Callable[[Sequence[pa.Array], pa.DataType], pa.Array]
 def _of_state(name: str) -> Kernel:
     def compute(args: Sequence[pa.Array], dtype: pa.DataType) -> pa.Array:
         state = _moments_of(_fields(args[0]))
-        return _finish(lambda: SINGLE[name](state))
+        return answer_array(lambda: SINGLE[name](state))
 
     return compute
 
@@ -310,7 +311,7 @@ def _of_state(name: str) -> Kernel:
 def _of_pair_state(name: str) -> Kernel:
     def compute(args: Sequence[pa.Array], dtype: pa.DataType) -> pa.Array:
         state = Comoments(**_fields(args[0]))
-        return _finish(lambda: PAIRED[name](state))
+        return answer_array(lambda: PAIRED[name](state))
 
     return compute
 

@@ -113,7 +113,7 @@ def _between(low: pa.Array, high: pa.Array, part: Floats, dtype: pa.DataType) ->
     if is_float(dtype) and (is_integer(low.type) or is_float(low.type)):
         with np.errstate(invalid="ignore", over="ignore"):
             a, b = a.astype(np.float64), b.astype(np.float64)
-            return np.where(part == 0, a, a + (b - a) * part)
+            return np.where((part == 0) | (a == b), a, a + (b - a) * part)  # inf - inf is no number
     if is_date(low.type):
         a, b = a.astype(np.int64) * _DAY, b.astype(np.int64) * _DAY
     a, b = a.astype(np.int64), b.astype(np.int64)

@@ -20,7 +20,7 @@ from plait.engine.kernels.views import (
     take,
 )
 from plait.errors import NumericOverflowError, UnsupportedError
-from plait.planner.expr import AggregateCall
+from plait.planner.expr import AggregateCall, WindowCall
 from plait.planner.types import is_date, is_decimal, is_float, sql_name
 
 Aggregate = Callable[[Rows, AggregateCall], pa.Array]
@@ -53,7 +53,7 @@ def any_row(rows: Rows, call: AggregateCall) -> pa.Array:
 def count_if(rows: Rows, call: AggregateCall) -> pa.Array:
     """How many rows are true; NULL where no row is true or false."""
     argument = rows.argument(call.args[0])
-    return _exact(argument.exact_sums, call.dtype, nulls_where_empty(argument.present), call)
+    return exact_array(argument.exact_sums, call, nulls_where_empty(argument.present))
 
 
 def total(rows: Rows, call: AggregateCall) -> pa.Array:
@@ -70,10 +70,14 @@ def total_or_zero(rows: Rows, call: AggregateCall) -> pa.Array:
 def _total(argument: Argument, call: AggregateCall, valid: Bools | None) -> pa.Array:
     if is_float(call.dtype):
         return from_stored(argument.float_sums, call.dtype, valid)
-    return _exact(argument.exact_sums, call.dtype, valid, call)
+    return exact_array(argument.exact_sums, call, valid)
 
 
-def _exact(sums: Int128, dtype: pa.DataType, valid: Bools | None, call: AggregateCall) -> pa.Array:
+def exact_array(sums: Int128, call: AggregateCall | WindowCall, valid: Bools | None) -> pa.Array:
+    """Exact numbers in a call's type; NumericOverflowError when one does not fit."""
+    dtype = call.dtype
+    if valid is not None and bool(valid.all()):
+        valid = None
     if is_decimal(dtype):
         return sums.to_decimal(dtype, valid)
     values = sums.narrow()
@@ -148,7 +152,7 @@ def product_or_one(rows: Rows, call: AggregateCall) -> pa.Array:
         )
     with np.errstate(over="ignore"):
         exact = np.where(zero, 0, segments.fold(np.multiply, values, 1, neutral=1))
-    return _exact(Int128.of(exact), call.dtype, None, call)
+    return exact_array(Int128.of(exact), call, None)
 
 
 # ------------------------------------------------------------------------------------- extremes
