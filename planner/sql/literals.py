@@ -123,7 +123,7 @@ def truncated_interval(amount: int | Decimal, unit: str) -> pa.MonthDayNano:
 
 _PART = re.compile(
     r"\s*(?:(?P<sign>[-+])?(?P<hours>\d+):(?P<minutes>\d+)(?::(?P<seconds>\d+(?:\.\d+)?))?"
-    r"|(?P<number>[-+]?\s*(?:\d+\.?\d*|\.\d+))\s*(?P<unit>[A-Za-z]+)|(?P<ago>ago)\b)\s*,?"
+    r"|(?P<number>[-+]?\s*(?:\d+\.?\d*|\.\d+))\s*(?P<unit>[A-Za-z]+)|(?P<ago>ago)\b)\s*"
 )
 
 

@@ -222,6 +222,10 @@ def _check(sql: str, chunk: list[Token]) -> None:
         if close:
             text += f" Did you mean {' or '.join(close)}?"
         raise make_error(SqlSyntaxError, text, sql, first.start, len(first.text))
+    if word == "SHOW" and (len(chunk) < 2 or chunk[1].text.upper() not in ("TABLES", "ALL")):
+        what = " ".join(t.text.upper() for t in chunk[:2])
+        text = f"{what} is not supported; there is SHOW TABLES, and DESCRIBE for one table"
+        raise make_error(SqlUnsupportedError, text, sql, first.start, len(what))
     for token, following in zip(chunk, [*chunk[1:], None], strict=True):
         kind = token.token_type
         after = None if following is None else following.token_type

@@ -66,7 +66,8 @@ def references(statement: exp.Expr) -> list[exp.Table]:
                 stack.append((cte.this, inner))
                 inner = inner | {cte.alias.casefold()}
             hidden, skipped = inner, skipped | {"with_"}
-        stack.extend((value, hidden) for key, value in node.args.items() if key not in skipped)
+        values = [value for key, value in node.args.items() if key not in skipped]
+        stack.extend((value, hidden) for value in reversed(values))
     return found
 
 

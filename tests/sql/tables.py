@@ -26,18 +26,25 @@ TABLES: dict[str, pa.Table] = {
             "b": pa.array([2, 3, 5, None, 7, 3], pa.int32()),
             "c": pa.array(["x", "y", None, "xy", "", "Y%"]),
             "d": pa.array(
-                [_DAY(2020, 1, 31), _DAY(2021, 2, 3), None, _DAY(1999, 12, 31), _DAY(2020, 2, 29)]
-                + [_DAY(2020, 1, 31)]
+                [
+                    *(_DAY(2020, 1, 31), _DAY(2021, 2, 3), None),
+                    *(_DAY(1999, 12, 31), _DAY(2020, 2, 29), _DAY(2020, 1, 31)),
+                ],
+                pa.date32(),
             ),
             "ts": pa.array(
-                [_AT(2020, 1, 1, 10, 30), None, _AT(2020, 6, 30, 23, 59, 59, 999999)]
-                + [_AT(1969, 7, 20), _AT(2020, 1, 1), _AT(2000, 2, 29, 12)],
+                [
+                    *(_AT(2020, 1, 1, 10, 30), None, _AT(2020, 6, 30, 23, 59, 59, 999999)),
+                    *(_AT(1969, 7, 20), _AT(2020, 1, 1), _AT(2000, 2, 29, 12)),
+                ],
                 pa.timestamp("us"),
             ),
             "f": pa.array([1.5, None, -2.5, 0.0, 1e300, 3.25]),
             "g": pa.array(
-                [Decimal("2.25"), Decimal("1.00"), None, Decimal("-7.50"), Decimal("0.01")]
-                + [Decimal("99999999.99")],
+                [
+                    *(Decimal("2.25"), Decimal("1.00"), None),
+                    *(Decimal("-7.50"), Decimal("0.01"), Decimal("99999999.99")),
+                ],
                 pa.decimal128(10, 2),
             ),
             "bo": pa.array([True, False, None, True, False, None]),

@@ -90,7 +90,7 @@ MISTAKES: list[tuple[str, str, type[Exception]]] = [
     ("select «nosuch(1)»", "There is no function 'nosuch'", UnsupportedError),
     ("select «uper(c)» from t", "Did you mean 'upper'", UnsupportedError),
     # what plait does not do
-    ("with «recursive» c as (select 1 union all select * from c) select 1", "WITH RECURSIVE", SqlError),
+    ("with «recursive» c as (select 1 union all select * from c) select 1", "RECURSIVE", SqlError),
     ("select a from t «asof» join u on t.a >= u.a", "ASOF JOIN is not supported", UnsupportedError),
     ("select a from t «positional» join u", "POSITIONAL JOIN is not", UnsupportedError),
     ("select * from t «tablesample» 10%", "TABLESAMPLE is not supported", UnsupportedError),
