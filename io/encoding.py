@@ -108,6 +108,17 @@ def narrow_decimals(column: pa.ChunkedArray, target: pa.DataType) -> pa.ChunkedA
     return pa.chunked_array([_low_words(chunk, narrow) for chunk in column.chunks], narrow)
 
 
+def stored_decimals(column: pa.ChunkedArray, found: pa.DataType) -> pa.ChunkedArray:
+    """Decimals read as the integers they are stored as (see io.thrift), without copying them."""
+    narrow = pa.decimal64(found.precision, found.scale)
+    return pa.chunked_array([_as_decimals(chunk, narrow) for chunk in column.chunks], narrow)
+
+
+def _as_decimals(array: pa.Array, narrow: pa.DataType) -> pa.Array:
+    wide = array.cast(pa.int64())
+    return pa.Array.from_buffers(narrow, len(wide), wide.buffers(), wide.null_count, wide.offset)
+
+
 def _low_words(array: pa.Array, narrow: pa.DataType) -> pa.Array:
     validity, words = array.buffers()
     start, stop = array.offset, array.offset + len(array)

@@ -30,9 +30,10 @@ import pyarrow.types as pat
 from plait.errors import ReadError
 from plait.io.encoding import NARROW_DIGITS, logical_schema
 from plait.io.filesystem import FileInfo, RangeReader, in_parallel, open_ranges
+from plait.io.thrift import plain_decimals
 from plait.planner.schema import Schema
 from plait.planner.statistics import ColumnStatistics
-from plait.planner.types import STRING, is_decimal, is_float, is_integer, is_string
+from plait.planner.types import INT32, INT64, STRING, is_decimal, is_float, is_integer, is_string
 
 _MAGIC = b"PAR1"
 _TAIL_LOCAL, _TAIL_STORE = 64 << 10, 512 << 10  # a request to a store costs more than its bytes
@@ -68,7 +69,8 @@ class Leaves:
 class Footer:
     """What is known of a Parquet file without reading its data.
 
-    `reading` is the metadata to read with, `metadata` the file's own (with all statistics).
+    `reading` is the metadata to read with (decimals stored as integers are integers there),
+    `metadata` the file's own (with all statistics).
     """
 
     file: FileInfo
@@ -151,8 +153,12 @@ def _read(file: FileInfo) -> Footer:
         text = _footer_bytes(file, reader)
         metadata = _parse(file, text)
         found = metadata.schema.to_arrow_schema()
-        reading = _without_views(file, text, found) or metadata
+        reading = metadata
+        plain_text = _without_views(file, text, found)
+        if plain_text is not None:
+            text, reading = plain_text, _parse(file, plain_text)
         found = reading.schema.to_arrow_schema()
+        reading = _with_plain_decimals(file, text, found) or reading
         schema = logical_schema(found, file.shown)
         leaves = dict(_leaves(found))
         rows = tuple(metadata.row_group(i).num_rows for i in range(metadata.num_row_groups))
@@ -187,12 +193,12 @@ def _parse(file: FileInfo, text: bytes) -> pq.FileMetaData:
         raise ReadError(f"{file.shown}: the Parquet footer cannot be read: {error}") from error
 
 
-def _without_views(file: FileInfo, text: bytes, found: pa.Schema) -> pq.FileMetaData | None:
-    """The metadata without its Arrow schema, if that only turns string views into strings."""
+def _without_views(file: FileInfo, text: bytes, found: pa.Schema) -> bytes | None:
+    """The footer without its Arrow schema, if that only turns string views into strings."""
     if not any(pat.is_string_view(t) or pat.is_binary_view(t) for t in found.types):
         return None
-    plain = _parse(file, text.replace(b"ARROW:schema", b"arrow:schema"))
-    types = plain.schema.to_arrow_schema().types
+    plain = text.replace(b"ARROW:schema", b"arrow:schema")
+    types = _parse(file, plain).schema.to_arrow_schema().types
     same = len(types) == len(found.types) and all(
         a == b
         or (pat.is_string_view(a) and b == STRING)
@@ -200,6 +206,25 @@ def _without_views(file: FileInfo, text: bytes, found: pa.Schema) -> pq.FileMeta
         for a, b in zip(found.types, types, strict=True)
     )
     return plain if same else None
+
+
+def _with_plain_decimals(file: FileInfo, text: bytes, found: pa.Schema) -> pq.FileMetaData | None:
+    """The metadata in which flat decimals stored as integers are integers, if no more changes."""
+    if not any(is_decimal(t) for t in found.types):
+        return None
+    try:
+        plain = plain_decimals(text.replace(b"ARROW:schema", b"arrow:schema"))
+    except (ValueError, IndexError):
+        return None  # an unusual footer: pyarrow knows how to read it as it is
+    if plain is None:
+        return None
+    metadata = _parse(file, plain)
+    types = metadata.schema.to_arrow_schema().types
+    same = len(types) == len(found.types) and all(
+        a == b or (is_decimal(a) and a.precision <= NARROW_DIGITS and b in (INT32, INT64))
+        for a, b in zip(found.types, types, strict=True)
+    )
+    return metadata if same else None
 
 
 def _leaves(schema: pa.Schema) -> Iterator[tuple[str, Leaves]]:

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from plait.errors import ReadError
-from plait.io.encoding import table_of, to_logical, unify
+from plait.io.encoding import stored_decimals, table_of, to_logical, unify
 from plait.io.filesystem import FileInfo, check_unchanged, open_ranges
 from plait.io.footer import Footer, footer
 from plait.io.parquet import ParquetSplit, split_statistics
@@ -23,7 +23,7 @@ from plait.io.statistics import LazyColumns
 from plait.planner.expr import Expr
 from plait.planner.predicates import can_match
 from plait.planner.statistics import ColumnStatistics
-from plait.planner.types import is_float
+from plait.planner.types import is_decimal, is_float, is_integer
 
 
 def prune(
@@ -116,6 +116,7 @@ def _finish(
 ) -> pa.Table:
     """The asked columns in order: stored, constant, or NULL because this file lacks them."""
     constants = dict(split.constants)
+    known = footer(split.file)
     found = []
     for name in columns:
         dtype = split.schema[name].type
@@ -124,7 +125,11 @@ def _finish(
             column = pa.chunked_array([_repeat(value, rows)])
         elif table is not None and name in table.column_names:
             # by position: a struct's fields may carry the same dotted name as a column
-            column = unify(to_logical(table.column(table.column_names.index(name)), dtype))
+            column = table.column(table.column_names.index(name))
+            stored = known.found.field(name).type
+            if is_decimal(stored) and is_integer(column.type):
+                column = stored_decimals(column, stored)
+            column = unify(to_logical(column, dtype))
         else:
             column = pa.chunked_array([pa.nulls(rows, dtype)])
         found.append(column)
