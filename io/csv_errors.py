@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -122,6 +123,9 @@ def _fits(value: str, dtype: pa.DataType, layout: CsvLayout) -> bool:
     if is_integer(dtype) and value.startswith("+"):
         return False
     try:
+        if pat.is_time(dtype):
+            dt.time.fromisoformat(value)
+            return True
         pa.scalar(value).cast(dtype)
     except (pa.ArrowException, ValueError):
         return False

@@ -19,7 +19,7 @@ from plait.planner.types import BOOL, DATE, DOUBLE, INT64, NULL, STRING, TIME, T
 
 _INTEGER = r"^[+-]?[0-9]+$"
 _DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
-_TIME = r"^[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?$"
+_TIME = r"^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6})?)?$"
 _TIMESTAMP = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?$"
 
 # few enough to be worth dictionary codes
@@ -80,9 +80,11 @@ def guess(values: pa.Array, dialect: Dialect, dates: bool) -> pa.DataType:
     if _converts(_with_point(values, dialect), DOUBLE):
         return DOUBLE
     if dates:
-        for pattern, found in ((_DATE, DATE), (_TIMESTAMP, TIMESTAMP), (_TIME, TIME)):
+        for pattern, found in ((_DATE, DATE), (_TIMESTAMP, TIMESTAMP)):
             if _all(values, pattern) and _converts(values, found):
                 return found
+        if _all(values, _TIME):
+            return TIME
         if _all(values, f"{_DATE}|{_TIMESTAMP}") and _converts(values, TIMESTAMP):
             return TIMESTAMP
     return STRING

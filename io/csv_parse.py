@@ -16,8 +16,9 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 import pyarrow.types as pat
 
-from plait.io.csv_layout import CsvLayout
-from plait.io.csv_rows import Position, as_bytes, row_pieces
+from plait.io.csv_head import split_row
+from plait.io.csv_layout import CsvLayout, Dialect
+from plait.io.csv_rows import Position, as_bytes, row_end, row_pieces
 from plait.io.encoding import narrow_decimals, table_of, unify
 from plait.planner.schema import Schema
 from plait.planner.types import is_decimal
@@ -160,13 +161,9 @@ def pandas_options(layout: CsvLayout) -> dict[str, Any]:
 
 
 def _by_pandas(text: Text, layout: CsvLayout, columns: Sequence[str]) -> pa.Table:
-    import pandas as pd
-
     read = list(columns) or [layout.names[0]]
     types = {n: _pandas_type(layout.parsed_type(n) if columns else pa.string()) for n in read}
-    frame = pd.read_csv(
-        pa.BufferReader(pa.py_buffer(text)), usecols=read, dtype=types, **pandas_options(layout)
-    )
+    frame = _pandas_frame(text, layout, read, types)
     found = []
     for name in columns:
         array = pa.array(frame[name], from_pandas=True)
@@ -178,6 +175,47 @@ def _by_pandas(text: Text, layout: CsvLayout, columns: Sequence[str]) -> pa.Tabl
             column = column.cast(wanted)
         found.append(_converted_decimals(column, wanted))
     return table_of(found, columns, len(frame))
+
+
+def _pandas_frame(
+    text: Text, layout: CsvLayout, columns: list[str] | None, types: dict[str, Any] | None
+) -> Any:
+    import pandas as pd
+
+    options = pandas_options(layout)
+    if layout.dialect.on_bad_lines != "error" and len(layout.dialect.sep) == 1:
+        # pandas looks for long lines only behind a header, and only if it reads all columns
+        text = _behind_header(bytes(text), layout)
+        options |= {"header": 0, "index_col": None}
+    else:
+        options["usecols"] = columns
+    return pd.read_csv(pa.BufferReader(pa.py_buffer(text)), dtype=types, **options)
+
+
+def _behind_header(text: bytes, layout: CsvLayout) -> bytes:
+    """The text with a header line, without long lines right at its start: pandas trusts those."""
+    dialect = layout.dialect
+    while text:
+        at = row_end(as_bytes(text), Position(0), dialect.marks) if dialect.divisible else None
+        stop = len(text) if at is None else at.offset
+        if not dialect.divisible or len(split_row(text[:stop], dialect)) <= len(layout.names):
+            break
+        text = text[stop:]
+    header = dialect.sep.join(f"c{i}" for i in range(len(layout.names)))
+    return header.encode() + b"\n" + text
+
+
+def pandas_types(text: Text, layout: CsvLayout) -> dict[str, pa.DataType]:
+    """The types that pandas guesses, for dialects that only it can parse."""
+    frame = _pandas_frame(text, layout, None, None)
+    return {n: _arrow_type(frame[n].dtype) for n in layout.names}
+
+
+def _arrow_type(found: Any) -> pa.DataType:
+    kind = getattr(found, "kind", "O")
+    if kind in "iufb":
+        return pa.from_numpy_dtype(found)
+    return pa.string()
 
 
 def _converted_decimals(column: pa.ChunkedArray, wanted: pa.DataType) -> pa.ChunkedArray:
@@ -201,13 +239,17 @@ def _pandas_type(wanted: pa.DataType) -> Any:
 # ---------------------------------------------------------------------------------- sampling
 
 
-def parse_texts(text: Text, layout: CsvLayout) -> pa.Table:
+def text_layout(names: Sequence[str], dialect: Dialect) -> CsvLayout:
     """All columns as strings, NULL where the dialect says so: to guess types from."""
-    schema = Schema.of((n, pa.string()) for n in layout.names)
-    plain = CsvLayout(layout.names, schema, layout.dialect)
+    schema = Schema.of((n, pa.string()) for n in names)
+    return CsvLayout(tuple(names), schema, dialect)
+
+
+def parse_texts(text: Text, layout: CsvLayout) -> pa.Table:
+    """All columns of a piece of text, in a `text_layout`."""
     quote = layout.dialect.quotechar
     quoted = quote is not None and bool((np.frombuffer(text, np.uint8) == ord(quote)).any())
-    return parse(text, plain, layout.names, quoted)
+    return parse(text, layout, layout.names, quoted)
 
 
 def trimmed(column: pa.ChunkedArray) -> pa.Array:

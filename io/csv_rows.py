@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -130,37 +130,47 @@ def row_end(data: Bytes, at: Position, marks: Marks) -> Position | None:
     """The position behind the first newline of `data` that ends a row; None if there is none."""
     start = 0
     while start < len(data):
-        found = np.flatnonzero(data[start : start + 4096] == NEWLINE)
-        if not len(found):
-            stop = min(start + 4096, len(data))
-            at, start = advance(data[start:stop], at, marks), stop
-            continue
-        stop = start + int(found[0])
-        at = advance(data[start:stop], at, marks)
-        after = replace(at, offset=at.offset + 1, previous=NEWLINE, closed=False)
-        if not at.inside:
-            return after
-        at, start = after, stop + 1
+        # inside a field newlines mean nothing: on to the quote that may close it
+        wanted = marks.quote if at.inside and marks.quote is not None else NEWLINE
+        found = _find(data, wanted, start)
+        stop = len(data) if found is None else found + 1
+        before, at = at, advance(data[start:stop], at, marks)
+        if found is not None and wanted == NEWLINE and not at.inside:
+            return at
+        if found is None and before.inside:
+            return None
+        start = stop
+    return None
+
+
+def _find(data: Bytes, value: int, start: int) -> int | None:
+    step = 1 << 10
+    while start < len(data):
+        places = np.flatnonzero(data[start : start + step] == value)
+        if len(places):
+            return start + int(places[0])
+        start, step = start + step, min(step * 4, _STEP)
     return None
 
 
 def next_row(reader: RangeReader, at: Position, marks: Marks, limit: int) -> Position:
     """The first row start at or after `at` (whose previous byte may already end a row).
 
-    Raises if a field stays open for more than `limit` bytes. At the file's end, that is it.
+    Raises if a field that is open at `at` stays so for more than `limit` bytes: whole pieces might
+    lie in it. At the file's end, that is it.
     """
     if at.previous == NEWLINE and not at.inside:
         return at
-    start, step = at.offset, 1 << 16
+    start, open_field, step = at.offset, at.inside, 1 << 16
     while at.offset < reader.size:
         stop = min(at.offset + step, reader.size)
         data = as_bytes(reader.get_ranges([(at.offset, stop)])[0])
         found = row_end(data, at, marks)
-        if found is not None:
-            return found
-        at = advance(data, at, marks)
-        if at.offset - start > limit and at.offset < reader.size:
+        at = found or advance(data, at, marks)
+        if open_field and at.offset - start > limit:
             raise _TooLongError(start)
+        if found is not None:
+            return at
         step = min(step * 4, 8 << 20)
     return at
 
@@ -235,8 +245,8 @@ def extent(
             finish = next_row(reader, closing, marks, limit)
     except _TooLongError as error:
         raise ReadError(
-            f"{file.shown}: a row near byte {error.args[0]} is longer than a block of {limit} "
-            "bytes, or a quoted field in it is never closed; pass blocksize=None, or a larger one"
+            f"{file.shown}: a quoted field near byte {error.args[0]} is longer than a block of "
+            f"{limit} bytes, or is never closed; pass blocksize=None, or a larger one"
         ) from None
     if not quoted and marks.quote is not None and finish.offset > end:
         tail = reader.get_ranges([(end, finish.offset)])[0]

@@ -15,7 +15,7 @@ from plait.io.csv_head import Head, ShortHeadError, read_head, sniff_separator
 from plait.io.csv_infer import ColumnSample, sample_columns, widest
 from plait.io.csv_layout import CsvLayout, Dialect
 from plait.io.csv_options import CsvOptions
-from plait.io.csv_parse import parse_texts, trimmed
+from plait.io.csv_parse import pandas_types, parse_texts, text_layout, trimmed
 from plait.io.csv_rows import Position, advance, as_bytes
 from plait.io.filesystem import FileInfo, open_ranges
 from plait.planner.schema import Field, Schema
@@ -68,13 +68,16 @@ def open_file(file: FileInfo, options: CsvOptions, sep: str | None, full: bool) 
         if head is not None and (rows or whole):
             break
         size *= 8  # a header or a first row that is longer
-    layout = CsvLayout(head.names, Schema(()), dialect)
+    layout = text_layout(head.names, dialect)
     with explained(file, rows, lambda: text.count(b"\n", 0, head.first), layout, head.names):
         texts = parse_texts(rows, layout)
     estimated = _estimated_rows(file, texts, rows, head, whole, compression)
     if full and not whole and not streamed and dialect.divisible:
         texts = pa.concat_tables([texts, *_probes(file, head, layout)])
     columns = sample_columns([texts], dialect, options.infer_dates or options.parse_dates is True)
+    if dialect.needs_pandas:
+        guessed = pandas_types(rows, layout)
+        columns = {n: replace(c, type=guessed[n] if c.width else NULL) for n, c in columns.items()}
     return FileSample(file, dialect, compression, wide, head, columns, texts, estimated, whole)
 
 
@@ -223,7 +226,18 @@ def _timestamp(
 def _guessed_format(values: pa.Array, options: CsvOptions) -> str | None:
     if not len(values):
         return None
+    import pandas as pd
     from pandas.tseries.api import guess_datetime_format
 
-    found: str | None = guess_datetime_format(values[0].as_py(), dayfirst=options.dayfirst)
-    return found
+    texts = values.to_pandas()
+    guessed = guess_datetime_format(texts[0], dayfirst=options.dayfirst)
+    date = "%d/%m/%Y" if options.dayfirst else "%m/%d/%Y"
+    # mixed: each value by itself, which is slow but knows most
+    for pattern in (guessed, f"{date} %I:%M:%S %p", f"{date} %I:%M %p", "mixed"):
+        if pattern is not None:
+            try:
+                pd.to_datetime(texts, format=pattern)
+            except ValueError:
+                continue
+            return str(pattern)
+    return None

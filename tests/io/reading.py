@@ -1,0 +1,60 @@
+"""Reading a whole source for tests, in several ways that must agree."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Sequence
+
+import pyarrow as pa
+
+from plait.io.reader import iterate_split, read_split
+from plait.planner.expr import Expr
+from plait.planner.source import TableSource
+from plait.planner.types import is_decimal, is_string
+
+
+def read_source(
+    source: TableSource, columns: Sequence[str] | None = None, predicate: Expr | None = None
+) -> pa.Table:
+    """All rows, decoded to the types that the schema promises."""
+    names = list(source.schema.names if columns is None else columns)
+    tables = []
+    for split in source.splits(names):
+        table = read_split(pickle.loads(pickle.dumps(split)), names, predicate)
+        assert table.column_names == names
+        if split.rows is not None and predicate is None:
+            assert table.num_rows == split.rows
+        pieces = list(iterate_split(split, names, predicate, 7))
+        assert sum(p.num_rows for p in pieces) == table.num_rows
+        assert all(p.num_rows <= 7 for p in pieces)
+        decoded = decode(source, table)
+        if pieces and names:
+            assert pa.concat_tables([decode(source, p) for p in pieces]).equals(decoded)
+        tables.append(decoded)
+    if not tables:
+        return source.schema.to_arrow().empty_table().select(names)
+    return pa.concat_tables(tables)
+
+
+def count_rows(source: TableSource) -> int:
+    """The number of rows when no column is asked for."""
+    return sum(read_split(s, []).num_rows for s in source.splits([]))
+
+
+def decode(source: TableSource, table: pa.Table) -> pa.Table:
+    """The table without encodings; fails for types that are neither logical nor an encoding."""
+    columns = []
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        wanted = source.schema[name].type
+        if column.type != wanted:
+            coded = pa.types.is_dictionary(column.type) and is_string(wanted)
+            narrow = pa.types.is_decimal64(column.type) and is_decimal(wanted)
+            assert coded or narrow, f"{name} is {column.type}, not {wanted}"
+            if coded:
+                assert column.type == pa.dictionary(pa.int32(), pa.string())
+                for chunk in column.chunks:
+                    assert chunk.dictionary.null_count == 0
+                    assert len(chunk.dictionary.unique()) == len(chunk.dictionary)
+            column = column.cast(wanted)
+        columns.append(column)
+    return pa.table(columns, names=table.column_names) if columns else table
