@@ -26,7 +26,14 @@ import pyarrow.compute as pc
 import pyarrow.types as pat
 
 from plait.engine.kernels.arithmetic import limits, widen
-from plait.engine.kernels.calendar import NANOS_PER_DAY, Interval, from_intervals, ints_of, unit_of
+from plait.engine.kernels.calendar import (
+    NANOS_PER_DAY,
+    PER_SECOND,
+    Interval,
+    from_intervals,
+    ints_of,
+    unit_of,
+)
 from plait.engine.kernels.encoding import (
     EXACT,
     attach,
@@ -37,9 +44,9 @@ from plait.engine.kernels.encoding import (
 )
 from plait.engine.kernels.parsing import parser_of
 from plait.engine.kernels.printing import per_distinct, to_text
-from plait.engine.kernels.views import Bools, Ints, from_stored, stored, validity
+from plait.engine.kernels.views import Bools, Ints, from_stored, pack_bits, stored, validity
 from plait.errors import ComputeError, ConversionError, TypeMismatchError
-from plait.planner.types import BINARY, can_cast, is_interval, sql_name
+from plait.planner.types import BINARY, HUGEINT, can_cast, is_interval, sql_name
 
 
 class Converted(NamedTuple):
@@ -239,7 +246,8 @@ def _float_to_decimal(array: pa.Array, target: pa.DataType, valid: Bools | None)
     values = stored(array).astype(np.float64)
     with np.errstate(all="ignore"):
         moved = values * 10.0**target.scale
-        moved = np.trunc(moved + np.copysign(0.5, moved))
+        # HUGEINT rounds as other integers do, half to even
+        moved = np.rint(moved) if target == HUGEINT else _half_away(moved)
         bad = ~(np.abs(moved) < 10.0**target.precision)
     bad = bad if valid is None else bad & valid
     usable = ~bad if valid is None else valid & ~bad
@@ -253,6 +261,11 @@ def _float_to_decimal(array: pa.Array, target: pa.DataType, valid: Bools | None)
         for v, ok in zip(ints, usable, strict=True)
     ]
     return Converted(pa.array(exact, target), bad)
+
+
+def _half_away(x: Ints) -> Ints:
+    whole = np.trunc(x)
+    return np.asarray(whole + np.where(np.abs(x - whole) >= 0.5, np.copysign(1.0, x), 0.0))
 
 
 def _to_float(array: pa.Array, target: pa.DataType) -> Converted:
@@ -284,9 +297,11 @@ def _from_text(array: pa.Array, target: pa.DataType) -> Converted:
         return Converted(per_distinct(array, _blob, BINARY))
     if _arrow_reads(target):
         try:
-            return Converted(array.cast(target))
+            found = array.cast(target)
         except pa.ArrowInvalid:
-            pass  # a form that only `parsing` knows, or no value at all
+            found = None  # a form that only `parsing` knows, or no value at all
+        if found is not None and not (pat.is_timestamp(target) and _has_bare_hour(array)):
+            return Converted(found)
     parse = parser_of(target)
     if parse is None:
         raise TypeMismatchError(f"Text cannot be cast to {sql_name(target)}")
@@ -308,6 +323,11 @@ def _arrow_reads(target: pa.DataType) -> bool:
     if pat.is_integer(target) or pat.is_floating(target) or pat.is_date(target):
         return True
     return bool(pat.is_timestamp(target) and target.tz is None)
+
+
+def _has_bare_hour(array: pa.Array) -> bool:
+    """Whether a text may be `2020-01-01 10`, a timestamp to Arrow but not to SQL."""
+    return bool(pc.any(pc.equal(pc.binary_length(array), 13)).as_py())
 
 
 def _blob(text: str) -> bytes:
@@ -337,7 +357,7 @@ def _to_time(array: pa.Array, target: pa.DataType) -> Converted:
     if pat.is_time(target) and pat.is_timestamp(source):
         per_day = unit_of(source)
         rest = values - values // per_day * per_day
-        micros = rest * unit_of(target) // per_day
+        micros = np.asarray(rest * 1_000_000 // PER_SECOND[source.unit])
         return Converted(from_stored(micros, target, valid))
     if pat.is_date(target):
         return Converted(from_stored((values // unit_of(source)).astype(np.int32), target, valid))
@@ -360,7 +380,8 @@ def _to_unit(array: pa.Array, values: Ints, target: pa.DataType, valid: Bools | 
         with np.errstate(all="ignore"):
             return Converted(from_stored(values * factor, target, valid), bad)
     factor = before // after
-    return Converted(from_stored((values + factor // 2) // factor, target, valid))
+    half_away = np.sign(values) * ((np.abs(values) + factor // 2) // factor)
+    return Converted(from_stored(half_away, target, valid))
 
 
 def _span(array: pa.Array, target: pa.DataType) -> pa.Array:
@@ -378,19 +399,22 @@ def _span(array: pa.Array, target: pa.DataType) -> pa.Array:
 
 
 def _to_list(array: pa.Array, target: pa.DataType, try_: bool) -> pa.Array:
-    values = decode(cast(array.values, target.value_type, try_))
-    if array.null_count == 0:
-        return pa.ListArray.from_arrays(array.offsets, values)
-    offsets = array.offsets.to_numpy()
-    marked = pa.array(offsets, pa.int32(), mask=np.append(_flags(array.is_null()), False))
-    return pa.ListArray.from_arrays(marked, values)
+    """The same lists over converted elements; what NULL lists or a slice hide is left out."""
+    values = decode(cast(array.flatten(), target.value_type, try_))
+    sizes = pc.list_value_length(array).fill_null(0).to_numpy()
+    offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
+    valid = validity(array)
+    bitmap = None if valid is None else pack_bits(valid)
+    return pa.Array.from_buffers(
+        target, len(array), [bitmap, pa.py_buffer(offsets)], children=[values]
+    )
 
 
 def _to_struct(array: pa.Array, target: pa.DataType, try_: bool) -> pa.Array:
     if array.type.num_fields != target.num_fields:
         raise TypeMismatchError(f"{array.type} has not as many fields as {target}")
-    fields = [
-        decode(cast(array.field(i), target.field(i).type, try_)) for i in range(target.num_fields)
+    fields = [  # `flatten` makes the fields of NULL structs NULL as well
+        decode(cast(field, target.field(i).type, try_)) for i, field in enumerate(array.flatten())
     ]
     mask = array.is_null() if array.null_count else None
     return pa.StructArray.from_arrays(fields, fields=list(target), mask=mask)

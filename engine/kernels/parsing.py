@@ -132,12 +132,17 @@ def parse_timestamp(text: str, unit: str, zone: str | None) -> int | None:
             return None
         nanos, rest = clock
         shift = _zone_seconds(rest, days, nanos)
-        if shift is None:
+        if shift is None or (zone is not None and rest[:2] in (" +", " -")):
             return None
         if zone is not None:
             nanos -= shift * 1_000_000_000
-    per_second = PER_SECOND[unit]
-    return days * SECONDS_PER_DAY * per_second + nanos // (1_000_000_000 // per_second)
+    if unit == "ns":
+        return days * SECONDS_PER_DAY * 1_000_000_000 + nanos
+    # cut to microseconds, then rounded to what is coarser
+    step = 1_000_000 // PER_SECOND[unit]
+    micros = days * SECONDS_PER_DAY * 1_000_000 + nanos // 1000
+    half_away = (abs(micros) + step // 2) // step
+    return half_away if micros >= 0 else -half_away
 
 
 def _zone_seconds(text: str, days: int, nanos: int) -> int | None:

@@ -85,10 +85,17 @@ def _floats(array: pa.Array) -> pa.Array:
     if array.null_count:  # NULL comes as NaN here
         values = values.astype(array.type.to_pandas_dtype())
     with np.errstate(all="ignore"):
-        big = np.isfinite(values) & (np.abs(values) >= 1e16)
-    text = values.astype("U32").astype(object)
-    if big.any():
-        text[big] = [_large(v) for v in values[big]]
+        size = np.abs(values)
+        large = np.isfinite(values) & (size >= 1e16)
+        plain = ((size >= 1e-4) & (size < 1e16)) | (size == 0)
+    written = values.astype("U32")
+    # numpy changes to exponents elsewhere than DuckDB does
+    plain &= np.char.find(written, "e") >= 0
+    text = written.astype(object)
+    if large.any():
+        text[large] = [_large(v) for v in values[large]]
+    if plain.any():
+        text[plain] = [np.format_float_positional(v, trim="0") for v in values[plain]]
     found = pa.array(text, STRING)
     if array.null_count:
         found = pc.if_else(pc.is_valid(array), found, pa.scalar(None, STRING))
