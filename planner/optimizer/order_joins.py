@@ -79,6 +79,8 @@ class _Ordering:
                 same = Call("equal", (taken[i], e), t.BOOL)
                 self.relations[i] = filtered(self.relations[i], [same])
             if len(members) > 1:
+                # by name, so that a second run finds the same
+                members.sort(key=lambda m: str(m.expr))
                 links.append(Link(tuple(members), _bits(m.relation for m in members)))
         return links
 
@@ -95,6 +97,7 @@ class _Ordering:
         for link, a, b in self.graph.equalities(tree.left.bits, tree.right.bits):
             function = "is_not_distinct" if link.null_safe else "equal"
             parts.append(Call(function, (a.expr, b.expr), t.BOOL))
+        parts.sort(key=str)
         for r in self.graph.residuals:
             inside = r.bits & ~tree.bits == 0
             if inside and r.bits & tree.left.bits and r.bits & tree.right.bits:

@@ -175,7 +175,7 @@ class _Placing:
     def _reduced(self, plan: LogicalPlan, by: LogicalPlan, keys: Keys) -> LogicalPlan:
         """`plan` without rows whose keys `by` does not have; below its aggregate if it has one."""
         match plan:
-            case Filter(input=below):
+            case Filter(input=below) if _aggregate_of(below) is not None:
                 return replace(plan, input=self._reduced(below, by, keys))
             case Project(input=below, columns=columns):
                 inside = dict(columns)

@@ -39,6 +39,7 @@ from plait.planner.optimizer.outer_columns import (
 )
 from plait.planner.optimizer.pull_up import Pulled, pull_up
 from plait.planner.optimizer.rewriting import has_subquery
+from plait.planner.optimizer.simplify_expressions import simplify
 from plait.planner.predicates import NEGATED
 from plait.planner.subquery import Exists, InSubquery, Quantified, ScalarSubquery
 
@@ -85,7 +86,7 @@ class SubqueryJoins:
             values.append(after)
         if one_row_always(e.plan):
             base, same = self._in_value(base, replace(e, values=tuple(values)))
-            return base, Call("not", (same,), t.BOOL) if negated else same
+            return base, simplify(Call("not", (same,), t.BOOL)) if negated else same
         pulled = self._pull(base, _any_order(e.plan))
         condition = _condition(base, pulled)
         columns = [_filled(pulled.column(n), base) for n in e.plan.schema.names]
@@ -197,7 +198,7 @@ class SubqueryJoins:
             return self._in_value(base, InSubquery((e.value,), e.plan))
         if e.every and e.op == "not_equal":
             base, found = self._in_value(base, InSubquery((e.value,), e.plan))
-            return base, Call("not", (found,), t.BOOL)
+            return base, simplify(Call("not", (found,), t.BOOL))
         (column,) = e.plan.schema.fields
         value = Column(column.name, column.type)
         rows, known, low, high = (self.names.fresh(n) for n in ("rows", "known", "low", "high"))
