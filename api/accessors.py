@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, NoReturn
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.types as pat
 
 from plait import expressions as ex
@@ -128,7 +130,7 @@ class StringAccessor:
 
     def fullmatch(self, pat: str, case: bool = True, flags: int = 0, na: Any = None) -> Series:
         """Whether a regular expression matches the whole text."""
-        text = _pattern(f"^(?:{pat})\\z", case, flags)
+        text = _pattern(f"^(?:{pat})\\Z", case, flags)
         return self._test(Call("regexp_matches", self._expr, _(text)), na)
 
     def replace(
@@ -199,7 +201,10 @@ class StringAccessor:
         if n not in (-1, 0):
             raise UnsupportedError("str.split(n=) is not done; use .str.extract with a pattern")
         if pat is None:
-            return self._call("string_split_regex", r"\s+")
+            stripped = Call("pandas_strip", self._expr, _(""), _("both"))
+            parts = Call("string_split_regex", stripped, _(r"\s+"))
+            nothing = Literal((), parts.dtype)
+            return self._new(ex.choose(Call("equal", stripped, _("")), nothing, parts))
         return self._call("string_split", pat)
 
     def cat(self, others: Any = None, sep: str = "") -> Series:
@@ -242,7 +247,8 @@ class StringAccessor:
 
     def count(self, pat: str) -> Series:
         """How many matches of a regular expression."""
-        return self._new(Call("length", Call("regexp_extract_all", self._expr, _(pat))))
+        text = _pattern(pat, True, 0)
+        return self._new(Call("length", Call("regexp_extract_all", self._expr, _(text))))
 
     def extract(self, pat: str, flags: int = 0, expand: bool = False) -> Series:
         """The group of a regular expression (of one group); missing if it does not match."""
@@ -299,13 +305,63 @@ class StringAccessor:
 _FAR = 2**31 - 1
 
 
+# Python's classes are of all of Unicode, RE2's of ASCII only
+_CLASSES = {"w": r"\p{L}\p{N}_", "d": r"\p{Nd}", "s": r"\s\p{Z}"}
+
+
 def _pattern(pat: str, case: bool, flags: int) -> str:
+    """A regular expression as RE2 writes it; UnsupportedError for what it cannot do."""
     letters = "i" if not case or flags & re.IGNORECASE else ""
     letters += "m" if flags & re.MULTILINE else ""
     letters += "s" if flags & re.DOTALL else ""
     if flags & ~(re.IGNORECASE | re.MULTILINE | re.DOTALL | re.UNICODE):
         raise UnsupportedError("Of re's flags IGNORECASE, MULTILINE and DOTALL are done")
-    return f"(?{letters}){pat}" if letters else pat
+    try:
+        re.compile(pat)
+    except re.error as error:
+        raise PlanError(f"{pat!r} is no regular expression: {error}") from None
+    text = _translated(pat)
+    text = f"(?{letters}){text}" if letters else text
+    try:
+        pc.match_substring_regex(pa.array([""]), text)
+    except pa.ArrowInvalid as error:
+        raise UnsupportedError(
+            f"{pat!r}: look-around, back-references and possessive repeats are not done "
+            f"({error}); use map with a function and dtype="
+        ) from None
+    return text
+
+
+def _translated(pat: str) -> str:
+    made: list[str] = []
+    i, inside = 0, False
+    while i < len(pat):
+        c = pat[i]
+        if c == "\\" and i + 1 < len(pat):
+            made.append(_escaped(pat[i + 1], inside))
+            i += 2
+            continue
+        if c == "[" and not inside:
+            inside = True
+            # a ] right at the start of a class stands for itself
+            rest = re.match(r"\[\^?\]?", pat[i:])
+            assert rest is not None
+            made.append(rest[0])
+            i += len(rest[0])
+            continue
+        if c == "]":
+            inside = False
+        made.append(c)
+        i += 1
+    return "".join(made)
+
+
+def _escaped(letter: str, inside: bool) -> str:
+    if letter in _CLASSES:
+        return _CLASSES[letter] if inside else f"[{_CLASSES[letter]}]"
+    if letter.lower() in _CLASSES and not inside:
+        return f"[^{_CLASSES[letter.lower()]}]"
+    return r"\z" if letter == "Z" else f"\\{letter}"
 
 
 class DatetimeAccessor:
@@ -528,7 +584,8 @@ def checked_frequency(freq: str) -> str:
     found = _FREQUENCY.match(str(freq))
     if found is None:
         raise UnsupportedError(
-            f"{freq!r} is no fixed unit of time; there are D, h, min, s, ms, us with a number before"
+            f"{freq!r} is no fixed unit of time; there are D, h, min, s, ms, us with a number "
+            "before"
         )
     unit = {"d": "D", "H": "h", "T": "min", "S": "s"}.get(found[2], found[2])
     return f"{int(found[1] or 1)}{unit}"

@@ -33,7 +33,7 @@ ADVICE: dict[str, str] = {
     "melt": "plait.concat of one frame a column, or SQL's UNION ALL",
     "explode": _PANDAS,
     "get_dummies": "compare the column with each value: (df.c == 'x').astype(int)",
-    "rolling": "use a SQL window: plait.sql('select avg(x) over (order by t rows 6 preceding) ...')",
+    "rolling": "use a SQL window: avg(x) over (order by t rows 6 preceding)",
     "expanding": "use cumsum, cummax, cummin, or a SQL window",
     "ewm": _PANDAS,
     "resample": "group by the truncated time: df.groupby(df.t.dt.floor('h'))",

@@ -84,7 +84,7 @@ def _one_of(*words: str) -> Callable[[object], str]:
 def _names(value: object) -> tuple[str, ...]:
     if isinstance(value, str):
         value = [part for part in re.split(r"[,\s]+", value) if part]
-    if not isinstance(value, list | tuple | set | frozenset):
+    if not isinstance(value, list | tuple | frozenset):
         raise ValueError("it is a list of names, or a text with commas between them")
     return tuple(str(part) for part in value)
 

@@ -154,6 +154,10 @@ class DataFrame(NamedOperators):
         """
         return self._frame.runner.explain(output.shown(self._frame), level, analyze)
 
+    def optimized_plan(self) -> LogicalPlan:
+        """The plan after all optimizer rules, as it will be run."""
+        return self._frame.runner.optimize(output.shown(self._frame))
+
     def visualize(self, path: str = "plan.svg") -> Any:
         """Draw plan and task graph into an SVG file."""
         return self._frame.runner.visualize(output.shown(self._frame), path)

@@ -60,7 +60,7 @@ class DelayedFunction:
 
     def __init__(self, function: Callable[..., Any], name: str | None = None) -> None:
         self._function = function
-        self._name = name or getattr(function, "__name__", type(function).__name__)
+        self._name: str = name or getattr(function, "__name__", "") or type(function).__name__
         self.__name__ = self._name
         self.__doc__ = function.__doc__
         self.__wrapped__ = function
@@ -183,7 +183,7 @@ def _operators() -> None:
 
 _operators()
 # an __eq__ that makes a node takes hashing away; nodes are told apart as objects
-Delayed.__hash__ = object.__hash__  # type: ignore[method-assign]
+Delayed.__hash__ = object.__hash__  # type: ignore[assignment]
 
 
 def is_lazy(value: object) -> bool:

@@ -110,7 +110,7 @@ def two_valued(plan: LogicalPlan, expr: Expr, missing: bool = False) -> Expr:
 
 
 def _is_bool(e: Expr) -> bool:
-    return e.dtype == t.BOOL
+    return bool(e.dtype == t.BOOL)
 
 
 def _is_weak(e: Expr) -> bool:
@@ -334,7 +334,13 @@ def is_in(plan: LogicalPlan, e: Expr, values: list[Any]) -> Expr:
 
 def comparable(e: Expr, value: Expr) -> bool:
     """Whether a value of one type can equal one of the other."""
-    return t.common_type(e.dtype, value.dtype) is not None or _text_beside_time(e, value)
+    if _text_beside_time(e, value):
+        return all(
+            _parse_time(x.value) is not None
+            for x in (e, value)
+            if isinstance(x, Literal) and isinstance(x.value, str)
+        )
+    return t.common_type(e.dtype, value.dtype) is not None
 
 
 def fill(e: Expr, value: Expr) -> Expr:

@@ -77,7 +77,7 @@ _FINITE = {"add", "subtract", "multiply", "negate", "abs", "round", "pandas_roun
 
 
 def _trace(plan: LogicalPlan, name: str) -> tuple[LogicalPlan, Expr | None, bool]:
-    """Follow a column down: the plan that makes it, its expression there, whether a join pads it."""
+    """Follow a column down: the plan that makes it, its expression, whether a join pads it."""
     padded = False
     while True:
         match plan:

@@ -12,6 +12,7 @@ sort=False (then in no particular order). `observed` changes nothing: only keys 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple, NoReturn
 
 from plait import window
@@ -98,6 +99,7 @@ class GroupBy:
         self._options = options
         key_columns = {e.name for _, e in self._keys if isinstance(e, Column)}
         rest = [c for c in frame.columns if c.name not in key_columns]
+        self._chosen = None if chosen is None else tuple(chosen)
         self._columns = rest if chosen is None else list(chosen)
 
     def __getitem__(self, key: Any) -> Any:
@@ -411,8 +413,9 @@ class GroupBy:
         return self._wrap(nth_rows(self._shown(), self._key_exprs(), n))
 
     def _shown(self) -> Frame:
-        """The frame with all columns, rows of missing keys left out."""
-        return self._known_keys()
+        """The frame with all (or the chosen) columns, rows of missing keys left out."""
+        frame = self._known_keys()
+        return frame if self._chosen is None else replace(frame, columns=self._chosen)
 
     def apply(self, func: Callable[..., Any], *args: Any, meta: Any = None, **kwargs: Any) -> Any:
         """A pandas function of each group; `meta` states the columns and types it gives.
@@ -421,7 +424,15 @@ class GroupBy:
         columns or one value; all rows come together in one task.
         """
         return apply_groups(
-            self._shown(), self._keys, self._columns, self._options, func, args, kwargs, meta
+            self._shown(),
+            self._keys,
+            self._columns,
+            self._options,
+            func,
+            args,
+            kwargs,
+            meta,
+            series=isinstance(self, SeriesGroupBy),
         )
 
     def pipe(self, func: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -479,7 +490,3 @@ class SeriesGroupBy(GroupBy):
             "nlargest of groups is not done; use df.sort_values(x, ascending=False)"
             ".groupby(k).head(n)"
         )
-
-    def _shown(self) -> Frame:
-        frame = self._known_keys()
-        return Frame(frame.plan, (self._columns[0],), frame.runner, frame.index, frame.hints)

@@ -53,15 +53,13 @@ class EachGroup:
         self.__qualname__ = getattr(func, "__qualname__", type(func).__name__)
 
     def __call__(self, frame: Any) -> Any:
-        import pandas as pd
-
         keys = [frame.iloc[:, i] for i in range(self.keys)]
         data = frame.iloc[:, self.keys :]
         if self.series:
             data = data.iloc[:, 0]
         groups = data.groupby(keys, sort=self.options.sort, dropna=self.options.dropna)
-        result = groups.apply(self.func, *self.args, **self.kwargs)
-        if isinstance(result, pd.Series):
+        result: Any = groups.apply(self.func, *self.args, **self.kwargs)
+        if not hasattr(result, "columns"):
             if result.index.nlevels > self.keys and list(result.index.levels[-1]) == self.gives:
                 result = result.unstack()
             else:
@@ -83,6 +81,8 @@ def apply_groups(
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
     meta: Any,
+    *,
+    series: bool,
 ) -> Any:
     """A pandas function of each group; the result is indexed by the keys."""
     if meta is None:
@@ -91,7 +91,6 @@ def apply_groups(
             f"plait cannot know what {name} gives before it runs: state its columns, "
             f"apply({name}, meta={{'column': 'float64'}}); or use agg, which needs no function"
         )
-    series = len(columns) == 1 and len(frame.columns) == 1
     scalar = isinstance(meta, str | type) or not hasattr(meta, "__iter__")
     stated = [(None, meta)] if scalar else None
     given = schema_from(stated if stated else meta, frame.labels)

@@ -66,13 +66,14 @@ def _side(frame: Frame, labels: Any, use_index: bool, name: str) -> Side:
             raise PlanError(
                 f"{name}_index=True needs an index; this frame has none of its own: use set_index"
             )
-        keys = tuple(frame.expr(level.name) for level in frame.index)
-        return Side(frame, keys, tuple(None for _ in keys), True)
+        levels = tuple(frame.expr(level.name) for level in frame.index)
+        return Side(frame, levels, tuple(None for _ in levels), True)
     if is_series(labels):
         raise UnsupportedError(
             f"{name}_on takes column labels; assign the Series as a column first"
         )
-    keys, found = [], []
+    keys: list[Expr] = []
+    found: list[Any] = []
     for label in as_list(labels):
         if frame.has(label):
             keys.append(frame.column(label))
@@ -116,7 +117,8 @@ def merged(
         on = [label for label in left.labels if right.has(label)]
         if not on:
             raise PlanError(
-                "The frames have no column in common to merge on; say on=, or left_on= and right_on="
+                "The frames have no column in common to merge on; say on=, or left_on= and "
+                "right_on="
             )
     if on is not None and (
         left_on is not None or right_on is not None or left_index or right_index
@@ -236,7 +238,8 @@ class _Merge:
     def _suffixed(self, label: Any, side: int) -> Any:
         if not self.suffixes[0] and not self.suffixes[1]:
             raise PlanError(
-                f"Both frames have a column {label!r}; give suffixes to tell them apart, or drop one"
+                f"Both frames have a column {label!r}; give suffixes to tell them apart, or drop "
+                "one"
             )
         return f"{label}{self.suffixes[side] or ''}"
 

@@ -21,7 +21,7 @@ _SINGLE = {
 }
 
 
-def labels(frame: Frame) -> pd.Index:
+def labels(frame: Frame) -> Any:
     """The column labels as pandas has them."""
     import pandas as pd
 

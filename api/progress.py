@@ -1,7 +1,7 @@
 """A progress bar fed by the executor's events: one line on stderr, for what takes over a second.
 
-It is drawn when the setting `progress` is on, or auto and stderr is a terminal (or a notebook, where
-carriage returns work as well). Events come on the threads of the workers: counting is all that is
+It is drawn when the setting `progress` is on, or auto and stderr is a terminal or a notebook, where
+carriage returns work as well. Events come on the threads of the workers: counting is all that is
 done there, and the line is drawn at most ten times a second.
 """
 

@@ -7,7 +7,6 @@ label. `&` and `|` bind as `and` and `or` do, as in pandas. What is not known is
 from __future__ import annotations
 
 import ast
-import io
 import sys
 import tokenize
 from collections.abc import Callable, Mapping
@@ -128,7 +127,7 @@ def _python(text: str) -> str:
     )
     words: list[str] = []
     try:
-        tokens = list(tokenize.generate_tokens(io.StringIO(text).readline))
+        tokens = list(tokenize.generate_tokens(iter([text]).__next__))
     except (tokenize.TokenError, IndentationError) as error:
         raise PlanError(f"{text!r} is no expression: {error.args[0]}") from None
     local = False

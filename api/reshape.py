@@ -1,4 +1,4 @@
-"""Frames into another shape: the index to columns and back, frames below one another, conversions."""
+"""Frames in another shape: index to columns and back, frames stacked, columns converted."""
 
 from __future__ import annotations
 
@@ -237,8 +237,11 @@ def _common(frames: list[Frame], label: Hashable) -> pa.DataType:
 
 
 def to_datetime(
-    arg: Any, format: str | None = None, errors: str = "raise", unit: str | None = None
-) -> Any:  # noqa: A002, E501
+    arg: Any,
+    format: str | None = None,  # noqa: A002
+    errors: str = "raise",
+    unit: str | None = None,
+) -> Any:
     """A Series of texts (or of numbers since 1970, with `unit`) as timestamps.
 
     Parameters

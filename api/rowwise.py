@@ -127,10 +127,7 @@ def _lift(
 
 
 def _is_large(expr: Expr) -> bool:
-    for count, _ in enumerate(expr.walk()):
-        if count >= _SMALL:
-            return True
-    return False
+    return any(count >= _SMALL for count, _ in enumerate(expr.walk()))
 
 
 def _helper(rows: LogicalPlan, value: Expr) -> tuple[LogicalPlan, Expr]:

@@ -94,10 +94,10 @@ class Series(NamedOperators):
     def __len__(self) -> int:
         return self._frame.runner.count(self._frame.plan)
 
-    def __repr__(self) -> str:  # type: ignore[valid-type]
+    def __repr__(self) -> Any:
         return display.series_text(self._frame, self._expr, self._label)
 
-    def _repr_html_(self) -> str:  # type: ignore[valid-type]
+    def _repr_html_(self) -> Any:
         return display.series_html(self._frame, self._expr, self._label)
 
     # -------------------------------------------------------------------------------- computing
@@ -183,6 +183,9 @@ class Series(NamedOperators):
         return columnwise.mask_series(self, key)
 
     def __getattr__(self, name: Any) -> NoReturn:
+        if name in ("str", "dt"):
+            # the accessor refused by an AttributeError, which brought us here: say it again
+            StringAccessor(self) if name == "str" else DatetimeAccessor(self)
         raise unknown_attribute("Series", name, dir(type(self)))
 
     def __reduce__(self) -> NoReturn:
@@ -466,7 +469,7 @@ class Series(NamedOperators):
 
     def duplicated(self, keep: Any = "first") -> Series:
         """Whether the value occurred in an earlier row."""
-        return window.duplicated(self._frame, [self._expr], keep)
+        return window.duplicated(self._frame, [self._expr], keep, self._label)
 
     def reset_index(self, drop: bool = False, name: Hashable = None) -> Any:
         """With drop=True numbered anew; else a DataFrame with the index as columns."""

@@ -219,7 +219,8 @@ def connect(url: str = "threads", **config: Any) -> Session:
     scheme = url.partition("://")[0]
     if scheme in LATER:
         raise UnsupportedError(
-            f"{url!r}: {LATER[scheme]} is not done by this version; connect to 'threads' or 'inline'"
+            f"{url!r}: {LATER[scheme]} is not done by this version; connect to 'threads' or "
+            "'inline'"
         )
     if url not in ("threads", "inline"):
         raise ConfigError(f"There is nothing to connect to at {url!r}; use 'threads' or 'inline'")

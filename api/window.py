@@ -173,13 +173,13 @@ def fill_direction(series: Series, function: str) -> Series:
     return WRAP.series(frame, expr, series._label)
 
 
-def duplicated(frame: Frame, exprs: Sequence[Expr], keep: Any) -> Series:
+def duplicated(frame: Frame, exprs: Sequence[Expr], keep: Any, label: Any = None) -> Series:
     """Whether an earlier (keep="last": a later; False: another) row has the same values."""
     if keep is False:
         call = builder.window_call("count", partition_by=exprs, frame=WHOLE_PARTITION)
         frame, count = add(frame, call)
-        return WRAP.series(frame, builder.call("greater", count, builder.literal(1)), None)
+        return WRAP.series(frame, builder.call("greater", count, builder.literal(1)), label)
     if keep not in ("first", "last"):
         raise UnsupportedError(f"keep is 'first', 'last' or False, not {keep!r}")
     frame, number = numbered(frame, exprs, ascending=keep == "first")
-    return WRAP.series(frame, builder.call("greater", number, builder.literal(0)), None)
+    return WRAP.series(frame, builder.call("greater", number, builder.literal(0)), label)

@@ -42,7 +42,10 @@ def ints_of(value: Value) -> Ints:
     """The stored integers of a date, time, timestamp or number argument, as int64."""
     if isinstance(value, pa.Scalar) and not pat.is_integer(value.type):
         value = value.cast(pa.int64() if value.type.bit_width == 64 else pa.int32())
-    return stored(column_of(value)).astype(np.int64, copy=False)
+    column = column_of(value)
+    values = stored(column).astype(np.int64, copy=False)
+    # pandas leaves its NaT, the least integer, where a NULL is: that must not count as an overflow
+    return values if not column.null_count else np.where(validity(column), values, 0)
 
 
 def valid_of(args: Sequence[Value]) -> Bools | None:

@@ -145,7 +145,7 @@ def scalar(literal: Literal) -> pa.Scalar:
 
 def repeat(value: pa.Scalar, rows: int) -> pa.Array:
     """An array of one value."""
-    if not value.is_valid:
+    if not value.is_valid or not rows:  # Arrow repeats no list zero times
         return pa.nulls(rows, value.type)
     if pa.types.is_string(value.type) and rows > 16:
         codes = pa.array(np.zeros(rows, np.int8))

@@ -28,7 +28,7 @@ from plait.engine.kernels.calendar import (
     valid_of,
 )
 from plait.engine.kernels.encoding import Value, length_of
-from plait.engine.kernels.views import Bools, Ints
+from plait.engine.kernels.views import Bools, Ints, from_stored, stored
 from plait.errors import ComputeError, ConversionError
 from plait.planner.types import is_interval
 
@@ -84,7 +84,8 @@ def _move(base: Value, span: Value, result: pa.DataType, sign: int) -> pa.Array:
     if pat.is_duration(t) or pat.is_duration(span.type):
         operation = pc.add_checked if sign > 0 else pc.subtract_checked
         try:
-            return operation(base, span).cast(result)
+            moved = operation(_without_nulls(base), _without_nulls(span)).cast(result)
+            return moved if valid is None else from_stored(stored(moved), result, valid)
         except pa.ArrowInvalid:
             raise out_of_range(result) from None
     start = ints_of(base)
@@ -96,6 +97,13 @@ def _move(base: Value, span: Value, result: pa.DataType, sign: int) -> pa.Array:
     if pat.is_time(t):
         return from_ints(_clock(start + interval.nanos // 1000), result, valid, n)
     return from_ints(_moved(start, t, interval, result, valid), result, valid, n)
+
+
+def _without_nulls(value: Value) -> Value:
+    """A column with zero where a NULL is: Arrow looks for overflow there too."""
+    if isinstance(value, pa.Array) and value.null_count:
+        return pc.fill_null(value, pa.scalar(0, pa.int64()).cast(value.type))
+    return value
 
 
 def _to_micros(days: Ints) -> Ints:

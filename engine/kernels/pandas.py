@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pat
 
-from plait.engine.kernels.calendar import valid_of
+from plait.engine.kernels.calendar import add_checked, ints_of, valid_of
 from plait.engine.kernels.encoding import (
     Kernel,
     Value,
@@ -127,9 +127,10 @@ def _round(args: Sequence[Value], result: pa.DataType) -> pa.Array:
 
 
 def _difference(args: Sequence[Value], result: pa.DataType) -> pa.Array:
-    length = length_of(args)
-    made = pc.subtract_checked(*(array_of(a, length).cast(pa.int64()) for a in args))
-    return made.cast(result)
+    # ints_of gives zero for a NULL: what lies under it must not count as an overflow
+    distance = add_checked(ints_of(args[0]), -ints_of(args[1]), args[0].type)
+    values = np.broadcast_to(distance, (length_of(args),))
+    return from_stored(np.ascontiguousarray(values), result, valid_of(args))
 
 
 # ------------------------------------------------------------------------------------------ text

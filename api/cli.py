@@ -1,0 +1,130 @@
+"""The `plait` command: sql, demo.
+
+    plait sql "select count(*) from 'trips-*.csv'"
+    plait sql -f report.sql --format csv --output report.csv
+    plait demo
+
+Only what a command needs is imported, so that `plait sql "select 42"` is quick.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+import plait
+from plait.errors import PlaitError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+FORMATS = ("table", "csv", "json", "markdown")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line's grammar."""
+    main = argparse.ArgumentParser(
+        prog="plait", description="SQL and dataframes over CSV and Parquet, in parallel."
+    )
+    main.add_argument("--version", action="version", version=f"plait {plait.__version__}")
+    commands = main.add_subparsers(dest="command", required=True, metavar="command")
+
+    sql = commands.add_parser("sql", help="run SQL over files and print the result")
+    sql.add_argument("query", nargs="?", help="the statements; - or nothing reads standard input")
+    sql.add_argument("-f", "--file", type=Path, help="a file of statements")
+    sql.add_argument("--format", choices=FORMATS, help="of the result (table)")
+    sql.add_argument("-o", "--output", type=Path, help="write there instead of the terminal")
+    sql.add_argument("--dialect", default="duckdb", help="SQL dialect of the text (duckdb)")
+    sql.add_argument("--threads", type=int, help="worker threads (one a processor)")
+    sql.add_argument("--max-rows", type=int, default=40, help="rows of a table shown (40); 0: all")
+    sql.set_defaults(run=run_sql)
+
+    demo = commands.add_parser("demo", help="generate taxi trips and analyse them twice")
+    demo.add_argument("--folder", "--dir", type=Path, default=Path("data/demo"), help="for CSVs")
+    demo.add_argument("--size", "--size-gb", type=float, default=1.0, help="gigabytes of CSV (1)")
+    demo.set_defaults(run=run_demo)
+    return main
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command line; the exit code."""
+    options = parser().parse_args(argv)
+    try:
+        return int(options.run(options))
+    except PlaitError as error:
+        print(f"plait: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("plait: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # the reader of a pipe (head) has gone: that is no fault
+        sys.stderr.close()
+        return 0
+
+
+def run_sql(options: argparse.Namespace) -> int:
+    """`plait sql`."""
+    text = _statements(options)
+    from plait.session import connect
+
+    settings = {} if options.threads is None else {"threads": options.threads}
+    with connect("threads", **settings) as session:
+        table = session.sql(text, dialect=options.dialect).to_arrow()
+    out = options.output
+    kind = options.format or _format_of(out)
+    if out is None:
+        write(table, sys.stdout, kind, options.max_rows)
+    elif str(out).endswith((".parquet", ".pq")) and options.format is None:
+        import pyarrow.parquet as pq
+
+        pq.write_table(table, out)
+    else:
+        with out.open("w", newline="") as file:
+            write(table, file, kind, 0)
+    return 0
+
+
+def _statements(options: argparse.Namespace) -> str:
+    if options.file is not None:
+        if options.query is not None:
+            raise PlaitError("Give the statements as text or by --file, not both")
+        try:
+            return str(options.file.read_text())
+        except OSError as error:
+            raise PlaitError(f"{options.file} cannot be read: {error.strerror}") from None
+    if options.query in (None, "-"):
+        return sys.stdin.read()
+    return str(options.query)
+
+
+def _format_of(path: Path | None) -> str:
+    suffix = "" if path is None else path.suffix.lower()
+    known = {".csv": "csv", ".json": "json", ".jsonl": "json", ".md": "markdown"}
+    return known.get(suffix, "table")
+
+
+def write(table: pa.Table, out: TextIO, kind: str, max_rows: int) -> None:
+    """A result as text."""
+    from plait import textual
+
+    match kind:
+        case "csv":
+            textual.write_csv(table, out)
+        case "json":
+            textual.write_json(table, out)
+        case "markdown":
+            textual.write_markdown(table, out)
+        case _:
+            textual.write_table(table, out, max_rows)
+
+
+def run_demo(options: argparse.Namespace) -> int:
+    """`plait demo`."""
+    from plait.demo import run_demo as run
+
+    run(options.folder, options.size)
+    return 0
