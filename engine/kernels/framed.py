@@ -108,7 +108,8 @@ class Framed:
         values = self.argument.numbers
         if isinstance(values, Int128):
             return Int128(self.spread(values.high, 0), self.spread(values.low, 0))
-        return self.spread(values, 0)
+        spread: Ints = self.spread(values, 0)
+        return spread
 
     def result(self, values: Ints, valid: Bools | None = None) -> pa.Array:
         """Values by places as the call's result."""

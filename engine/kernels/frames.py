@@ -73,7 +73,8 @@ def frame_pieces(layout: Layout, frame: Frame) -> Pieces:
 def _shift(layout: Layout, places: Ints, by: int) -> Ints:
     """Places moved, kept within the partition; large offsets must not overflow."""
     by = max(-layout.rows, min(layout.rows, by))
-    return np.clip(places + by, layout.begin, layout.end)
+    moved: Ints = np.clip(places + by, layout.begin, layout.end)
+    return moved
 
 
 def _whole_number(bound: Bound, unit: str) -> int:
@@ -120,7 +121,8 @@ def _groups(layout: Layout, frame: Frame) -> tuple[Ints, Ints]:
 
 def _moved(layout: Layout, by: int) -> Ints:
     by = max(-layout.rows, min(layout.rows, by))
-    return np.clip(layout.peers + by, 0, len(layout.peer_starts))
+    moved: Ints = np.clip(layout.peers + by, 0, len(layout.peer_starts))
+    return moved
 
 
 def _excluded(layout: Layout, whole: Piece, exclude: str) -> tuple[Piece, ...]:

@@ -26,6 +26,7 @@ from plait.engine.kernels.ordinals import Key, keys_of
 from plait.engine.kernels.views import Ints, stored, validity
 
 SMALL = 1 << 20  # tables of this many entries are always cheap enough
+_CACHED = 1 << 12
 _SAMPLE = 2048
 # odd multipliers of a multiplicative hash; further ones only after a collision
 _MULTIPLIERS = (0x9E3779B97F4A7C15, 0xD6E8FEB86659FD93, 0xA0761D6478BD642F)
@@ -65,27 +66,33 @@ def group_keys(keys: Sequence[Key], rows: int) -> Groups:
             done, span = groups.codes, groups.count
         if span * width >= 1 << 63:
             key, width = _numbered(key), rows + 1
-        done = _append(done, key, width)
         span *= width
+        done = _append(done, key, width, span)
     if done is None:
         return single_group(rows)
     return _group_numbers(done, span)
 
 
-def _append(done: Ints | None, key: Key, width: int) -> Ints:
-    """The number so far with one more key: NULL is 0, values count from there."""
-    if key.low == 0 and key.valid is None:
-        numbers = key.values
-    else:
-        numbers = key.values - np.int64(key.low)
+def _append(done: Ints | None, key: Key, width: int, span: int) -> Ints:
+    """The number so far with one more key: NULL is 0, values count from there.
+
+    All numbers are below `span`, which tells how narrow they may be kept.
+    """
+    kind = np.dtype(np.int16 if span < 1 << 15 else np.int32 if span < 1 << 31 else np.int64)
+    numbers = key.values
+    if numbers.dtype.itemsize <= kind.itemsize:
+        numbers = numbers.astype(kind, copy=False)
+    if key.low:
+        numbers = numbers - numbers.dtype.type(key.low)
+    numbers = numbers.astype(kind, copy=False)
     if key.valid is not None:
-        numbers = np.where(key.valid, numbers + 1, 0)
-    return numbers if done is None else done * np.int64(width) + numbers
+        numbers = (numbers + kind.type(1)) * key.valid
+    return numbers if done is None else done.astype(kind, copy=False) * kind.type(width) + numbers
 
 
 def _numbered(key: Key) -> Key:
     """A key of any range as group numbers below the number of rows."""
-    groups = _group_sparse(key.values)
+    groups = _group_sparse(key.values.astype(np.int64, copy=False))
     return Key(groups.codes, key.valid, 0, len(key.values) - 1)
 
 
@@ -93,7 +100,7 @@ def _group_numbers(numbers: Ints, span: int) -> Groups:
     """Groups of integers from 0 to below `span`."""
     if span <= max(4 * len(numbers), SMALL):
         return _group_dense(numbers, span)
-    return _group_sparse(numbers)
+    return _group_sparse(numbers.astype(np.int64, copy=False))
 
 
 def _group_dense(numbers: Ints, span: int) -> Groups:
@@ -102,8 +109,10 @@ def _group_dense(numbers: Ints, span: int) -> Groups:
     With few groups the first block shows all of them, and the rest is one lookup a row.
     """
     rows = len(numbers)
-    kind = np.int32 if rows < 1 << 31 else np.int64  # smaller tables stay in the cache
-    table = np.full(span, -1, kind)
+    numbers = numbers.astype(np.intp, copy=False)
+    # smaller tables stay in the cache; where they do anyway, no conversion is left to do
+    kind = np.int32 if _CACHED < span < 1 << 31 else np.int64
+    table: Ints = np.full(span, -1, kind)
     seen = np.empty(span, kind)
     firsts: list[Ints] = []
     count = 0
@@ -117,7 +126,7 @@ def _group_dense(numbers: Ints, span: int) -> Groups:
         table[values[fresh]] = np.arange(count, count + len(fresh), dtype=kind)
         count += len(fresh)
         firsts.append(fresh if isinstance(pending, slice) else pending[fresh])
-        codes = table[numbers]
+        codes: Ints = table[numbers]
         if codes.min() >= 0:
             break
         block *= 8
@@ -141,11 +150,11 @@ def _group_sparse(numbers: Ints) -> Groups:
 def _group_encoded(numbers: Ints) -> Groups:
     """By Arrow's hash table, which numbers values by first appearance."""
     encoded = pc.dictionary_encode(pa.array(numbers))
-    codes = stored(encoded.indices).astype(np.int64)
+    codes = stored(encoded.indices)
     # a row is first in its group where it shows a number larger than all before it
     highest = np.maximum.accumulate(codes)
-    first = np.flatnonzero(np.diff(highest, prepend=-1))
-    return Groups(codes, len(encoded.dictionary), first)
+    first = np.append(0, np.flatnonzero(highest[1:] != highest[:-1]) + 1)
+    return Groups(codes.astype(np.int64), len(encoded.dictionary), first)
 
 
 def _group_by_sorting(numbers: Ints, multiplier: int) -> Groups | None:

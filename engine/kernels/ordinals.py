@@ -26,9 +26,10 @@ _MONTH = 30  # days, as SQL compares intervals
 
 @dataclass(frozen=True)
 class Key:
-    """int64 `values`, of which those that are `valid` lie within `low` and `high`.
+    """Signed integers `values`, of which those that are `valid` lie within `low` and `high`.
 
-    Where there is a NULL, the value is some number between them too.
+    Where there is a NULL, the value is some number between them too. They stay as narrow as they
+    were: a dictionary's codes are 8 bits a row to read, not 64.
     """
 
     values: Ints
@@ -44,17 +45,18 @@ class Key:
     @staticmethod
     def of(values: Ints, valid: Bools | None) -> Key:
         """A key of any integers, with its bounds measured."""
+        if values.dtype == np.bool_:
+            values = values.view(np.int8)
+        elif values.dtype.kind != "i":
+            values = values.astype(np.int64)
         if valid is not None:
             place = int(valid.argmax()) if len(valid) else 0
             if not len(valid) or not valid[place]:
-                return Key(np.zeros(len(values), np.int64), valid, 0, 0)
+                return Key(np.zeros(len(values), np.int8), valid, 0, 0)
             values = np.where(valid, values, values[place])
         if not len(values):
-            return Key(values.astype(np.int64), valid, 0, 0)
-        if values.dtype == np.bool_:
-            return Key(values.astype(np.int64), valid, 0, 1)
-        low, high = int(values.min()), int(values.max())
-        return Key(values.astype(np.int64, copy=False), valid, low, high)
+            return Key(values, valid, 0, 0)
+        return Key(values, valid, int(values.min()), int(values.max()))
 
 
 def keys_of(array: pa.Array, *, ordered: bool) -> list[Key]:
@@ -64,6 +66,8 @@ def keys_of(array: pa.Array, *, ordered: bool) -> list[Key]:
     if pat.is_null(t):
         return [Key.of(np.zeros(len(array), np.int64), valid)]
     if isinstance(array, pa.DictionaryArray):
+        if not is_text(t.value_type):
+            return keys_of(array.dictionary_decode(), ordered=ordered)
         return [Key.of(_dictionary_numbers(array, valid, ordered), valid)]
     if is_text(t):
         encoded = pc.dictionary_encode(array)
@@ -105,7 +109,8 @@ def float_order(values: Ints) -> Ints:
     if nan.any():
         plain[nan] = np.nan  # one NaN, with the sign bit off
     bits = plain.view(kind)
-    return bits ^ ((bits >> kind(kind(0).itemsize * 8 - 1)) & np.iinfo(kind).max)
+    ordered: Ints = bits ^ ((bits >> kind(kind(0).itemsize * 8 - 1)) & np.iinfo(kind).max)
+    return ordered
 
 
 def interval_order(array: pa.Array) -> tuple[Ints, Ints]:
@@ -145,22 +150,16 @@ def _dictionary_numbers(array: pa.DictionaryArray, valid: Bools | None, ordered:
 
 
 def entry_numbers(entries: pa.Array, *, ordered: bool) -> Ints | None:
-    """Ranks (or plain numbers) of a dictionary's entries; None when they are 0, 1, 2, ...
+    """Ranks (or plain numbers) of a dictionary's strings; None when they are 0, 1, 2, ...
 
     Computed dictionaries may hold an entry twice: `upper` of 'a' and 'A'.
     """
-    if isinstance(entries, pa.DictionaryArray):
-        entries = entries.cast(entries.type.value_type)
-    if not is_text(entries.type):
-        (key,) = keys_of(entries, ordered=True)
-        distinct, numbers = np.unique(key.values, return_inverse=True)
-        return None if _counts_up(numbers) else numbers
     encoded = pc.dictionary_encode(entries)
-    numbers = stored(pc.fill_null(encoded.indices, 0))
+    numbers: Ints = stored(pc.fill_null(encoded.indices, 0))
     if ordered:
         distinct = encoded.dictionary
         order = stored(pc.sort_indices(distinct)).astype(np.int64)
-        ranks = np.empty(len(order), np.int32)
+        ranks: Ints = np.empty(len(order), np.int32)
         ranks[order] = np.arange(len(order), dtype=np.int32)
         numbers = ranks[numbers]
     return None if _counts_up(numbers) else numbers

@@ -103,7 +103,8 @@ def _discrete(sizes: Ints, share: float) -> Ints:
     else:
         beyond = np.floor(sizes - abs(share) * sizes).astype(np.int64)
     position = np.maximum(sizes - beyond, 1) - 1
-    return sizes - 1 - position if share < 0 else position
+    chosen: Ints = sizes - 1 - position if share < 0 else position
+    return chosen
 
 
 def _between(low: pa.Array, high: pa.Array, part: Floats, dtype: pa.DataType) -> Any:
@@ -126,12 +127,13 @@ def _between_decimals(
     low: Ints | Int128, high: Ints | Int128, part: Floats, dtype: pa.DataType
 ) -> Ints | Int128:
     if isinstance(low, Int128) or isinstance(high, Int128):
-        a = low if isinstance(low, Int128) else Int128.of(low)
-        b = high if isinstance(high, Int128) else Int128.of(high)
-        return a.plus(b.minus(a).scaled(part))
+        wide = low if isinstance(low, Int128) else Int128.of(low)
+        above = (high if isinstance(high, Int128) else Int128.of(high)).minus(wide)
+        return wide.plus(above.scaled(part))
     a, b = low.astype(np.int64), high.astype(np.int64)
     if dtype.precision > _SMALL_DECIMAL:
-        return a + ((b - a) * part).astype(np.int64)
+        steps: Ints = ((b - a) * part).astype(np.int64)
+        return a + steps
     return np.where(part == 0, a, (a + (b - a) * part).astype(np.int64))
 
 

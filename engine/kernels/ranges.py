@@ -1,8 +1,8 @@
 """RANGE frames: where in its partition each row finds its order key plus an offset.
 
 Keys and targets become integers in the order of the window (a descending order is the complement),
-NULL lies beyond all of them on its side. Then one search over (partition, key) finds all rows' ends.
-A row whose key is NULL sees its peers: nothing can be added to NULL.
+NULL lies beyond all of them on its side. One search over (partition, key) finds all rows' ends. A
+row whose key is NULL sees its peers: nothing can be added to NULL.
 """
 
 from __future__ import annotations
@@ -42,13 +42,15 @@ def search(layout: Layout, bound: Bound, side: str) -> Ints:
     known = values if valid is None else values[valid]
     # ranks instead of values, so that the partition fits before them
     distinct = np.unique(known)
-    where = "left" if side == "start" else "right"
     ranks = np.searchsorted(distinct, values) + 1
-    wanted = np.searchsorted(distinct, targets, side=where) + 1
+    if side == "start":
+        wanted = np.searchsorted(distinct, targets) + 1
+    else:
+        wanted = np.searchsorted(distinct, targets, side="right") + 1
     if valid is not None:
         ranks = np.where(valid, ranks, 0 if key.nulls_first else len(distinct) + 1)
     span = len(distinct) + 2
-    found = np.searchsorted(layout.partition * span + ranks, layout.partition * span + wanted)
+    found: Ints = np.searchsorted(layout.partition * span + ranks, layout.partition * span + wanted)
     if valid is None:
         return found
     return np.where(valid, found, layout.peer_begin if side == "start" else layout.peer_end)
@@ -142,8 +144,9 @@ def _add_months(values: Ints, months: int, per_day: int) -> Ints:
     day = (dates - month.astype("datetime64[D]")).astype(np.int64)
     target = month + np.timedelta64(months, "M")
     length = ((target + np.timedelta64(1, "M")).astype("datetime64[D]") - target).astype(np.int64)
-    first = target.astype("datetime64[D]").astype(np.int64)
-    return (first + np.minimum(day, length - 1)) * per_day + within
+    first: Ints = target.astype("datetime64[D]").astype(np.int64)
+    later: Ints = (first + np.minimum(day, length - 1)) * per_day + within
+    return later
 
 
 def _mismatch(t: pa.DataType, offset: Any) -> PlanError:

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from plait.engine.kernels.arguments import Argument, Rows
 from plait.engine.kernels.int128 import Int128
-from plait.engine.kernels.ordinals import entry_numbers
+from plait.engine.kernels.ordinals import entry_numbers, is_text
 from plait.engine.kernels.segments import Segments
 from plait.engine.kernels.views import (
     Bools,
@@ -175,7 +175,11 @@ def _extreme(argument: Argument, *, largest: bool) -> pa.Array:
     if is_stored(array.type):
         assert not isinstance(argument.numbers, Int128)
         return from_stored(fold(argument.numbers), array.type, valid)
-    if isinstance(array, pa.DictionaryArray) and len(array.dictionary):
+    if (
+        isinstance(array, pa.DictionaryArray)
+        and len(array.dictionary)
+        and is_text(array.type.value_type)
+    ):
         return _extreme_entry(argument, array, largest=largest)
     return take(array, extreme_places(argument, largest=largest))
 

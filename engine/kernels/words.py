@@ -48,10 +48,11 @@ def words_of_keys(keys: list[Key], descending: bool, nulls_first: bool) -> list[
 
 
 def _key_words(key: Key, descending: bool, nulls_first: bool) -> list[Word]:
+    values = key.values.astype(np.int64, copy=False).view(np.uint64)
     if descending:
-        values = np.uint64(key.high % _FULL) - key.values.view(np.uint64)
+        values = np.uint64(key.high % _FULL) - values
     else:
-        values = key.values.view(np.uint64) - np.uint64(key.low % _FULL)
+        values = values - np.uint64(key.low % _FULL)
     if key.valid is None:
         return [_stored(values, key.span)]
     if key.span + 1 > _FULL:

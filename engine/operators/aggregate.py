@@ -20,7 +20,7 @@ def aggregate(
     """Keys, then aggregates. NULL is a key like any other; without keys there is always one row."""
     arrays = [batches.column(batch, name) for name in keys]
     groups = group(arrays) if arrays else single_group(batch.num_rows)
-    source = Source(batch, Segments.of(groups))
+    source = Source(batch, Segments.of(groups, folds=len(calls)))
     first = pa.array(groups.first)
     columns = [a.take(first) for a in arrays]
     columns += [compute(source, call) for _, call in calls]

@@ -311,14 +311,7 @@ def test_many_rows_and_partitions() -> None:
     calls, sql = [], []
     for start, end in ((None, 0), (-3, 3), (0, None), (-1000, -1)):
         frame = Frame("rows", Bound(start), Bound(end))
-        for name, arg in (
-            ("sum", x),
-            ("sum", f),
-            ("min", x),
-            ("max", f),
-            ("avg", x),
-            ("stddev", f),
-        ):
+        for name, arg in pairs:
             options = {"partition_by": partition, "order_by": order, "frame": frame}
             calls.append((f"w{len(calls)}", over(name, arg, **options)))
             sql.append(f"{name}({arg}) OVER (PARTITION BY p ORDER BY o, rn {frame_sql(frame)})")
