@@ -1,36 +1,18 @@
-"""explain and visualize: a plan at each level of its way, and what running it took."""
+"""Texts and drawings of plans, stages and task graphs, and of what running them took."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from plait.engine.driver import Report, StageReport
 from plait.engine.metrics import OperatorMetrics
-from plait.errors import PlanError
-from plait.planner.estimate import Estimator
-from plait.planner.explain import explain as plan_text
 from plait.planner.logical import LogicalPlan
 from plait.planner.physical.operators import PhysicalOp
-from plait.planner.physical.stages import text as stages_text
-from plait.runner import Runner
-from plait.scheduler.draw import graph_svg, task_graph_svg
+from plait.planner.physical.stages import Stage
+from plait.scheduler.draw import graph_svg
 from plait.scheduler.graph import TaskGraph
 
 LEVELS = ("logical", "optimized", "stages", "tasks")
-
-
-def explain(runner: Runner, plan: LogicalPlan, level: str = "optimized") -> str:
-    """The plan as text at one level: logical, optimized, stages or tasks."""
-    if level == "logical":
-        return plan_text(plan, Estimator())
-    if level == "optimized":
-        return plan_text(runner.optimize(plan), Estimator())
-    if level == "stages":
-        return stages_text(runner.stages(plan))
-    if level == "tasks":
-        return tasks_text(runner.task_graph(plan))
-    raise PlanError(f"Unknown level {level!r}; there are {', '.join(LEVELS)}")
 
 
 def tasks_text(graph: TaskGraph) -> str:
@@ -45,9 +27,8 @@ def tasks_text(graph: TaskGraph) -> str:
     return "\n".join(lines)
 
 
-def analyze(runner: Runner, plan: LogicalPlan) -> str:
-    """Run the plan; its stages with rows, bytes and seconds of each operator."""
-    _, report = runner.run(plan)
+def report_text(report: Report) -> str:
+    """The stages of a run with rows, bytes and seconds of each operator."""
     parts = [_stage_text(s) for s in report.stages]
     parts.append(f"planning {report.planning * 1e3:.1f} ms, running {report.running * 1e3:.1f} ms")
     return "\n".join(parts)
@@ -110,23 +91,15 @@ def time_by_operator(report: Report) -> list[tuple[str, float]]:
     return sorted(totals.items(), key=lambda item: -item[1])
 
 
-def visualize(runner: Runner, plan: LogicalPlan, path: str, level: str = "optimized") -> str:
-    """Draw the plan (or, with level "tasks", the task graph) as SVG; gives the path."""
-    if not path.endswith(".svg"):
-        raise PlanError(f"visualize draws SVG: give a path that ends in .svg, not {path!r}")
-    Path(path).write_text(_svg(runner, plan, level), encoding="utf-8")
-    return path
-
-
-def _svg(runner: Runner, plan: LogicalPlan, level: str) -> str:
-    if level == "tasks":
-        return task_graph_svg(runner.task_graph(plan))
-    if level == "stages":
-        stages = runner.stages(plan)
-        edges = [(i, s.id) for s in stages for i in s.inputs]
-        return graph_svg({s.id: str(s) for s in stages}, edges)
-    chosen = plan if level == "logical" else runner.optimize(plan)
-    nodes: Sequence[LogicalPlan] = list(dict.fromkeys(chosen.walk()))
+def plan_svg(plan: LogicalPlan) -> str:
+    """A logical plan as a drawing; equal sub-plans are one box."""
+    nodes: Sequence[LogicalPlan] = list(dict.fromkeys(plan.walk()))
     numbers = {node: n for n, node in enumerate(nodes)}
     edges = [(numbers[c], numbers[n]) for n in nodes for c in n.children()]
     return graph_svg({numbers[n]: n.label() for n in nodes}, edges)
+
+
+def stages_svg(stages: Sequence[Stage]) -> str:
+    """Stages and what they read from each other as a drawing."""
+    edges = [(i, s.id) for s in stages for i in s.inputs]
+    return graph_svg({s.id: str(s) for s in stages}, edges)

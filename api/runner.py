@@ -7,22 +7,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
+from plait import explain
 from plait.engine import batches
-from plait.engine.driver import Driver, Kept, Report, kept
+from plait.engine.driver import Driver, Report, kept
 from plait.engine.kernels.evaluate import constant
 from plait.engine.lower import lower
-from plait.errors import PlaitError
+from plait.errors import PlaitError, PlanError
+from plait.io.memory import ArrowSource
+from plait.io.writer import check_target
+from plait.planner import builder
+from plait.planner.estimate import Estimator
+from plait.planner.explain import explain as plan_text
 from plait.planner.expr import Expr, Literal
-from plait.planner.logical import LogicalPlan
+from plait.planner.logical import LogicalPlan, Write
 from plait.planner.optimizer.pipeline import optimize
 from plait.planner.optimizer.rule import RuleContext
 from plait.planner.physical.planner import Settings, plan_step
 from plait.planner.physical.stages import Stage
+from plait.planner.physical.stages import text as stages_text
 from plait.planner.schema import Schema
+from plait.scheduler.draw import task_graph_svg
 from plait.scheduler.events import Observer
 from plait.scheduler.executor import Executor
 from plait.scheduler.graph import TaskGraph
@@ -74,10 +83,57 @@ class Runner:
         rows, _ = self.run(plan)
         return as_table(rows, plan.schema)
 
-    def keep(self, plan: LogicalPlan) -> tuple[Kept, Report]:
-        """Run, and leave the result with the executor."""
-        driver = Driver(self.executor, self.settings, self.observe)
-        return driver.run(self.optimize(plan)), driver.report
+    def count(self, plan: LogicalPlan) -> int:
+        """How many rows the plan gives; from footers alone where that is possible."""
+        counted = builder.aggregate(plan, [], [("rows", builder.aggregate_call("count"))])
+        return int(self.execute(counted).column(0)[0].as_py())
+
+    def persist(self, plan: LogicalPlan) -> LogicalPlan:
+        """Run the plan now; a plan that reads the kept rows."""
+        rows, _ = self.run(plan)
+        splits = max(len(rows), self.executor.workers)
+        source = ArrowSource(_kept_table(rows, plan.schema), name="persisted", splits=splits)
+        return builder.scan(source)
+
+    def write(self, plan: LogicalPlan) -> pa.Table:
+        """Run a Write plan: a row of path, rows and bytes for each file."""
+        assert isinstance(plan, Write)
+        check_target(plan.path, plan.format, plan.options)  # before anything is computed
+        return self.execute(plan)
+
+    def explain(self, plan: LogicalPlan, level: str = "optimized", analyze: bool = False) -> str:
+        """The plan at one level as text; with `analyze` it is run and its stages are measured."""
+        if analyze:
+            _, report = self.run(plan)
+            return explain.report_text(report)
+        match level:
+            case "logical":
+                return plan_text(plan, Estimator())
+            case "optimized":
+                return plan_text(self.optimize(plan), Estimator())
+            case "stages":
+                return stages_text(self.stages(plan))
+            case "tasks":
+                return explain.tasks_text(self.task_graph(plan))
+        raise PlanError(f"Unknown level {level!r}; there are {', '.join(explain.LEVELS)}")
+
+    def visualize(self, plan: LogicalPlan, path: str, level: str = "optimized") -> str:
+        """Draw the plan at one level as SVG into a file; gives the path."""
+        if not str(path).endswith(".svg"):
+            raise PlanError(f"visualize draws SVG: the path is to end in .svg, not {path!r}")
+        match level:
+            case "logical":
+                drawing = explain.plan_svg(plan)
+            case "optimized":
+                drawing = explain.plan_svg(self.optimize(plan))
+            case "stages":
+                drawing = explain.stages_svg(self.stages(plan))
+            case "tasks":
+                drawing = task_graph_svg(self.task_graph(plan))
+            case _:
+                raise PlanError(f"Unknown level {level!r}; there are {', '.join(explain.LEVELS)}")
+        Path(path).write_text(drawing, encoding="utf-8")
+        return str(path)
 
 
 def as_table(rows: Sequence[pa.RecordBatch], schema: Schema) -> pa.Table:
@@ -88,3 +144,15 @@ def as_table(rows: Sequence[pa.RecordBatch], schema: Schema) -> pa.Table:
         return pa.table({"#": pa.nulls(count)}).select([])
     plain: list[Any] = [batches.to_logical(b, schema).cast(target) for b in rows]
     return pa.Table.from_batches(plain, schema=target)
+
+
+def _kept_table(rows: Sequence[pa.RecordBatch], schema: Schema) -> pa.Table:
+    """One table that keeps strings as dictionary codes."""
+    if not len(schema):
+        return as_table(rows, schema)
+    whole = batches.concat(rows, schema)
+    columns = [
+        c if pa.types.is_dictionary(c.type) else batches.decode(c, f.type)
+        for c, f in zip(whole.columns, schema, strict=True)
+    ]
+    return pa.Table.from_arrays(columns, names=list(schema.names))

@@ -16,8 +16,9 @@ from plait.engine.kernels.keys import Bools, Codes, Ints
 
 Index = np.ndarray[Any, np.dtype[np.int64]]
 
-_DENSE_FACTOR = 8  # an array of this many slots per key is still cheaper than hashing
-_DENSE_FLOOR = 1 << 22
+# An array indexed by the code, even if mostly empty, is several times faster than hashing; up to
+# this many 4-byte slots for a key, for some keys, and for many.
+_SLOTS_PER_KEY, _SLOTS_FOR_FEW, _SLOTS_FOR_MANY, _MANY = 8, 1 << 22, 1 << 25, 1 << 10
 _HASH = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio (Knuth)
 
 
@@ -33,7 +34,8 @@ class Numbering:
     """Distinct codes of the build side numbered 0..count-1, and the number of each build row."""
 
     def __init__(self, codes: Ints, span: int) -> None:
-        if span <= max(_DENSE_FLOOR, _DENSE_FACTOR * len(codes)):
+        room = _SLOTS_FOR_MANY if len(codes) >= _MANY else _SLOTS_FOR_FEW
+        if span <= max(room, _SLOTS_PER_KEY * len(codes)):
             self.numbers, self.slots = _number_dense(codes, span)
         else:
             self.numbers, self.slots = _number_hashed(codes)
@@ -66,12 +68,26 @@ def _number_dense(codes: Ints, span: int) -> tuple[Index, _Slots]:
 
 
 class _Hashed:
-    """Open addressing; a slot holds the number of a key, or -1."""
+    """Open addressing; a slot holds the number of a key, or -1.
+
+    `seen` has a flag for each of many more slots: most keys that are not in the table stop there,
+    at one byte instead of a chain of slots and keys.
+    """
 
     def __init__(self, keys: Ints, table: np.ndarray[Any, np.dtype[np.int32]]) -> None:
         self.keys, self.table, self.count = keys, table, len(keys)
+        self.seen = np.zeros(min(8 * len(table), 1 << 27), bool)
+        self.seen[_slot_of(keys, len(self.seen))] = True
 
     def find(self, codes: Ints) -> Index:
+        maybe = np.flatnonzero(self.seen.take(_slot_of(codes, len(self.seen))))
+        if len(maybe) == len(codes):
+            return self._find(codes)
+        result = np.full(len(codes), -1, np.int32)
+        result[maybe] = self._find(codes.take(maybe))
+        return result  # type: ignore[return-value]
+
+    def _find(self, codes: Ints) -> Index:
         mask = len(self.table) - 1
         slot = _slot_of(codes, len(self.table))
         result = self.table.take(slot)

@@ -46,7 +46,7 @@ from plait.planner.physical.operators import (
 from plait.planner.source import Split
 from plait.scheduler.context import current_context
 
-_WORTHWHILE = 0.1  # groups a row, above which grouping batch by batch does not pay
+_WORTHWHILE = 0.3  # groups a row, above which grouping batch by batch does not pay
 
 Part = Sequence[pa.RecordBatch]
 """What one task gives to one partition of the next stage."""

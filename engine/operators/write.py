@@ -1,0 +1,44 @@
+"""Writing: one part a partition under a temporary name, then one commit of all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pyarrow as pa
+
+from plait.engine import batches
+from plait.io.writer import PartWriter, WrittenFile, commit
+from plait.planner.physical.operators import CommitFiles, WriteFiles
+from plait.planner.schema import Schema
+
+
+def write_files(
+    op: WriteFiles, rows: Iterator[pa.RecordBatch], partition: int
+) -> Iterator[pa.RecordBatch]:
+    """Write the partition's rows as they come; gives the temporary file, rows and bytes."""
+    schema = op.input.schema
+    target = schema.to_arrow()
+    with PartWriter(op.path, op.format, op.options, partition) as part:
+        part.write(target.empty_table())  # a part without rows still has its columns
+        for batch in rows:
+            plain = batches.to_logical(batch, schema)
+            part.write(pa.Table.from_batches([plain.cast(target)]))
+        written = part.close()
+    yield _row(op.schema, [(written.temporary, written.rows, written.bytes)])
+
+
+def commit_files(op: CommitFiles, rows: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Give all parts their names; gives the files with their rows and bytes."""
+    listed = [row for batch in rows for row in batch.to_pylist()]
+    parts = [
+        WrittenFile.of(row["path"], row["rows"], row["bytes"], op.path, op.options)
+        for row in listed
+    ]
+    finals = commit(parts)
+    made = [(final, p.rows, p.bytes) for final, p in zip(finals, parts, strict=True)]
+    yield _row(op.schema, made)
+
+
+def _row(schema: Schema, values: list[tuple[str, int, int]]) -> pa.RecordBatch:
+    columns = [pa.array([v[i] for v in values], f.type) for i, f in enumerate(schema)]
+    return batches.make(schema.names, columns, len(values))
