@@ -26,6 +26,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pat
 
+from plait.errors import ComputeError
+
 Value: TypeAlias = "pa.Array | pa.Scalar"
 Kernel = Callable[[Sequence[Value], pa.DataType], pa.Array]
 
@@ -105,12 +107,14 @@ def per_entry(kernel: Kernel, null_matters: bool = False) -> Kernel:
         if len(columns) == 1 and isinstance(args[columns[0]], pa.DictionaryArray):
             at = columns[0]
             codes, entries = args[at].indices, args[at].dictionary
+            if null_matters and codes.null_count:
+                entries = pa.concat_arrays([entries, pa.nulls(1, entries.type)])
+                codes = codes.cast(pa.int32()).fill_null(len(entries) - 1)
             if len(entries) <= len(codes):
-                if null_matters and codes.null_count:
-                    entries = pa.concat_arrays([entries, pa.nulls(1, entries.type)])
-                    codes = codes.cast(pa.int32()).fill_null(len(entries) - 1)
-                answers = kernel([*args[:at], entries, *args[at + 1 :]], result)
-                return attach(codes, answers)
+                try:
+                    return attach(codes, kernel([*args[:at], entries, *args[at + 1 :]], result))
+                except ComputeError:
+                    pass  # the entry that failed may stand in no row: only the rows can tell
         return kernel([decode_dictionary(a) for a in args], result)
 
     return run

@@ -51,7 +51,6 @@ _ORDINALS: dict[str, Callable[[Ints], Ints]] = {
     "millennium": DAY_PARTS["millennium"],
     "quarter": lambda d: civil(d)[0] * 4 + (civil(d)[1] - 1) // 3,
     "month": lambda d: civil(d)[0] * 12 + civil(d)[1],
-    "week": lambda d: (d + 3) // 7,
 }
 _DAYS = ("day", "dayofweek", "isodow", "dayofyear", "julian")
 _CLOCK = {"hour": 1 / 3600, "minute": 1 / 60, "second": 1, "epoch": 1, **SUBSECONDS}
@@ -90,6 +89,8 @@ def _diff(name: str, a: Value, b: Value) -> Ints:
     if name in _ORDINALS:
         ordinal = _ORDINALS[name]
         return by_day(second.days, ordinal) - by_day(first.days, ordinal)
+    if name == "week":  # whole weeks, not Mondays passed
+        return np.asarray(np.trunc((second.days - first.days) / 7).astype(np.int64))
     if name in _DAYS:
         return second.days - first.days
     if name not in _CLOCK:
