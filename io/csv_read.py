@@ -43,7 +43,7 @@ def _tables(split: CsvSplit, columns: Sequence[str]) -> Iterator[pa.Table]:
     left = split.limit
     for table in _stream(split, columns):
         if left is not None:
-            table = table.slice(0, left)
+            table = table.slice(0, min(left, table.num_rows))
             left -= table.num_rows
         yield table
         if left == 0:

@@ -280,4 +280,5 @@ def encode_low_cardinality(column: pa.ChunkedArray) -> pa.ChunkedArray:
 def slices(table: pa.Table, rows: int) -> Iterator[pa.Table]:
     """The table in consecutive pieces of at most `rows` rows."""
     for start in range(0, table.num_rows, rows):
-        yield table.slice(start, rows)
+        # a table without columns takes any length for its own
+        yield table.slice(start, min(rows, table.num_rows - start))

@@ -18,6 +18,7 @@ from plait.errors import ReadError
 from plait.io.encoding import stored_decimals, table_of, to_logical, unify
 from plait.io.filesystem import FileInfo, check_unchanged, open_ranges
 from plait.io.footer import Footer, footer
+from plait.io.memory import slices
 from plait.io.parquet import ParquetSplit, split_statistics
 from plait.io.statistics import LazyColumns
 from plait.planner.expr import Expr
@@ -98,12 +99,6 @@ def iterate(
         batches = opened.iter_batches(batch_rows, list(groups), columns=stored, use_threads=False)
         for batch in batches:
             yield _finish(split, columns, pa.Table.from_batches([batch]), batch.num_rows)
-
-
-def slices(table: pa.Table, rows: int) -> Iterator[pa.Table]:
-    """The table in consecutive pieces of at most `rows` rows."""
-    for start in range(0, table.num_rows, rows):
-        yield table.slice(start, rows)
 
 
 def _stored(split: ParquetSplit, known: Footer, columns: Sequence[str]) -> list[str]:
@@ -236,6 +231,5 @@ def _fetched(
                 ranges.append((start, min(start + chunk.total_compressed_size, file.size)))
     with open_ranges(file) as reader:
         parts = reader.get_ranges(ranges)
-    return pa.PythonFile(
-        _SparseFile(file.size, [(r[0], p) for r, p in zip(ranges, parts, strict=True)])
-    )
+    fetched = [(start, part) for (start, _), part in zip(ranges, parts, strict=True)]
+    return pa.PythonFile(_SparseFile(file.size, fetched), mode="r")
