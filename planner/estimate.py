@@ -335,9 +335,9 @@ def _composite(profiles: list[Profile], rows: float) -> tuple[float, bool, bool]
         unique = unique or p.unique
         by_origin[p.origin] = by_origin.get(p.origin, 1.0) * max(1.0, domain)
     total = 1.0
+    sure = sure and len(by_origin) == 1
     for (_, table_rows), domain in by_origin.items():
-        if domain > table_rows:
-            sure = False
+        sure = sure and domain <= table_rows
         total *= min(domain, max(1.0, table_rows))
     return total, sure, unique
 

@@ -35,6 +35,7 @@ class Schema:
             twice = sorted({n for n in names if names.count(n) > 1})
             raise PlanError(f"A table cannot have two columns named {', '.join(map(repr, twice))}")
         object.__setattr__(self, "_index", index)
+        object.__setattr__(self, "_names", tuple(index))
 
     @staticmethod
     def of(pairs: Iterable[tuple[str, pa.DataType]]) -> Schema:
@@ -52,7 +53,7 @@ class Schema:
 
     @property
     def names(self) -> tuple[str, ...]:
-        return tuple(f.name for f in self.fields)
+        return self._names  # type: ignore[attr-defined, no-any-return]
 
     @property
     def types(self) -> tuple[pa.DataType, ...]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 from functools import cache
+from operator import is_
 from typing import Any, TypeVar
 
 N = TypeVar("N", bound="Node")
@@ -53,21 +54,38 @@ class Node:
             object.__setattr__(self, name, value)
 
     def nodes_of(self, kind: type[N]) -> tuple[N, ...]:
-        """The direct children of `kind`, found in the fields and in tuples within them."""
-        found: list[N] = []
-        for name in _names(type(self)):
-            _collect(getattr(self, name), kind, found)
-        return tuple(found)
+        """The direct children of `kind`, found in the fields and in tuples within them.
+
+        Kept at the node: rules walk the same trees again and again.
+        """
+        known: dict[type, tuple[Any, ...]] | None = self.__dict__.get("_nodes")
+        if known is None:
+            known = {}
+            object.__setattr__(self, "_nodes", known)
+        nodes = known.get(kind)
+        if nodes is None:
+            found: list[N] = []
+            for name in _names(type(self)):
+                _collect(getattr(self, name), kind, found)
+            nodes = known[kind] = tuple(found)
+        return nodes
 
     def map_nodes_of(self: Any, kind: type[N], function: Callable[[N], Any]) -> Any:
         """This node with every direct child of `kind` replaced by `function(child)`."""
+        before = self.nodes_of(kind)
+        if not before:
+            return self
+        after = [function(node) for node in before]
+        if all(map(is_, before, after)):
+            return self
+        new = iter(after)
         changes = {}
         for name in _names(type(self)):
-            before = getattr(self, name)
-            after = _map(before, kind, function)
-            if after is not before:
-                changes[name] = after
-        return replace(self, **changes) if changes else self
+            value = getattr(self, name)
+            rebuilt = _rebuilt(value, kind, new)
+            if rebuilt is not value:
+                changes[name] = rebuilt
+        return replace(self, **changes)
 
 
 def _collect(value: object, kind: type[N], into: list[N]) -> None:
@@ -78,12 +96,13 @@ def _collect(value: object, kind: type[N], into: list[N]) -> None:
             _collect(item, kind, into)
 
 
-def _map(value: Any, kind: type[N], function: Callable[[N], Any]) -> Any:
+def _rebuilt(value: Any, kind: type[N], new: Iterator[Any]) -> Any:
+    """A field's value with its nodes of `kind` replaced, in the order of `_collect`."""
     if isinstance(value, kind):
-        return function(value)
+        return next(new)
     if isinstance(value, tuple):
-        after = [_map(item, kind, function) for item in value]
-        if any(a is not b for a, b in zip(after, value, strict=True)):
+        after = [_rebuilt(item, kind, new) for item in value]
+        if not all(map(is_, after, value)):
             # NamedTuples keep their class
             return type(value)(*after) if hasattr(value, "_fields") else tuple(after)
     return value

@@ -108,18 +108,27 @@ class Graph:
         return Tree(both, rows, cost, None, a, b)
 
     def equalities(self, a: int, b: int) -> list[tuple[Link, Member, Member]]:
-        """For each class in both sets: a member in each, the most telling pair."""
+        """For each class with members in both sets: the members to compare."""
         found = []
-        for link in self.links:
-            if link.bits & a and link.bits & b:
-                left = [m for m in link.members if a >> m.relation & 1]
-                right = [m for m in link.members if b >> m.relation & 1]
-                if left and right:
-                    found.append((link, left[0], right[0]))
+        for i, j, numbers, _ in self._connections(a, b):
+            for number in numbers:
+                link = self.links[number]
+                found.append((link, _member(link, i), _member(link, j)))
         return found
 
     def _domain(self, a: int, b: int) -> float:
         """By what the product of rows is divided: the domains of the keys between two sets."""
+        total = 1.0
+        for *_, domain in self._connections(a, b):
+            total *= domain
+        return total
+
+    def _connections(self, a: int, b: int) -> list[tuple[int, int, list[int], float]]:
+        """Relations in either set, the classes by which they are compared, and their domain.
+
+        Each class counts once, together with the others that the same two relations share: the
+        columns of a composite key have fewer values than their product.
+        """
         pairs: dict[tuple[int, int], list[int]] = {}
         left = 0
         for number, link in enumerate(self.links):
@@ -130,20 +139,25 @@ class Graph:
                         for n in link.members:
                             if b >> n.relation & 1:
                                 pairs.setdefault((m.relation, n.relation), []).append(number)
-        # each class counts once, together with the others that the same two relations share: the
-        # columns of a composite key have fewer values than their product
-        total, done = 1.0, set[int]()
+        result = []
+        done: set[int] = set()
         while left:
-            found: list[tuple[int, float, list[int]]] = []
+            found: list[tuple[int, float, str, int, int, list[int]]] = []
             for (i, j), numbers in pairs.items():
                 fresh = [n for n in numbers if n not in done]
                 if fresh:
-                    found.append((-len(fresh), self._pair_domain(i, j, tuple(fresh)), fresh))
-            _, domain, numbers = min(found)
-            total *= domain
+                    domain = self._pair_domain(i, j, tuple(fresh))
+                    # by name among equals, so that a second run finds the same
+                    found.append((-len(fresh), domain, self._name(fresh[0], i, j), i, j, fresh))
+            _, domain, _, i, j, numbers = min(found)
+            result.append((i, j, numbers, domain))
             done.update(numbers)
             left -= len(numbers)
-        return total
+        return result
+
+    def _name(self, number: int, i: int, j: int) -> str:
+        link = self.links[number]
+        return " ".join(sorted((str(_member(link, i).expr), str(_member(link, j).expr))))
 
     def _pair_domain(self, i: int, j: int, numbers: tuple[int, ...]) -> float:
         key = (i, j, numbers)
@@ -151,10 +165,8 @@ class Graph:
         if known is None:
             keys = []
             for number in numbers:
-                members = self.links[number].members
-                left = next(m.expr for m in members if m.relation == i)
-                right = next(m.expr for m in members if m.relation == j)
-                keys.append(JoinKey(left, right, False))
+                link = self.links[number]
+                keys.append(JoinKey(_member(link, i).expr, _member(link, j).expr, False))
             known = key_domain(self.estimates[i], self.estimates[j], keys)
             self._domains[key] = self._domains[(j, i, numbers)] = known
         return known
@@ -252,3 +264,7 @@ class Graph:
             trees = [tree for tree in trees if tree is not a and tree is not b]
             trees.append(joined)
         return trees[0]
+
+
+def _member(link: Link, relation: int) -> Member:
+    return next(m for m in link.members if m.relation == relation)

@@ -58,8 +58,8 @@ class FreshNames:
     """Gives out column names that occur nowhere in a plan."""
 
     def __init__(self, plan: LogicalPlan) -> None:
+        self._plan = plan
         self._used: set[str] = set()
-        self._collect([plan])
         self._count = 0
 
     def _collect(self, plans: Iterable[LogicalPlan]) -> None:
@@ -73,6 +73,8 @@ class FreshNames:
 
     def fresh(self, base: str) -> str:
         """A new name that starts as `base` does."""
+        if not self._used:  # most plans never need a new name
+            self._collect([self._plan])
         stem = base.split("#")[0]
         while True:
             self._count += 1

@@ -17,31 +17,74 @@ longer the same work.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 
 from plait.planner.canonical import Meanings, canonical_parts
 from plait.planner.expr import Column
-from plait.planner.logical import Aggregate, Join, LogicalPlan, Project, Scan
+from plait.planner.logical import Aggregate, Filter, Join, LogicalPlan, Project, Scan
 from plait.planner.optimizer.fold_constants import is_volatile
 from plait.planner.optimizer.rule import Rule, RuleContext
 
 
 def rewrite(plan: LogicalPlan, context: RuleContext) -> LogicalPlan:
-    scans = Counter((s.identity, s.name) for s in plan.walk() if isinstance(s, Scan))
+    candidates = _candidates(plan)
+    return _Sharing(candidates).share(plan) if candidates else plan
+
+
+def _candidates(plan: LogicalPlan) -> set[LogicalPlan]:
+    """Plans that work on tables read elsewhere too and look like another one from afar."""
+    nodes = list(plan.walk())
+    scans = Counter((s.identity, s.name) for s in nodes if isinstance(s, Scan))
+    if all(n == 1 for n in scans.values()):
+        return set()
     repeated = {table for table, n in scans.items() if n > 1}
-    if not repeated:
-        return plan
-    return _Sharing(repeated).share(plan)
+    by_shape: dict[Hashable, set[LogicalPlan]] = {}
+    for node in nodes:
+        if isinstance(node, Aggregate | Join):
+            by_shape.setdefault(_shape(node), set()).add(node)
+    # plans that are equal already need no help
+    return {p for group in by_shape.values() if len(group) > 1 for p in group if _safe(p, repeated)}
+
+
+def _shape(plan: LogicalPlan) -> Hashable:
+    """What equal work has in common whatever its columns are called."""
+    known: Hashable = plan.__dict__.get("_shape")
+    if known is None:
+        match plan:
+            case Scan():
+                known = (plan.identity, plan.name)
+            case Project(input=below):
+                known = _shape(below)
+            case Filter(input=below):
+                inner = _shape(below)
+                filters = isinstance(inner, tuple) and inner[0] == "filter"
+                known = inner if filters else ("filter", inner)
+            case Join(kind=kind):
+                known = (kind, _shape(plan.left), _shape(plan.right))
+            case _:
+                known = (type(plan).__name__, *map(_shape, plan.children()))
+        object.__setattr__(plan, "_shape", known)
+    return known
+
+
+def _safe(plan: LogicalPlan, repeated: set[tuple[str, str]]) -> bool:
+    """Whether all of a plan's tables are read elsewhere too, and it gives the same rows again."""
+    nodes = list(plan.walk())
+    tables = [(n.identity, n.name) for n in nodes if isinstance(n, Scan)]
+    if not tables or not all(table in repeated for table in tables):
+        return False
+    return not any(is_volatile(e) for node in nodes for e in node.expressions())
 
 
 @dataclass
 class _Sharing:
-    repeated: set[tuple[str, str]]
+    candidates: set[LogicalPlan]
     known: dict[str, tuple[LogicalPlan, Meanings]] = field(default_factory=dict)
 
     def share(self, plan: LogicalPlan) -> LogicalPlan:
         """The plan with what is known already replaced, the largest parts first."""
-        if not self._worth(plan):
+        if plan not in self.candidates:
             shared: LogicalPlan = plan.map_children(self.share)
             return shared
         text, meanings = canonical_parts(plan)
@@ -51,16 +94,6 @@ class _Sharing:
         below: LogicalPlan = plan.map_children(self.share)
         self.known[text] = (below, meanings)
         return below
-
-    def _worth(self, plan: LogicalPlan) -> bool:
-        """Whether all of a plan's tables are read elsewhere too, and work is done on them."""
-        if not isinstance(plan, Aggregate | Join):
-            return False
-        nodes = list(plan.walk())
-        if any(is_volatile(e) for node in nodes for e in node.expressions()):
-            return False
-        tables = [(n.identity, n.name) for n in nodes if isinstance(n, Scan)]
-        return bool(tables) and all(table in self.repeated for table in tables)
 
 
 def _renamed(

@@ -393,7 +393,7 @@ Sort by nation, o_year DESC
       Project n_name, year(o_orderdate) AS o_year, ((l_extendedprice * (1 - l_discount)) - (ps_supplycost * l_quantity)) AS amount
         Join inner on (o_orderkey = l_orderkey)
           Scan orders columns=[o_orderkey, o_orderdate]
-          Join inner on ((l_partkey = p_partkey) AND (l_suppkey = ps_suppkey))
+          Join inner on ((l_partkey = ps_partkey) AND (l_suppkey = ps_suppkey))
             Scan lineitem columns=[l_orderkey, l_partkey, l_suppkey, l_quantity, l_extendedprice, l_discount]
             Join inner on (ps_suppkey = s_suppkey)
               Join inner on (ps_partkey = p_partkey)
