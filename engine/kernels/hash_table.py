@@ -8,6 +8,7 @@ no hashing at all. Others use open addressing with linear probing, done a whole 
 
 from __future__ import annotations
 
+import threading
 from typing import Any, Protocol
 
 import numpy as np
@@ -151,10 +152,9 @@ class HashTable:
             self._is_identity = identity
         else:
             self._is_identity = False
-            order = np.argsort(numbers, kind="stable")
-            self._order = order if rows is None else rows[order]
-            counts = np.bincount(numbers, minlength=self.numbering.count)
-            self._starts = np.concatenate(([0], np.cumsum(counts)))
+            self._rows = rows
+            self._lock = threading.Lock()
+            self._groups: tuple[Index, Index] | None = None
 
     def find(self, codes: Codes) -> Index:
         """The key number of each probe row, -1 where there is no such key."""
@@ -178,9 +178,24 @@ class HashTable:
         number = found if len(probe) == len(found) else found.take(probe)
         if self.unique:
             return probe, number if self._is_identity else self._row_of.take(number)
-        starts = self._starts.take(number)
-        counts = self._starts.take(number + 1) - starts
-        return np.repeat(probe, counts), self._order.take(_ranges(starts, counts))
+        order, all_starts = self._rows_by_key()
+        starts = all_starts.take(number)
+        counts = all_starts.take(number + 1) - starts
+        return np.repeat(probe, counts), order.take(_ranges(starts, counts))
+
+    def _rows_by_key(self) -> tuple[Index, Index]:
+        """The build rows key by key, and where each key's rows start; made when first needed.
+
+        (A semi or anti join only asks whether a key is there.)
+        """
+        with self._lock:
+            if self._groups is None:
+                numbers = self.numbering.numbers
+                order = np.argsort(numbers, kind="stable")
+                counts = np.bincount(numbers, minlength=self.numbering.count)
+                starts = np.concatenate(([0], np.cumsum(counts)))
+                self._groups = order if self._rows is None else self._rows[order], starts
+            return self._groups
 
 
 def _ranges(starts: Index, counts: Index) -> Index:

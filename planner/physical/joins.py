@@ -119,9 +119,9 @@ def _lower_build(planner: StagePlanner, plan: LogicalPlan, need: frozenset[str])
     worth = rows is None or rows > SMALL_BUILD or not isinstance(plan, Scan)
     if not planner.adaptive or plan in planner.finished or not worth:
         return piece
-    stage = planner.cut(piece, Output(), plan)
-    planner.measure(plan, stage, before)
-    return Piece(ReadStage(piece.op.schema, (stage,), "part"), piece.partitions, rows=piece.rows)
+    kept = planner.keep(piece, plan)
+    planner.measure(plan, planner.shared_stages[plan], before)
+    return kept
 
 
 def _broadcast_build(

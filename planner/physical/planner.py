@@ -106,13 +106,18 @@ class StagePlanner:
     stages: list[Stage] = field(default_factory=list)
     pending: dict[LogicalPlan, int] = field(default_factory=dict)
     shared: dict[LogicalPlan, Piece | None] = field(default_factory=dict)
+    shared_stages: dict[LogicalPlan, int] = field(default_factory=dict)
 
     def plan(self, root: LogicalPlan) -> Step:
         """The next step towards the rows of `root`."""
         self.shared = dict.fromkeys(_repeated(root))
         piece = self.lower(root, frozenset(root.schema.names))
         if self.pending:
-            return Step(self._needed_for(self.pending.values()), dict(self.pending), None)
+            needed = self._needed_for(self.pending.values())
+            running = {s.id for s in needed}
+            # what several places read is kept for the later steps
+            kept = {p: i for p, i in self.shared_stages.items() if i in running}
+            return Step(needed, {**kept, **self.pending}, None)
         piece = self._in_order(piece, root.schema)
         final = self.cut(piece, Output(), root)
         return Step(self._needed_for([final]), {}, final)
@@ -150,10 +155,29 @@ class StagePlanner:
         stage = self.cut(piece, Output(), logical)
         return Piece(ReadStage(piece.op.schema, (stage,), "all"), 1, rows=piece.rows)
 
+    def keep(self, piece: Piece, plan: LogicalPlan) -> Piece:
+        """The same partitions, as a stage of their own that others may read too."""
+        stage = self.kept_stage(piece)
+        if stage is None:
+            stage = self.cut(piece, Output(), plan)
+        self.shared_stages[plan] = stage
+        return Piece(
+            ReadStage(piece.op.schema, (stage,), "part"), piece.partitions, rows=piece.rows
+        )
+
+    def kept_stage(self, piece: Piece) -> int | None:
+        """The stage of this step that gives exactly this piece, if there is one."""
+        op = piece.op
+        if isinstance(op, ReadStage) and op.how == "part" and len(op.stages) == 1:
+            found = next((s for s in self.stages if s.id == op.stages[0]), None)
+            if found is not None and found.output == Output():
+                return found.id
+        return None
+
     def shuffle(self, piece: Piece, keys: tuple[str, ...], parts: int) -> Piece:
         """Rows with equal keys in one partition."""
-        if piece.partitions == 1 and parts == 1:
-            return piece
+        if parts == 1:
+            return self.gather(piece)
         stage = self.cut(piece, Output("hash", keys, parts))
         return Piece(ReadStage(piece.op.schema, (stage,), "part"), parts, rows=piece.rows)
 
@@ -185,9 +209,7 @@ class StagePlanner:
         piece = self.shared[plan]
         if piece is None:
             made = self._lower(plan, frozenset(plan.schema.names))
-            stage = self.cut(made, Output(), plan)
-            op = ReadStage(made.op.schema, (stage,), "part")
-            piece = Piece(op, made.partitions, rows=made.rows)
+            piece = self.keep(made, plan)
             self.shared[plan] = piece
         return piece
 
