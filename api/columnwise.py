@@ -60,6 +60,8 @@ def index_of(frame: Frame) -> Series:
 
 def mask_series(series: Series, key: Any) -> Series:
     """`series[mask]`."""
+    if callable(key) and not is_series(key):
+        key = key(series)
     if is_series(key):
         frame, (own, mask) = over(series._frame, series, key)
         if mask.dtype == t.BOOL:

@@ -222,6 +222,8 @@ class GroupBy:
         ]
 
     def _named(self, label: str, spec: Any) -> tuple[Any, Reduction]:
+        if hasattr(spec, "column") and hasattr(spec, "aggfunc"):  # ours, and pandas' own
+            spec = (spec.column, spec.aggfunc)
         if not isinstance(spec, tuple) or len(spec) != 2:
             raise PlanError(f"agg({label}=...) takes a pair (column, aggregation), not {spec!r}")
         return label, self._of(spec[0], spec[1])

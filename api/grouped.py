@@ -137,6 +137,8 @@ def apply_groups(
     )
     if not options.as_index:
         return WRAP.dataframe(Frame(plan, (*levels, *made), frame.runner))
+    if series and len(made) == 1:
+        made = [Labelled(columns[0].label, made[0].name)]
     result = Frame(plan, tuple(made), frame.runner, tuple(levels))
     if scalar or (series and len(made) == 1):
         return WRAP.series(result, result.expr(made[0].name), made[0].label)
