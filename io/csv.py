@@ -61,6 +61,8 @@ class CsvSource:
     **options          as in pandas.read_csv, see CsvOptions
     """
 
+    may_hold_nan = False  # a NaN is read as NULL
+
     def __init__(
         self,
         path: PathLike | Iterable[PathLike],

@@ -75,6 +75,8 @@ class JsonSource:
     blocksize          bytes of text a split aims at
     """
 
+    may_hold_nan = False  # a NaN is read as NULL
+
     def __init__(
         self,
         path: PathLike | Iterable[PathLike],
