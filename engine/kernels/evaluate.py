@@ -58,7 +58,9 @@ class Evaluator:
                 rows = self.batch.num_rows if not args else 1
                 if not args:  # random(), uuid(): one value a row; a constant has no rows to know
                     return KERNELS[function]([pa.nulls(rows)], dtype)
-                return KERNELS[function]([repeat(v, 1) for v in values], dtype)[0]
+                # one column, so that there is a row; patterns, formats and digits stay constants
+                first, *rest = values
+                return KERNELS[function]([repeat(first, 1), *rest], dtype)[0]
             case Cast(inner, dtype, try_):
                 value = self.value(inner)
                 if isinstance(value, pa.Array):
