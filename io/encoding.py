@@ -72,9 +72,19 @@ def to_logical(column: pa.ChunkedArray, target: pa.DataType) -> pa.ChunkedArray:
         return _dictionary(column, target)
     if pat.is_null(found):
         return pa.chunked_array([pa.nulls(len(column), target)])
+    if pat.is_list_view(found) or pat.is_large_list_view(found):
+        chunks = [_list_of_view(chunk) for chunk in column.chunks]
+        return pa.chunked_array(chunks, pa.list_(found.value_type)).cast(target)
     if pat.is_time(target) and pat.is_time(found):
         return column.cast(target, safe=False)  # nanoseconds are cut off
     return column.cast(target)
+
+
+def _list_of_view(array: pa.Array) -> pa.ListArray:
+    # pyarrow's own cast leaves out the last offset
+    lengths = pc.fill_null(pc.list_value_length(array), 0).to_numpy(zero_copy_only=False)
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(offsets), array.flatten(), mask=array.is_null())
 
 
 def _dictionary(column: pa.ChunkedArray, target: pa.DataType) -> pa.ChunkedArray:

@@ -20,7 +20,7 @@ from plait.errors import PlanError, TypeMismatchError, UnsupportedError
 from plait.io.encoding import logical_type, table_of, to_logical, unify
 from plait.io.memory import ArrowSource, encode_low_cardinality
 from plait.planner.schema import Field, Schema
-from plait.planner.types import INT64
+from plait.planner.types import INT64, STRING
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,6 +34,8 @@ class PandasSource(ArrowSource):
     npartitions    into how many pieces to cut it; None: by its size
     name           what plans call it
     """
+
+    may_hold_nan = False  # a NaN is read as NULL
 
     def __init__(
         self, frame: pd.DataFrame, *, npartitions: int | None = None, name: str = "pandas"
@@ -114,9 +116,8 @@ def _column(series: pd.Series[Any], name: str) -> pa.ChunkedArray:
             f"type fits: {error}. Convert it first, e.g. df[{name!r}].astype(str)"
         ) from error
     column = found if isinstance(found, pa.ChunkedArray) else pa.chunked_array([found])
-    if pat.is_null(column.type) and dtype != "object":
-        return column
-    target = logical_type(column.type)
+    # a column of nothing but None could be anything; text fits most
+    target = STRING if pat.is_null(column.type) else logical_type(column.type)
     if column.type != target:
         column = unify(to_logical(column, target))
     return encode_low_cardinality(column)

@@ -76,19 +76,20 @@ class ParquetEncoder:
             )
         # small tables are gathered: a row group each would make a slow file
         self._pending.append(plain)
-        if sum(t.num_rows for t in self._pending) >= self._row_group_size:
-            self._flush()
+        rows = sum(t.num_rows for t in self._pending)
+        if rows >= self._row_group_size:
+            self._flush(rows - rows % self._row_group_size)
 
-    def _flush(self) -> None:
+    def _flush(self, rows: int) -> None:
         if self._writer is not None and self._pending:
             table = pa.concat_tables(self._pending)
-            self._writer.write_table(table, row_group_size=self._row_group_size)
-        self._pending = []
+            self._writer.write_table(table.slice(0, rows), row_group_size=self._row_group_size)
+            self._pending = [table.slice(rows)]
 
     def close(self) -> None:
-        self._flush()
         if self._writer is None:
             raise PlanError("nothing was written: an empty result still needs its columns")
+        self._flush(sum(t.num_rows for t in self._pending))
         self._writer.close()
 
 

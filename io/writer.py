@@ -103,8 +103,9 @@ class PartWriter:
         """Finishes the part, which still has to be committed."""
         try:
             self._encoder.close()
-            size = self._stream.tell()
-            self._stream.close()
+            if not self._stream.closed:
+                self._stream.close()
+            size = _size(self._temporary, self._storage)
         except (OSError, pa.ArrowException) as error:
             self.abort()
             raise WriteError(f"{self._target}: {error}") from error
@@ -275,6 +276,13 @@ def _commit_remote(parts: Sequence[WrittenFile]) -> None:
         fs.mv(temporary, final)
     for stale in before:
         fs.rm_file(stale)
+
+
+def _size(path: str, storage_options: Mapping[str, Any] | None) -> int:
+    if is_local(path):
+        return os.path.getsize(path)
+    fs, inner = open_filesystem(path, storage_options)
+    return int(fs.info(inner)["size"])
 
 
 def _remove(path: str, storage_options: Mapping[str, Any] | None) -> None:

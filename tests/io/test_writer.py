@@ -1,0 +1,302 @@
+"""Written files: read back by pandas, DuckDB and plait."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import math
+import os
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import fsspec
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from plait.errors import PlanError, ReadError, UnsupportedError, WriteError
+from plait.io.csv import CsvSource
+from plait.io.parquet import ParquetSource
+from plait.io.writer import PartWriter, WrittenFile, abort, check_target, commit, write_part
+from tests.assertions import assert_same_rows
+from tests.io.reading import read_source
+
+TABLE = pa.table(
+    {
+        "i": [1, None, -3],
+        "f": [1.0, 2.5, None],
+        "s": ["plain", 'with "quotes", and\nnewline', None],
+        "c": pa.array(["x", None, "x"]).dictionary_encode(),
+        "b": [True, False, None],
+        "d": [dt.date(2020, 2, 29), None, dt.date(1999, 1, 1)],
+        "t": pa.array([dt.datetime(2020, 1, 1, 12), None, dt.datetime(2020, 1, 2)]),
+        "m": pa.array([Decimal("1.50"), None, Decimal("-2.25")], pa.decimal128(10, 2)),
+        "n": pa.array([Decimal("1.5"), None, Decimal("-2.5")], pa.decimal64(10, 1)),
+    }
+)
+PLAIN = TABLE.set_column(3, "c", TABLE["c"].cast(pa.string()))
+
+
+def whole(path: Path, kind: str, **options: Any) -> Path:
+    (final,) = commit([write_part(TABLE, str(path), kind, {"single_file": True, **options})])
+    assert final == str(path)
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
+    return path
+
+
+def test_parquet(tmp_path: Path) -> None:
+    path = whole(tmp_path / "x.parquet", "parquet")
+    assert_same_rows(duckdb.sql(f"select * from '{path}'").to_arrow_table(), PLAIN, ordered=True)
+    assert pq.read_table(path).schema.field("m").type == pa.decimal128(10, 2)
+    assert pq.ParquetFile(path).metadata.row_group(0).column(7).physical_type == "INT64"
+    assert_same_rows(read_source(ParquetSource(path)), PLAIN, ordered=True)
+
+
+@pytest.mark.parametrize("options", [{}, {"sep": ";"}, {"na_rep": "NULL"}, {"header": False}])
+def test_csv(tmp_path: Path, options: dict[str, Any]) -> None:
+    path = whole(tmp_path / "x.csv", "csv", **options)
+    reading = {"sep": options.get("sep", ","), "header": 0 if options.get("header", True) else None}
+    found = pd.read_csv(path, **reading, names=TABLE.column_names, parse_dates=["t"])
+    assert found["i"].tolist()[0::2] == [1, -3]
+    assert found["s"].tolist()[:2] == TABLE["s"].to_pylist()[:2]
+    assert found["s"].isna().tolist() == [False, False, True]
+    assert found["t"][0] == pd.Timestamp("2020-01-01 12:00")
+    assert found["f"][1] == 2.5
+    assert found["m"].tolist()[0::2] == [1.5, -2.25]
+
+
+def test_csv_text(tmp_path: Path) -> None:
+    path = whole(tmp_path / "x.csv", "csv")
+    assert path.read_text() == (
+        "i,f,s,c,b,d,t,m,n\n"
+        "1,1.0,plain,x,true,2020-02-29,2020-01-01 12:00:00,1.50,1.5\n"
+        ',2.5,"with ""quotes"", and\nnewline",,false,,,,\n'
+        "-3,,,x,,1999-01-01,2020-01-02 00:00:00,-2.25,-2.5\n"
+    )
+
+
+def test_json(tmp_path: Path) -> None:
+    path = whole(tmp_path / "x.json", "json")
+    found = duckdb.sql(f"select * from read_json('{path}', columns={{i:'int',f:'double',s:'text',"
+                       "c:'text',b:'bool',d:'date',t:'timestamp',m:'decimal(10,2)',"
+                       "n:'decimal(10,1)'})").to_arrow_table()  # fmt: skip
+    assert_same_rows(found, PLAIN, ordered=True)
+
+
+@settings(max_examples=50)
+@given(
+    st.lists(
+        st.tuples(st.one_of(st.none(), st.text(max_size=8)), st.floats(), st.integers(-9, 9)),
+        min_size=1,
+        max_size=20,
+    )
+)
+def test_text_formats_lose_nothing(folder: Path, rows: list[tuple[Any, ...]]) -> None:
+    texts, floats, integers = (list(column) for column in zip(*rows, strict=True))
+    table = pa.table({"s": pa.array(texts, pa.string()), "f": floats, "i": integers})
+    options = {"single_file": True, "mode": "overwrite"}
+    commit([write_part(table, str(folder / "x.json"), "json", options)])
+    found = [json.loads(line) for line in (folder / "x.json").read_text().split("\n")[:-1]]
+    assert [row["s"] for row in found] == texts
+    assert [row["i"] for row in found] == integers
+    assert [row["f"] for row in found] == [v if math.isfinite(v) else None for v in floats]
+    commit([write_part(table, str(folder / "x.csv"), "csv", options)])
+    types = {"s": "str", "f": "float64", "i": "int64"}
+    back = read_source(CsvSource(folder / "x.csv", dtype=types, keep_default_na=False))
+    # without NA texts, NULL and '' are the same text
+    assert back["s"].to_pylist() == [text or "" for text in texts]
+    assert repr(back["f"].to_pylist()) == repr(floats)
+    assert back["i"].to_pylist() == integers
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("written")
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("x.csv.gz", {}), ("x.csv", {"compression": "gzip"}), ("x.json.zst", {}), ("x.csv.bz2", {})],
+)
+def test_compression(tmp_path: Path, name: str, options: dict[str, Any]) -> None:
+    kind = "json" if "json" in name else "csv"
+    path = whole(tmp_path / name, kind, **options)
+    compression = options.get("compression", "infer")
+    if kind == "csv":
+        assert len(pd.read_csv(path, compression=compression)) == 3
+    else:
+        text = pa.CompressedInputStream(pa.OSFile(str(path)), "zstd").read()
+        assert len(text.splitlines()) == 3
+
+
+# ---------------------------------------------------------------------------------- folders
+
+
+def parts(path: Path, numbers: range, **options: Any) -> list[WrittenFile]:
+    return [write_part(pa.table({"n": [n]}), str(path), "parquet", options, n) for n in numbers]
+
+
+def numbers_in(path: Path) -> list[int]:
+    return sorted(read_source(ParquetSource(path))["n"].to_pylist())
+
+
+def test_nothing_is_seen_before_the_commit(tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    written = parts(target, range(3))
+    assert [w.rows for w in written] == [1, 1, 1]
+    assert all(os.path.getsize(w.temporary) == w.bytes for w in written)
+    with pytest.raises(ReadError, match=r"no .* files"):
+        ParquetSource(target)
+    names = commit(written)
+    assert [os.path.basename(n) for n in names] == [f"part-0000{i}.parquet" for i in range(3)]
+    assert sorted(os.listdir(target)) == [os.path.basename(n) for n in names]
+    assert numbers_in(target) == [0, 1, 2]
+
+
+def test_abort_leaves_nothing(tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    abort(parts(target, range(2)))
+    assert not target.exists()
+    commit(parts(target, range(2)))
+    abort(parts(target, range(2), mode="append"))
+    assert numbers_in(target) == [0, 1]
+
+
+def test_modes(tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    commit(parts(target, range(2)))
+    with pytest.raises(WriteError, match="exists already; pass mode='overwrite'"):
+        parts(target, range(1))
+    commit(parts(target, range(5, 7), mode="append"))
+    assert numbers_in(target) == [0, 1, 5, 6]
+    commit(parts(target, range(9, 10), mode="overwrite"))
+    assert numbers_in(target) == [9]
+    assert os.listdir(tmp_path) == ["out"]
+
+
+def test_overwriting_keeps_the_old_until_the_commit(tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    commit(parts(target, range(2)))
+    written = parts(target, range(5, 6), mode="overwrite")
+    assert numbers_in(target) == [0, 1]
+    abort(written)
+    assert numbers_in(target) == [0, 1]
+
+
+def test_overwriting_spares_what_is_not_data(tmp_path: Path) -> None:
+    (tmp_path / "thesis.docx").write_text("years of work")
+    written = parts(tmp_path, range(1), mode="overwrite")
+    with pytest.raises(WriteError, match=r"thesis\.docx"):
+        commit(written)
+    assert [p.name for p in tmp_path.iterdir()] == ["thesis.docx"]
+
+
+def test_single_files(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    whole(path, "csv")
+    with pytest.raises(WriteError, match="exists already"):
+        whole(path, "csv")
+    before = path.read_text()
+    written = write_part(
+        TABLE.slice(0, 1), str(path), "csv", {"single_file": True, "mode": "overwrite"}
+    )
+    assert path.read_text() == before
+    commit([written])
+    assert path.read_text() != before
+    with pytest.raises(WriteError, match="part 1 came"):
+        write_part(TABLE, str(tmp_path / "y.csv"), "csv", {"single_file": True}, 1)
+    with pytest.raises(WriteError, match="is a folder"):
+        write_part(TABLE, str(tmp_path), "csv", {"single_file": True, "mode": "overwrite"})
+    with pytest.raises(WriteError, match="is a file"):
+        write_part(TABLE, str(path), "csv", {"mode": "overwrite"})
+
+
+def test_record_of_a_part_from_its_numbers(tmp_path: Path) -> None:
+    for options in ({}, {"mode": "append"}, {"mode": "overwrite"}):
+        target = tmp_path / "out"
+        written = parts(target, range(1), **options)
+        again = [
+            WrittenFile.of(w.temporary, w.rows, w.bytes, str(target), options) for w in written
+        ]
+        assert again == written
+        commit(again)
+    assert numbers_in(target) == [0]
+
+
+def test_parts_written_piece_by_piece(tmp_path: Path) -> None:
+    with PartWriter(str(tmp_path / "x"), "parquet", {"row_group_size": 100}, 0) as part:
+        for start in range(0, 1000, 30):
+            part.write(pa.table({"n": list(range(start, min(start + 30, 1000)))}))
+        written = part.close()
+    assert written.rows == 1000
+    (path,) = commit([written])
+    assert pq.ParquetFile(path).metadata.num_row_groups <= 12
+    assert numbers_in(tmp_path / "x") == list(range(1000))
+
+
+def test_failing_part_is_removed(tmp_path: Path) -> None:
+    bad = pa.table({"x": pa.array([b"\xff"])})
+    with pytest.raises(WriteError, match="Binary columns"):
+        write_part(bad, str(tmp_path / "out"), "csv")
+    assert os.listdir(tmp_path / "out") == []
+
+
+def test_result_without_rows(tmp_path: Path) -> None:
+    for kind in ("parquet", "csv", "json"):
+        path = tmp_path / f"x.{kind}"
+        commit([write_part(TABLE.slice(0, 0), str(path), kind, {"single_file": True})])
+    assert pq.read_table(tmp_path / "x.parquet").num_rows == 0
+    assert (tmp_path / "x.csv").read_text() == "i,f,s,c,b,d,t,m,n\n"
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "error", "message"),
+    [
+        ("excel", {}, UnsupportedError, "Unknown format 'excel'"),
+        ("csv", {"mode": "replace"}, PlanError, "mode is one of"),
+        ("csv", {"colour": 1}, UnsupportedError, "no option 'colour'"),
+        ("csv", {"compression": "rar"}, PlanError, "rar"),
+        ("csv", {"sep": "||"}, PlanError, "sep"),
+        ("csv", {"single_file": True, "mode": "append"}, UnsupportedError, "append"),
+    ],
+)
+def test_impossible_options(
+    tmp_path: Path, kind: str, options: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        write_part(TABLE, str(tmp_path / "x"), kind, options)
+
+
+def test_check_before_anything_runs(tmp_path: Path) -> None:
+    assert check_target(str(tmp_path / "new"), "csv", [("mode", "error")]) == {"mode": "error"}
+    (tmp_path / "x").mkdir()
+    check_target(str(tmp_path / "x"), "csv", {})  # an empty folder is as good as none
+    (tmp_path / "x" / "a.csv").write_text("a\n")
+    with pytest.raises(WriteError):
+        check_target(str(tmp_path / "x"), "csv", {})
+
+
+def test_unwritable_place(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(WriteError):
+        write_part(TABLE, str(tmp_path / "file" / "x"), "csv")
+
+
+def test_to_a_store_of_fsspec() -> None:
+    fs = fsspec.filesystem("memory")
+    target = "memory://bucket/out"
+    table = pa.table({"n": [1]})
+    commit([write_part(table, target, "parquet", {}, i) for i in range(2)])
+    assert read_source(ParquetSource(target))["n"].to_pylist() == [1, 1]
+    with pytest.raises(WriteError, match="exists already"):
+        write_part(table, target, "parquet", {})
+    commit([write_part(table, target, "parquet", {"mode": "overwrite"})])
+    assert read_source(ParquetSource(target))["n"].to_pylist() == [1]
+    abort([write_part(table, target, "parquet", {"mode": "append"})])
+    assert len(fs.find("/bucket/out")) == 1
+    fs.rm("/bucket", recursive=True)
