@@ -31,6 +31,7 @@ from plait.planner.physical.planner import Settings, plan_step
 from plait.planner.physical.stages import Stage
 from plait.planner.physical.stages import text as stages_text
 from plait.planner.schema import Schema
+from plait.planner.tree import intern
 from plait.scheduler.draw import task_graph_svg
 from plait.scheduler.events import Observer
 from plait.scheduler.executor import Executor
@@ -61,11 +62,18 @@ class Runner:
 
     def optimize(self, plan: LogicalPlan) -> LogicalPlan:
         """The plan after all rules."""
-        return optimize(plan, RuleContext(fold=fold), disabled=self.disabled_rules)
+        return self._optimize(plan)[0]
+
+    def _optimize(self, plan: LogicalPlan) -> tuple[LogicalPlan, Estimator]:
+        context = RuleContext(fold=fold)
+        optimized = optimize(plan, context, disabled=self.disabled_rules)
+        return intern(optimized), context.estimator
 
     def stages(self, plan: LogicalPlan) -> tuple[Stage, ...]:
         """All stages as planned from estimates alone; running may choose otherwise."""
-        return plan_step(self.optimize(plan), self.settings, {}, adaptive=False).stages
+        optimized, estimator = self._optimize(plan)
+        step = plan_step(optimized, self.settings, {}, adaptive=False, estimator=estimator)
+        return step.stages
 
     def task_graph(self, plan: LogicalPlan) -> TaskGraph:
         """The task graph of those stages."""
@@ -73,8 +81,9 @@ class Runner:
 
     def run(self, plan: LogicalPlan) -> tuple[list[pa.RecordBatch], Report]:
         """The plan's batches, in order, in their encodings, and what it took."""
-        driver = Driver(self.executor, self.settings, self.observe)
-        result = driver.run(self.optimize(plan))
+        optimized, estimator = self._optimize(plan)
+        driver = Driver(self.executor, self.settings, self.observe, estimator)
+        result = driver.run(optimized)
         with kept(self.executor, result) as parts:
             return [b for part in parts for b in part if b.num_rows], driver.report
 

@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from plait.engine.lower import Lowered, Produced, lower
 from plait.engine.metrics import OperatorMetrics, total
+from plait.planner.estimate import Estimator
 from plait.planner.logical import LogicalPlan
 from plait.planner.physical.operators import PhysicalOp, ReadStage, ScanSplits
 from plait.planner.physical.planner import Finished, Settings, Step, plan_step
@@ -65,8 +66,10 @@ class Driver:
         executor: Executor,
         settings: Settings,
         observe: Observer | None = None,
+        estimator: Estimator | None = None,
     ) -> None:
         self.executor, self.settings, self.observe = executor, settings, observe
+        self._estimator = estimator
         self.report = Report()
         self._finished: dict[LogicalPlan, Finished] = {}
         self._produced: dict[int, Produced] = {}
@@ -86,7 +89,13 @@ class Driver:
             self._release()
 
     def _plan(self, plan: LogicalPlan) -> Step:
-        step = plan_step(plan, self.settings, self._finished, next_id=self._next_id)
+        step = plan_step(
+            plan,
+            self.settings,
+            self._finished,
+            next_id=self._next_id,
+            estimator=self._estimator,
+        )
         self._next_id = max([self._next_id, *(s.id + 1 for s in step.stages)])
         return step
 

@@ -15,6 +15,7 @@ from operator import is_
 from typing import Any, TypeVar
 
 N = TypeVar("N", bound="Node")
+T = TypeVar("T", bound="Tree")
 
 
 @cache
@@ -136,3 +137,18 @@ class Tree(Node):
     def transform_down(self: Any, function: Callable[[Any], Any]) -> Any:
         """Rebuild the tree from the root: `function` sees each node before its children."""
         return function(self).map_children(lambda child: child.transform_down(function))
+
+
+def intern(root: T) -> T:
+    """The same tree in which equal sub-trees are one object, so that comparing them is instant."""
+    known: dict[Any, Any] = {}
+
+    def one(node: Any) -> Any:
+        found = known.get(node)
+        if found is None:
+            found = node.map_children(one)
+            known[found] = found
+        return found
+
+    result: T = one(root)
+    return result

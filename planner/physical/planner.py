@@ -484,8 +484,12 @@ def plan_step(
     *,
     adaptive: bool = True,
     next_id: int = 0,
+    estimator: Estimator | None = None,
 ) -> Step:
-    """The next stages to run towards the rows of `root`, given what already ran."""
-    measured = {plan: done.statistics for plan, done in finished.items()}
-    planner = StagePlanner(settings, finished, adaptive, next_id, Estimator(measured))
-    return planner.plan(root)
+    """The next stages to run towards the rows of `root`, given what already ran.
+
+    `estimator` may bring what the optimizer estimated already, while nothing is measured.
+    """
+    if finished or estimator is None:
+        estimator = Estimator({plan: done.statistics for plan, done in finished.items()})
+    return StagePlanner(settings, finished, adaptive, next_id, estimator).plan(root)
