@@ -85,6 +85,7 @@ class Context:
     bind_query: BindQuery
     references: Counter[str]
     names: Names = field(default_factory=Names)
+    index_base: int = 1
     opened: dict[str, LogicalPlan] = field(default_factory=dict)
     # by the id of a bound column (kept alive here): where it was written
     places: dict[int, tuple[Expr, exp.Expr]] = field(default_factory=dict)
@@ -121,6 +122,7 @@ class Binder:
     tables: CommonTables
     clause: Clause
     windows: Mapping[str, exp.Window] = field(default_factory=dict)
+    star: Expr | None = None  # what COLUMNS(...) stands for at the moment
 
     @property
     def source(self) -> Source:

@@ -14,7 +14,7 @@ from plait.planner.sql import aggregates
 from plait.planner.sql.binder import Binder, Handler, describe
 from plait.planner.sql.functions import AGGREGATES, PARTS, SCALARS, WINDOWS, Signature, unlisted
 from plait.planner.sql.literals import interval_of, unit_name
-from plait.planner.types import DATE, INTERVAL, STRING
+from plait.planner.types import DATE, INT64, INTERVAL, STRING
 
 
 def arguments(b: Binder, node: exp.Expr, signature: Signature) -> list[exp.Expr]:
@@ -81,6 +81,7 @@ def _part(b: Binder, part: exp.Expr, value: exp.Expr, node: exp.Expr) -> Expr:
     known = PARTS.get(part.name.lower())
     if known is None:
         b.source.refuse(f"The date part {part.name!r}", node)
+    _check_week(b, known, node)
     if registry.is_scalar(known):
         return b.call(known, [b.bind(value)], node)
     return b.call("date_part", [Literal(known, STRING), b.bind(value)], node)
@@ -217,6 +218,49 @@ def regexp_ilike(b: Binder, node: exp.RegexpILike) -> Expr:
     return b.call("regexp_matches", args, node)
 
 
+def extreme(b: Binder, node: exp.Greatest | exp.Least) -> Expr:
+    """greatest, least: NULLs are left out, or win where a dialect says so."""
+    b.source.check_args(node, ("this", "expressions", "ignore_nulls"), describe(node))
+    args = b.bind_all([node.this, *node.expressions])
+    result = b.call("greatest" if isinstance(node, exp.Greatest) else "least", args, node)
+    return result if node.args.get("ignore_nulls") else _null_if_any(b, args, result, node)
+
+
+def concat(b: Binder, node: exp.Concat | exp.ConcatWs) -> Expr:
+    """concat, concat_ws: NULLs are left out, or win where a dialect says so."""
+    b.source.check_args(node, ("expressions", "safe", "coalesce"), describe(node))
+    args = b.bind_all(node.expressions)
+    result = b.call("concat_ws" if isinstance(node, exp.ConcatWs) else "concat", args, node)
+    return result if node.args.get("coalesce") else _null_if_any(b, args, result, node)
+
+
+def _null_if_any(b: Binder, args: list[Expr], result: Expr, node: exp.Expr) -> Expr:
+    nulls = [b.call("is_null", [arg], node) for arg in args if not isinstance(arg, Literal)]
+    if not nulls:
+        return result
+    any_null = nulls[0]
+    for test in nulls[1:]:
+        any_null = b.call("or", [any_null, test], node)
+    return builder.case([(any_null, Literal(None, result.dtype))], result)
+
+
+def week_part(b: Binder, node: exp.DayOfWeek | exp.Week | exp.WeekOfYear) -> Expr:
+    """dayofweek, week: dialects number days and weeks differently."""
+    b.source.check_args(node, ("this",), describe(node))
+    name = "dayofweek" if isinstance(node, exp.DayOfWeek) else "week"
+    _check_week(b, name, node)
+    return b.call(name, [b.bind(node.this)], node)
+
+
+def _check_week(b: Binder, part: str, node: exp.Expr) -> None:
+    if part in ("dayofweek", "week") and b.context.dialect not in ("duckdb", "postgres"):
+        b.source.refuse(
+            f"{part} in dialect {b.context.dialect!r}",
+            node,
+            "dialects count days and weeks differently; use dialect='duckdb'",
+        )
+
+
 def initcap(b: Binder, node: exp.Initcap) -> Expr:
     """initcap(text); sqlglot adds the characters that part words."""
     return b.call("initcap", [b.bind(node.this)], node)
@@ -244,6 +288,34 @@ def time_zone(b: Binder, node: exp.AtTimeZone) -> Expr:
     return b.call("timezone", [b.bind(node.args["zone"]), b.bind(node.this)], node)
 
 
+def element(b: Binder, node: exp.Bracket) -> Expr:
+    """x[1], x[2:3] of lists and strings."""
+    b.source.check_args(node, ("this", "expressions"), "[ ]")
+    if len(node.expressions) != 1:
+        b.source.refuse("[ ] with several indexes", node)
+    value, index = b.bind(node.this), node.expressions[0]
+    if not isinstance(index, exp.Slice):
+        return b.call("list_extract", [value, _index(b, index)], node)
+    b.source.check_args(index, ("this", "expression"), "a slice")
+    ends = [index.this, index.args.get("expression")]
+    bounds = [Literal(None, INT64) if e is None else _index(b, e) for e in ends]
+    return b.call("list_slice", [value, *bounds], node)
+
+
+def _index(b: Binder, node: exp.Expr) -> Expr:
+    index = b.bind(node)
+    if b.context.index_base == 1:
+        return index
+    return b.call("add", [index, Literal(1 - b.context.index_base, INT64)], node)
+
+
+def columns(b: Binder, node: exp.Columns) -> Expr:
+    """COLUMNS(...) inside an expression of the SELECT list, which is bound for each column."""
+    if b.star is None:
+        b.source.refuse(f"COLUMNS(...) in {b.clause.name}", node, "write the columns out")
+    return b.star
+
+
 def _refused(what: str, advice: str = "") -> Callable[[Binder, Any], Expr]:
     def refuse(b: Binder, node: exp.Expr) -> Expr:
         return b.source.refuse(what, node, advice)
@@ -269,13 +341,21 @@ HANDLERS: dict[type[exp.Expr], Handler] = {
     exp.RegexpLike: regexp_like,
     exp.RegexpILike: regexp_ilike,
     exp.Initcap: initcap,
+    exp.Greatest: extreme,
+    exp.Least: extreme,
+    exp.Concat: concat,
+    exp.ConcatWs: concat,
+    exp.DayOfWeek: week_part,
+    exp.Week: week_part,
+    exp.WeekOfYear: week_part,
     exp.DateBin: time_bucket,
     exp.AtTimeZone: time_zone,
     exp.Date: date,
     exp.Tuple: _refused("A row as a value", "compare or list rows instead"),
+    exp.Slice: _refused("A slice"),
     exp.Struct: _refused("A struct made in SQL"),
     exp.ToMap: _refused("A map"),
-    exp.Bracket: _refused("Indexing with [ ]"),
+    exp.Bracket: element,
     exp.Explode: _refused("UNNEST"),
     exp.Unnest: _refused("UNNEST"),
     exp.Lambda: _refused("A lambda"),
@@ -283,7 +363,6 @@ HANDLERS: dict[type[exp.Expr], Handler] = {
     exp.JSONExtractScalar: _refused("->> (JSON)"),
     exp.Collate: _refused("COLLATE"),
     exp.PositionalColumn: _refused("A column by its position", "write its name"),
-    exp.Columns: _refused("COLUMNS(...) inside an expression", "write the columns out"),
+    exp.Columns: columns,
     exp.Star: _refused("A star inside an expression", "name the columns"),
-    exp.Grouping: _refused("GROUPING"),
 }

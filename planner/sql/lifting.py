@@ -14,6 +14,7 @@ from sqlglot import expressions as exp
 
 from plait.planner.expr import (
     AggregateCall,
+    Call,
     Column,
     Expr,
     Literal,
@@ -23,6 +24,7 @@ from plait.planner.expr import (
 from plait.planner.logical import Named
 from plait.planner.optimizer.outer_columns import outer_of
 from plait.planner.sql.binder import Context
+from plait.planner.sql.scope import Scope
 from plait.planner.subquery import SUBQUERIES, OuterColumn
 
 
@@ -39,21 +41,21 @@ def has_window(expr: Expr) -> bool:
 class Grouping:
     """What is left of expressions above an Aggregate, and what that Aggregate computes."""
 
-    def __init__(
-        self, context: Context, keys: Sequence[Named], scope_names: frozenset[str]
-    ) -> None:
+    def __init__(self, context: Context, keys: Sequence[Named], scope: Scope) -> None:
         self._context = context
+        self._exprs = {expr for _, expr in keys}
         # a constant key would replace equal constants everywhere
         self._keys = {
             expr: Column(name, expr.dtype) for name, expr in keys if not isinstance(expr, Literal)
         }
         self._plain = {e.name for e in self._keys if isinstance(e, Column)}
-        self._scope_names = scope_names
+        self._scope = scope
         self.calls: dict[AggregateCall, str] = {}
+        self.marks: dict[Call, str] = {}  # GROUPING(...)
 
     def is_key(self, expr: Expr) -> bool:
         """Whether an expression is one of the grouped ones."""
-        return expr in self._keys
+        return expr in self._exprs
 
     def lift(self, expr: Expr, node: exp.Expr | None, name: str = "") -> Expr:
         """The expression over the Aggregate's output; `name` is preferred for a whole call."""
@@ -66,9 +68,16 @@ class Grouping:
             return Column(self.calls[expr], expr.dtype)
         if isinstance(expr, Column):
             raise self._ungrouped(expr, expr.name, node)
+        if isinstance(expr, Call) and expr.function == "grouping":
+            if not all(self.is_key(arg) for arg in expr.args):
+                raise self._context.source.error("GROUPING takes keys of the GROUP BY", node)
+            if expr not in self.marks:
+                self.marks[expr] = self._context.names.fresh(name, text(expr))
+            return Column(self.marks[expr], expr.dtype)
         if isinstance(expr, SUBQUERIES):
+            mine = self._scope.plan_names()
             for column in outer_of(expr):
-                if column.name in self._scope_names and column.name not in self._plain:
+                if column.name in mine and column.name not in self._plain:
                     raise self._ungrouped(column, column.name, node)
         lifted: Expr = expr.map_children(lambda child: self.lift(child, node))
         return lifted

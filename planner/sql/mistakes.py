@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NoReturn
 
 from sqlglot import expressions as exp
@@ -121,6 +122,11 @@ class Source:
     """The SQL text of a statement; makes errors and origins that refer to it."""
 
     sql: str
+
+    @cached_property
+    def has_columns_calls(self) -> bool:
+        """Whether COLUMNS(...) may stand somewhere; saves looking for it in every expression."""
+        return "columns" in self.sql.lower()
 
     def error(
         self,

@@ -479,6 +479,12 @@ _TEXTS: dict[type[exp.Expr], Callable[[_Namer, Any], str]] = {
     exp.Any: _any,
     exp.Tuple: lambda n, node: f'"row"({n.listed(node.expressions)})',
     exp.Array: lambda n, node: f"list_value({n.listed(node.expressions)})",
+    exp.Grouping: lambda n, node: f"GROUPING({n.listed(node.expressions)})",
+    exp.GroupingId: lambda n, node: f"GROUPING_ID({n.listed(node.expressions)})",
+    exp.Bracket: lambda n, node: f"{n.text(node.this)}[{n.listed(node.expressions)}]",
+    exp.Slice: lambda n, node: ":".join(
+        "" if end is None else n.text(end) for end in (node.this, node.args.get("expression"))
+    ),
     exp.Placeholder: lambda n, node: f"${node.name}",
     exp.Parameter: lambda n, node: f"${node.name}",
 }

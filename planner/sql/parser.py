@@ -71,18 +71,25 @@ class Parsed:
 
 @dataclass(frozen=True)
 class Script:
-    """The statements of a text. `placeholders` holds the offset of each `?`, in order."""
+    """The statements of a text.
+
+    `placeholders` holds the offset of each `?`, in order; `index_base` is the index of the first
+    element of a list in the dialect.
+    """
 
     source: Source
     statements: tuple[Parsed, ...]
     placeholders: tuple[int, ...]
     dialect: str
+    index_base: int
 
 
 def parse(sql: str, dialect: str = "duckdb") -> Script:
     """The statements of a text; SqlSyntaxError when it cannot be parsed."""
     try:
         parser = Dialect.get_or_raise(dialect)
+        # indexes are to stay as they are written; sqlglot shifts those it sees to be numbers
+        base, parser.INDEX_OFFSET = parser.INDEX_OFFSET, 0
     except ValueError as problem:
         raise SqlError(f"Unknown SQL dialect {dialect!r}: {problem}") from None
     text, explained = _without_explain(sql, parser)
@@ -97,7 +104,7 @@ def parse(sql: str, dialect: str = "duckdb") -> Script:
         _check(sql, chunk)
         explain = explained.get(chunk[0].start)
         statements.append(Parsed(_parse_one(sql, text, chunk, parser), explain))
-    return Script(Source(sql), tuple(statements), placeholders, dialect)
+    return Script(Source(sql), tuple(statements), placeholders, dialect, base)
 
 
 def _tokens(sql: str, text: str, parser: Dialect) -> list[Token]:

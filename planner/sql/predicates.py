@@ -110,12 +110,20 @@ def _rows_in(b: Binder, node: exp.In, parts: Sequence[exp.Expr], items: Sequence
 
 
 def _same_row(b: Binder, left: Sequence[Expr], right: Sequence[Expr], node: exp.Expr) -> Expr:
+    """Rows are structs to DuckDB: NULL inside of one equals NULL, and the answer is never NULL."""
     result: Expr | None = None
     for a, z in zip(left, right, strict=True):
-        test = b.call("equal", [a, z], node)
+        test = b.call("is_not_distinct", [a, z], node)
         result = test if result is None else b.call("and", [result, test], node)
     assert result is not None
     return result
+
+
+def _before(b: Binder, a: Expr, z: Expr, node: exp.Expr) -> Expr:
+    """Whether a value inside a row sorts before another; NULL is the greatest."""
+    less = b.call("coalesce", [b.call("less", [a, z], node), FALSE], node)
+    last = b.call("and", [b.call("is_not_null", [a], node), b.call("is_null", [z], node)], node)
+    return b.call("or", [less, last], node)
 
 
 def comparison(b: Binder, node: exp.Binary) -> Expr:
@@ -136,22 +144,18 @@ def comparison(b: Binder, node: exp.Binary) -> Expr:
     return _ordered_rows(b, node, values, others)
 
 
-_STRICT: dict[type[exp.Expr], str] = {
-    exp.LT: "less",
-    exp.LTE: "less",
-    exp.GT: "greater",
-    exp.GTE: "greater",
-}
-
-
 def _ordered_rows(b: Binder, node: exp.Binary, left: Sequence[Expr], right: Sequence[Expr]) -> Expr:
     """(a, b) < (c, d) is a < c or (a = c and b < d)."""
-    if type(node) not in _STRICT:
+    if not isinstance(node, exp.LT | exp.LTE | exp.GT | exp.GTE):
         b.source.refuse(f"{describe(node)} of rows", node)
-    result = b.call(OPERATORS[type(node)], [left[-1], right[-1]], node)
+    if isinstance(node, exp.GT | exp.GTE):
+        left, right = right, left
+    result = _before(b, left[-1], right[-1], node)
+    if isinstance(node, exp.LTE | exp.GTE):
+        result = b.call("or", [result, _same_row(b, left[-1:], right[-1:], node)], node)
     for a, z in zip(reversed(left[:-1]), reversed(right[:-1]), strict=True):
-        same = b.call("and", [b.call("equal", [a, z], node), result], node)
-        result = b.call("or", [b.call(_STRICT[type(node)], [a, z], node), same], node)
+        same = b.call("and", [_same_row(b, [a], [z], node), result], node)
+        result = b.call("or", [_before(b, a, z, node), same], node)
     return result
 
 

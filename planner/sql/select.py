@@ -19,6 +19,7 @@ from plait.planner.expr import Column, Expr, Literal, SortKey
 from plait.planner.logical import LogicalPlan, Named
 from plait.planner.sql.aggregates import check_ordered
 from plait.planner.sql.binder import Binder, Bound, Clause, CommonTables, Context, Output
+from plait.planner.sql.grouping import GroupBinder, GroupBy, aggregate
 from plait.planner.sql.lifting import Grouping, Windows, has_aggregate, has_window
 from plait.planner.sql.limits import apply_limit
 from plait.planner.sql.relations import Tables
@@ -67,12 +68,12 @@ class SelectBinder:
         self._named_windows()
         self._select_list()
         self._where()
-        keys = self._group_keys()
-        having = self._having(keys)
+        group = self._group_by()
+        having = self._having(group)
         qualify = self._qualify()
         on = self._distinct_on()
         orders = self._order_keys()
-        having, qualify = self._aggregate(keys, having, qualify, [*on, *orders])
+        having, qualify = self._aggregate(group, having, qualify, [*on, *orders])
         self._window_calls(qualify, [*on, *orders])
         return self._finish(on, orders)
 
@@ -122,58 +123,12 @@ class SelectBinder:
         origin = self.context.source.origin(where.this, "where")
         self.plan = builder.filter(self.plan, predicate, origin=origin)
 
-    def _group_keys(self) -> list[Named] | None:
-        """The keys of the Aggregate, named; None when there is no GROUP BY."""
+    def _group_by(self) -> GroupBy | None:
         group = self.node.args.get("group")
         if group is None:
             return None
-        for key, what in (
-            ("grouping_sets", "GROUPING SETS"),
-            ("cube", "CUBE"),
-            ("rollup", "ROLLUP"),
-            ("totals", "WITH TOTALS"),
-        ):
-            if group.args.get(key):
-                self.context.source.refuse(what, group, word=what)
-        exprs: list[tuple[Expr, str]] = []
-        if group.args.get("all"):
-            exprs = [
-                (i.expr, i.name)
-                for i in self.items
-                if not has_aggregate(i.expr) and not has_window(i.expr)
-            ]
-        binder = self._binder(
-            Clause("GROUP BY", aliases=self._plain_aliases(), reason="group by what is inside")
-        )
-        for node in group.expressions:
-            for part in _parts(node):
-                exprs.append(self._group_key(binder, part))
-        keys: list[Named] = []
-        for expr, name in exprs:
-            if any(expr == known for _, known in keys):
-                continue
-            if isinstance(expr, Column):
-                keys.append((expr.name, expr))
-            else:
-                keys.append((self.context.names.fresh(name, str(expr)), expr))
-        return keys
-
-    def _group_key(self, binder: Binder, node: exp.Expr) -> tuple[Expr, str]:
-        for kind in (exp.Rollup, exp.Cube, exp.GroupingSets):
-            if isinstance(node, kind):
-                word = "GROUPING SETS" if kind is exp.GroupingSets else kind.__name__.upper()
-                self.context.source.refuse(word, node, word=word)
-        if isinstance(node, exp.Literal) and not node.is_string:
-            item = self.items[self._ordinal(node, "GROUP BY")]
-            if has_aggregate(item.expr) or has_window(item.expr):
-                raise self.context.source.error(
-                    f"GROUP BY {node.name} is an aggregate or a window function", node
-                )
-            return item.expr, item.name
-        name = node.name if isinstance(node, exp.Column) else ""
-        expr = binder.bind(node)
-        named = next((i.name for i in self.items if i.expr == expr), name)
-        return expr, named
+        clause = Clause("GROUP BY", aliases=self._plain_aliases(), reason="group by what is inside")
+        return GroupBinder(self._binder(clause), self.items, self._ordinal).bind(group)
 
     def _ordinal(self, node: exp.Literal, clause: str) -> int:
         text = str(node.this)
@@ -186,11 +141,11 @@ class SelectBinder:
             )
         return number - 1
 
-    def _having(self, keys: list[Named] | None) -> Expr | None:
+    def _having(self, group: GroupBy | None) -> Expr | None:
         having = self.node.args.get("having")
         if having is None:
             return None
-        known = {expr for _, expr in keys or ()}
+        known = {expr for _, expr in group.keys} if group is not None else set()
         clause = Clause(
             "HAVING",
             aggregates=True,
@@ -262,17 +217,17 @@ class SelectBinder:
 
     def _aggregate(
         self,
-        keys: list[Named] | None,
+        group: GroupBy | None,
         having: Expr | None,
         qualify: Expr | None,
         orders: Sequence[OrderKey],
     ) -> tuple[Expr | None, Expr | None]:
         above = [i.expr for i in self.items]
         above += [e for e in (having, qualify, *(o.expr for o in orders)) if e is not None]
-        if keys is None and having is None and not any(has_aggregate(e) for e in above):
+        if group is None and having is None and not any(has_aggregate(e) for e in above):
             return having, qualify
-        names = self.scope.plan_names()
-        grouping = Grouping(self.context, keys or (), names)
+        group = group if group is not None else GroupBy(())
+        grouping = Grouping(self.context, group.keys, self.scope)
         for item in self.items:
             item.expr = grouping.lift(item.expr, item.node, item.name)
         if having is not None:
@@ -283,10 +238,9 @@ class SelectBinder:
             if order.expr is not None:
                 order.expr = grouping.lift(order.expr, self.node.args.get("order"))
         source = self.context.source
-        calls = [(name, call) for call, name in grouping.calls.items()]
         origin = source.origin(self.node.args.get("group"), "group by")
         origin = origin or source.origin(self.items[0].node, "select")
-        self.plan = builder.aggregate(self.plan, keys or (), calls, origin=origin)
+        self.plan = aggregate(self.plan, group, grouping.calls, grouping.marks, origin)
         if having is not None:
             origin = source.origin(self.node.args["having"].this, "having")
             self.plan = builder.filter(self.plan, having, origin=origin)
@@ -418,13 +372,6 @@ def unique_names(names: Sequence[str]) -> list[str]:
         used.add(unique.casefold())
         result.append(unique)
     return result
-
-
-def _parts(node: exp.Expr) -> list[exp.Expr]:
-    """`GROUP BY (a, b)` is `GROUP BY a, b`."""
-    if isinstance(node, exp.Tuple):
-        return [p for n in node.expressions for p in _parts(n)]
-    return _parts(node.this) if isinstance(node, exp.Paren) else [node]
 
 
 def _is_all(node: exp.Expr) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlglot import expressions as exp
 
@@ -26,17 +26,17 @@ class Item:
 
 def expand(b: Binder, node: exp.Expr) -> list[Item]:
     """The result columns of one expression of the SELECT list."""
+    if b.source.has_columns_calls and node.find(exp.Columns) is not None:
+        return _each_column(b, node)
     match node:
         case exp.Alias():
-            if isinstance(node.this, exp.Star | exp.Columns) or _is_star(node.this):
+            if isinstance(node.this, exp.Star) or _is_star(node.this):
                 b.source.refuse("An alias for a star", node)
             return [Item(node.alias, b.bind(node.this), node.this, alias=True)]
         case exp.Star():
             return _star(b, node, _all(b, node), node)
         case exp.Column(this=exp.Star()):
             return _star(b, node.this, _of_table(b, node), node)
-        case exp.Columns():
-            return _columns(b, node)
         case exp.Aliases():
             b.source.refuse("Several aliases for one expression", node)
     expr = b.bind(node)
@@ -121,19 +121,40 @@ def _plain(b: Binder, node: exp.Expr) -> str:
     return node.name
 
 
+def _each_column(b: Binder, node: exp.Expr) -> list[Item]:
+    """An expression with COLUMNS(...) in it, once for each column that this means."""
+    calls = list(node.find_all(exp.Columns))
+    if len({call.sql() for call in calls}) > 1:
+        raise b.source.error("Different COLUMNS(...) in one expression", calls[1])
+    alias = node.alias if isinstance(node, exp.Alias) else ""
+    inner = node.this if isinstance(node, exp.Alias) else node
+    items = []
+    for item in _columns(b, calls[0]):
+        expr = replace(b, star=item.expr).bind(inner)
+        items.append(Item(alias or item.name, expr, node))
+    return items
+
+
 def _columns(b: Binder, node: exp.Columns) -> list[Item]:
-    """COLUMNS('regex') and COLUMNS(*) as a whole item of the SELECT list."""
+    """COLUMNS(*), COLUMNS('regex'), COLUMNS(['a', 'b'])."""
     b.source.check_args(node, ("this",), "COLUMNS")
     what = node.this
     if isinstance(what, exp.Star):
         return _star(b, what, _all(b, node), node)
+    if isinstance(what, exp.Array) and all(isinstance(e, exp.Literal) for e in what.expressions):
+        for name in what.expressions:
+            if not b.scope.bare(name.name):
+                raise b.source.unknown_column(name.name, b.scope.visible.names(), name)
+        wanted = {name.name.casefold() for name in what.expressions}
+        listed = [e for e in _all(b, node) if e.name.casefold() in wanted]
+        return [Item(e.name, _own(b, e, node), node) for e in listed]
     if not (isinstance(what, exp.Literal) and what.is_string):
-        b.source.refuse("COLUMNS of something else than a pattern", node)
+        b.source.refuse("COLUMNS of something else than a pattern or names", node)
     try:
         pattern = re.compile(str(what.this))
     except re.error as problem:
         raise b.source.error(f"Not a regular expression: {problem}", what) from None
-    entries = [e for e in _all(b, node) if pattern.search(e.name)]
-    if not entries:
+    matching = [e for e in _all(b, node) if pattern.search(e.name)]
+    if not matching:
         raise b.source.error(f"No column matches {str(what.this)!r}", what)
-    return [Item(e.name, _own(b, e, node), node) for e in entries]
+    return [Item(e.name, _own(b, e, node), node) for e in matching]

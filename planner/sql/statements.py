@@ -23,6 +23,7 @@ from plait.planner.sql import (
     aggregates,
     calls,
     expressions,
+    grouping,
     predicates,
     subqueries,
     windows,
@@ -121,6 +122,7 @@ _HANDLERS: dict[type[exp.Expr], Handler] = {
     **subqueries.HANDLERS,
     **windows.HANDLERS,
     **predicates.HANDLERS,
+    **grouping.HANDLERS,
 }
 
 
@@ -166,6 +168,7 @@ def bind_each(
             handlers=_HANDLERS,
             bind_query=lambda *args: bind_query(context, *args),  # noqa: B023
             references=reference_counts(parsed.node),
+            index_base=script.index_base,
         )
         try:
             statement = _statement(context, parsed)

@@ -121,6 +121,13 @@ select * from generate_series(1, 3) s(i)
 select [a, b], [1, 2] from t
 select c similar to 'a.*', a = any(select 1) from t
 select f, -f, f + 1, f / 2, f > 1 from t
+select a, bo, sum(b), grouping(a, bo) from t group by rollup(a, bo)
+select a, bo, count(*) from t group by grouping sets ((a, bo), (a), ())
+select min(columns(*)) from u
+select min(columns(*)) as m from u
+select columns('^[ak]$') + 1 from u
+select columns(* exclude a), columns(['s', 'k']) from u
+select c[1], c[-1], c[1:2], c[2:], [1,2,3][2], [[1],[2]][1][1] from t
 select 1 where 'true'
 select * from u where a
 select not a from u
