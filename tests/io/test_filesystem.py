@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -149,7 +150,7 @@ def test_coalesced_ranges_cover_what_is_asked(
     merged = coalesce(ranges, gap, cap)
     for start, end in ranges:
         assert any(a <= start and end <= b for a, b in merged)
-    assert all(b <= c for (_, b), (c, _) in zip(merged, merged[1:], strict=False))
+    assert all(b <= c for (_, b), (c, _) in pairwise(merged))
     wanted = {i for start, end in ranges for i in range(start, end)}
     got = {i for start, end in merged for i in range(start, end)}
     assert len(got - wanted) <= gap * len(merged) * len(ranges)
