@@ -34,6 +34,7 @@ from plait.engine.kernels.views import Bools, Ints, from_stored, take, validity
 from plait.engine.kernels.words import words_of_keys
 from plait.errors import UnsupportedError
 from plait.planner.expr import AggregateCall, Frame, WindowCall
+from plait.planner.functions.internal import SHAPES
 from plait.planner.types import is_decimal, is_float
 
 _PORTION = 1 << 21  # rows of frames written out at once
@@ -219,24 +220,27 @@ def _extreme(largest: bool) -> Callable[[Framed], pa.Array]:
 
 
 def _moments(name: str) -> Callable[[Framed], pa.Array]:
-    def compute_(at: Framed) -> pa.Array:
+    fields = 5 if name in SHAPES else 3
+
+    def merge_frames(at: Framed) -> pa.Array:
+        rows = at.layout.rows
         values = at.spread(at.argument.doubles, 0.0)
-        here = np.ones(at.layout.rows) if at.present is None else at.present.astype(np.float64)
-        nothing = np.zeros(at.layout.rows)
-        state = (here, values * here, nothing, nothing.copy(), nothing.copy())
-        total = tuple(np.zeros(at.layout.rows) for _ in state)
+        here = np.ones(rows) if at.present is None else at.present.astype(np.float64)
+        state = (here, values, *(np.zeros(rows) for _ in range(2, fields)))
+        total = tuple(np.zeros(rows) for _ in state)
         with np.errstate(all="ignore"):
             for piece in at.frames.pieces:
-                part = lifted(_merge, state, piece.low, piece.high, (0.0,) * 5)
+                part = lifted(_merge, state, piece.low, piece.high, (0.0,) * fields)
                 total = _merge(total, part)
-        return at.layout.restore(answer_array(lambda: SINGLE[name](Moments(*total))))
+        higher = total[3:] or (total[2], total[2])  # not looked at
+        return at.layout.restore(answer_array(lambda: SINGLE[name](Moments(*total[:3], *higher))))
 
-    return compute_
+    return merge_frames
 
 
 def _merge(a: tuple[Ints, ...], b: tuple[Ints, ...]) -> tuple[Ints, ...]:
     """Two states as one (Pebay 2008); a state without rows leaves the other as it is."""
-    (na, mean_a, a2, a3, a4), (nb, mean_b, b2, b3, b4) = a, b
+    (na, mean_a, a2, *higher_a), (nb, mean_b, b2, *higher_b) = a, b
     n = na + nb
     d = np.where((na == 0) | (nb == 0), 0.0, mean_b - mean_a)
     share_b = nb / np.maximum(n, 1.0)
@@ -244,6 +248,9 @@ def _merge(a: tuple[Ints, ...], b: tuple[Ints, ...]) -> tuple[Ints, ...]:
     mean = np.where(na == 0, mean_b, mean_a + d * share_b)
     apart = d * d * na * share_b
     m2 = a2 + b2 + apart
+    if not higher_a:
+        return n, mean, m2
+    (a3, a4), (b3, b4) = higher_a, higher_b
     m3 = a3 + b3 + apart * d * (share_a - share_b) + 3 * d * (share_a * b2 - share_b * a2)
     m4 = (
         a4

@@ -16,8 +16,8 @@ from plait.engine import batches
 from plait.engine.kernels.grouping import Groups, group, single_group
 from plait.engine.kernels.ordinals import Key
 from plait.engine.kernels.sorting import changes, order_of, sort_words
-from plait.engine.kernels.views import Bools, Ints, stored, take, validity
-from plait.engine.kernels.words import words_of_keys
+from plait.engine.kernels.views import Bools, Ints, from_stored, is_stored, stored, take, validity
+from plait.engine.kernels.words import Word, words_of_keys
 from plait.errors import PlanError
 from plait.planner.expr import Column, Expr, SortKey
 
@@ -51,20 +51,19 @@ class Layout:
         return group(keys) if keys else single_group(self.rows)
 
     @cached_property
-    def _sorting(self) -> tuple[Ints, Bools]:
-        """Rows in the window's order, and at which places a new run of peers begins."""
+    def _words(self) -> list[Word]:
+        """What the rows are ordered by: the partition's number, then the sort keys."""
         groups = self.groups
         words = words_of_keys([Key(groups.codes, None, 0, max(groups.count - 1, 0))], False, False)
         for key in self.order_by:
             column = column_of(self.batch, key.expr)
             words += sort_words(column, key.descending, key.nulls_first)
-        order = order_of(words, self.rows)
-        return order, changes(words, order)
+        return words
 
-    @property
+    @cached_property
     def order(self) -> Ints:
         """The input row at each place."""
-        return self._sorting[0]
+        return order_of(self._words, self.rows)
 
     @cached_property
     def in_order(self) -> bool:
@@ -79,7 +78,7 @@ class Layout:
     @cached_property
     def partition(self) -> Ints:
         """The partition's number at each place, ascending."""
-        return self.groups.codes if self.in_order else self.groups.codes[self.order]
+        return np.repeat(np.arange(self.groups.count), self.sizes)
 
     @cached_property
     def sizes(self) -> Ints:
@@ -104,14 +103,19 @@ class Layout:
     # --------------------------------------------------------------------------------------- peers
 
     @cached_property
+    def _new_peers(self) -> Bools:
+        """The places where a run of rows that are equal in the order begins."""
+        return changes(self._words, self.order)
+
+    @cached_property
     def peer_starts(self) -> Ints:
-        """The first place of each run of rows that are equal in the order."""
-        return np.flatnonzero(self._sorting[1])
+        """The first place of each run of peers."""
+        return np.flatnonzero(self._new_peers)
 
     @cached_property
     def peers(self) -> Ints:
         """At each place, the number of its run of peers."""
-        return np.cumsum(self._sorting[1]) - 1
+        return np.cumsum(self._new_peers) - 1
 
     @cached_property
     def peer_begin(self) -> Ints:
@@ -148,9 +152,21 @@ class Layout:
         """Values by places, in input order."""
         if self.in_order:
             return array
+        if is_stored(array.type):
+            valid = validity(array)
+            return from_stored(
+                self._scattered(stored(array)),
+                array.type,
+                None if valid is None else self._scattered(valid),
+            )
         place_of = np.empty(self.rows, np.int64)
         place_of[self.order] = self.places
         return take(array, place_of)
+
+    def _scattered(self, values: Ints) -> Ints:
+        result = np.empty_like(values)
+        result[self.order] = values
+        return result
 
     def pick(self, expr: Expr, places: Ints) -> pa.Array:
         """In input order, the value of a column at a place for each place; -1 gives NULL."""
@@ -158,6 +174,5 @@ class Layout:
             return column_of(self.batch, expr)
         rows = np.where(places < 0, -1, self.order[places])
         if not self.in_order:
-            by_place, rows = rows, np.empty(self.rows, np.int64)
-            rows[self.order] = by_place
+            rows = self._scattered(rows)
         return take(column_of(self.batch, expr), rows)

@@ -40,20 +40,37 @@ def search(layout: Layout, bound: Bound, side: str) -> Ints:
     values, targets = _in_order(column, offset, key.descending, side)
     valid = validity(column)
     known = values if valid is None else values[valid]
-    # ranks instead of values, so that the partition fits before them
-    distinct = np.unique(known)
-    ranks = np.searchsorted(distinct, values) + 1
-    if side == "start":
-        wanted = np.searchsorted(distinct, targets) + 1
-    else:
-        wanted = np.searchsorted(distinct, targets, side="right") + 1
+    if not len(known):
+        return layout.peer_begin if side == "start" else layout.peer_end
+    ranks, wanted, span = _ranked(known, values, targets, side, len(layout.sizes))
     if valid is not None:
-        ranks = np.where(valid, ranks, 0 if key.nulls_first else len(distinct) + 1)
-    span = len(distinct) + 2
+        ranks = np.where(valid, ranks, 0 if key.nulls_first else span - 1)
     found: Ints = np.searchsorted(layout.partition * span + ranks, layout.partition * span + wanted)
     if valid is None:
         return found
     return np.where(valid, found, layout.peer_begin if side == "start" else layout.peer_end)
+
+
+def _ranked(
+    known: Ints, values: Ints, targets: Ints, side: str, partitions: int
+) -> tuple[Ints, Ints, int]:
+    """Ranks of the keys from 1, the rank of the first key that is past each row's bound, and how
+    many ranks there are, with one before and one after for NULL.
+
+    The keys themselves serve when a partition's number fits before them.
+    """
+    low, high = int(known.min()), int(known.max())
+    after = 0 if side == "start" else 1
+    if (high - low + 3) * partitions < _MOST:
+        least, most = (low, high + 1) if side == "start" else (low - 1, high)
+        least, most = max(least, _LEAST), min(most, _MOST)
+        wanted = np.clip(targets, least, most) - low + 1 + after
+        return np.clip(values, low, high) - low + 1, wanted, high - low + 3
+    distinct = np.unique(known)
+    where = np.searchsorted(distinct, values) + 1
+    if side == "start":
+        return where, np.searchsorted(distinct, targets) + 1, len(distinct) + 2
+    return where, np.searchsorted(distinct, targets, side="right") + 1, len(distinct) + 2
 
 
 def _in_order(column: pa.Array, offset: Any, descending: bool, side: str) -> tuple[Ints, Ints]:
