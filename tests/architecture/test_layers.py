@@ -40,7 +40,13 @@ MAY_IMPORT = {
 # (who, of which room): the only modules of that room it may see.
 DOORS = {
     ("engine", "io"): {"plait.io.reader", "plait.io.writer", "plait.io.column_cache"},
-    ("engine", "scheduler"): {"plait.scheduler.graph", "plait.scheduler.context"},
+    # values and protocols; no implementation of an executor
+    ("engine", "scheduler"): {
+        "plait.scheduler.graph",
+        "plait.scheduler.context",
+        "plait.scheduler.executor",
+        "plait.scheduler.events",
+    },
 }
 
 # Third party: the packages of ours that may import it.
