@@ -7,7 +7,7 @@ becomes an array of one element, which numpy repeats by itself.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -45,7 +45,8 @@ def ints_of(value: Value) -> Ints:
     column = column_of(value)
     values = stored(column).astype(np.int64, copy=False)
     # pandas leaves its NaT, the least integer, where a NULL is: that must not count as an overflow
-    return values if not column.null_count else np.where(validity(column), values, 0)
+    valid = validity(column)
+    return values if valid is None else np.where(valid, values, 0)
 
 
 def valid_of(args: Sequence[Value]) -> Bools | None:
@@ -107,10 +108,14 @@ def out_of_range(t: pa.DataType) -> ConversionError:
 
 def add_checked(a: Ints, b: Ints, t: pa.DataType) -> Ints:
     """The sum of two arrays of int64; ConversionError if it wraps."""
-    total = a + b
-    if total.size and bool((((a ^ total) & (b ^ total)) < 0).any()):
-        raise out_of_range(t)
-    return total
+    if a.size and b.size:
+        least, most = int(a.min()) + int(b.min()), int(a.max()) + int(b.max())
+        if least < -(1 << 63) or most >= 1 << 63:
+            total = a + b
+            if bool((((a ^ total) & (b ^ total)) < 0).any()):
+                raise out_of_range(t)
+            return total
+    return np.asarray(a + b)
 
 
 def unit_of(t: pa.DataType) -> int:
@@ -138,6 +143,21 @@ def civil(days: Ints) -> tuple[Ints, Ints, Ints]:
     month = months.astype(np.int64) - (year - 1970) * 12 + 1
     day = days - months.astype("M8[D]").astype(np.int64) + 1
     return year, month, day
+
+
+def by_day(days: Ints, function: Callable[[Ints], Ints]) -> Ints:
+    """A function of days since 1970, worked out once per day if they lie close together.
+
+    A column's days are mostly few beside its rows, and a lookup is several times faster than
+    civil arithmetic.
+    """
+    if len(days) < 64:
+        return function(days.astype(np.int64, copy=False))
+    low, high = int(days.min()), int(days.max())
+    if high - low > len(days):
+        return function(days.astype(np.int64, copy=False))
+    table = function(np.arange(low, high + 1))
+    return np.asarray(table.take(days - np.asarray(low, days.dtype)))
 
 
 def days_from_civil(year: Any, month: Any, day: Any) -> Ints:

@@ -264,8 +264,8 @@ def _float_to_decimal(array: pa.Array, target: pa.DataType, valid: Bools | None)
 
 
 def _half_away(x: Ints) -> Ints:
-    whole = np.trunc(x)
-    return np.asarray(whole + np.where(np.abs(x - whole) >= 0.5, np.copysign(1.0, x), 0.0))
+    # the largest number below one half, so that the sum never rounds up what is below a half
+    return np.asarray(np.trunc(x + np.copysign(0.49999999999999994, x)))
 
 
 def _to_float(array: pa.Array, target: pa.DataType) -> Converted:
@@ -362,6 +362,8 @@ def _to_time(array: pa.Array, target: pa.DataType) -> Converted:
     if pat.is_date(target):
         return Converted(from_stored((values // unit_of(source)).astype(np.int32), target, valid))
     if pat.is_date(source):
+        if target.unit != "ns":  # no date is out of the range of these
+            return Converted(array.cast(target))
         per_day = unit_of(target)
         most = ((1 << 63) - 1) // per_day
         bad = _outside(values, valid, -most, most)

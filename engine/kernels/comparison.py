@@ -29,7 +29,7 @@ from plait.engine.kernels.encoding import (
     per_entry,
     scaled,
 )
-from plait.engine.kernels.views import Ints, from_stored
+from plait.engine.kernels.views import Ints, from_stored, stored, validity
 from plait.planner.types import BOOL, is_interval
 
 _SWAPPED = {
@@ -286,15 +286,19 @@ def _looked_up(column: pa.Array, values: pa.Array) -> pa.Array:
 
 def _in_table(column: pa.Array, values: pa.Array, low: int, high: int) -> pa.Array:
     """Membership among integers that lie close together: a table lookup instead of hashing."""
-    table = np.zeros(high - low + 3, np.bool_)  # one place on either side for all others
-    table[values.to_numpy().astype(np.int64) - low + 1] = True
-    numbers = column.fill_null(low).to_numpy()
-    if numbers.dtype == np.uint64:
-        numbers = np.minimum(numbers, np.uint64(high + 1)).astype(np.int64)
-    elif numbers.dtype.itemsize < 8:
-        numbers = numbers.astype(np.int64)
-    places = np.clip(numbers, low - 1, high + 1) - (low - 1)
-    return from_stored(table[places], BOOL, valid_of((column,)))
+    table = np.zeros(high - low + 2, np.bool_)  # the last place is for all other numbers
+    table[values.to_numpy().astype(np.int64) - low] = True
+    numbers = stored(column)
+    unsigned = np.dtype(f"u{numbers.dtype.itemsize}")
+    if low < 0 and numbers.dtype.kind == "u":
+        numbers, unsigned = numbers.astype(np.int64), np.dtype(np.uint64)
+    if high - low + 1 > np.iinfo(unsigned).max:
+        numbers, unsigned = numbers.astype(np.int64), np.dtype(np.uint64)
+    with np.errstate(over="ignore"):
+        # what is below `low` wraps around to beyond the table's end
+        moved = (numbers - np.asarray(low, numbers.dtype)).view(unsigned)
+    places = np.minimum(moved, np.asarray(high - low + 1, unsigned))
+    return from_stored(table[places], BOOL, validity(column))
 
 
 def and_(args: Sequence[Value], result: pa.DataType) -> pa.Array:

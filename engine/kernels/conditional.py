@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import reduce
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pat
 
+from plait.engine.kernels.arithmetic import rescale
 from plait.engine.kernels.cast import cast
 from plait.engine.kernels.comparison import compare
 from plait.engine.kernels.encoding import (
@@ -33,15 +33,8 @@ from plait.planner.types import is_interval
 
 
 def same_encoding(values: Sequence[Value], t: pa.DataType) -> list[Value]:
-    """The values of logical type `t` in one physical type, 64-bit decimals if all fit."""
-    if pat.is_decimal(t):
-        ints = [scaled(v) if v.is_valid or is_array(v) else None for v in values]
-        pairs = list(zip(ints, values, strict=True))
-        fits = all(i is not None or (not is_array(v) and not v.is_valid) for i, v in pairs)
-        if fits and t.precision <= 18:
-            return [_decimal64(v, i, t) for i, v in pairs]
-        return [cast_encoding(decode(v), t) for v in values]
-    return [cast_encoding(decode_dictionary(v), t) for v in values]
+    """The values of logical type `t` in one physical type."""
+    return [cast_encoding(decode(v), t) for v in values]
 
 
 def cast_encoding(value: Value, t: pa.DataType) -> Value:
@@ -49,13 +42,24 @@ def cast_encoding(value: Value, t: pa.DataType) -> Value:
     return value if value.type == t else value.cast(t)
 
 
-def _decimal64(value: Value, found: Any, t: pa.DataType) -> Value:
-    narrow = pa.decimal64(18, t.scale)
-    if not is_array(value):
-        return value.cast(t).cast(narrow) if value.is_valid else pa.scalar(None, narrow)
-    if found.scale != t.scale or not isinstance(found.ints, pa.Array):
-        return value.cast(t).cast(narrow)
-    return from_scaled(found.ints.cast(pa.int64()), t.scale)
+def as_integers(values: Sequence[Value], t: pa.DataType) -> list[Value] | None:
+    """Decimals as 64-bit integers at the scale of `t`, if all are or easily become that."""
+    if not pat.is_decimal(t):
+        return None
+    found: list[Value] = []
+    for value in values:
+        if not is_array(value) and not value.is_valid:
+            found.append(pa.scalar(None, pa.int64()))
+            continue
+        exact = scaled(value)
+        exact = None if exact is None or exact.scale > t.scale else rescale(exact, t.scale)
+        if exact is None:
+            return None
+        ints = exact.ints
+        found.append(
+            pa.scalar(ints, pa.int64()) if isinstance(ints, int) else ints.cast(pa.int64())
+        )
+    return found
 
 
 def if_(args: Sequence[Value], result: pa.DataType) -> pa.Array:
@@ -75,6 +79,9 @@ def if_(args: Sequence[Value], result: pa.DataType) -> pa.Array:
         return pa.DictionaryArray.from_arrays(
             pc.if_else(mask, *codes), pa.array(texts, pa.string())
         )
+    ints = as_integers((yes, no), result)
+    if ints is not None:
+        return from_scaled(pc.if_else(mask, *ints), result.scale)
     yes, no = same_encoding((yes, no), result)
     if is_interval(result):
         return _chosen(mask, array_of(yes, n), array_of(no, n))
@@ -101,6 +108,9 @@ def coalesce(args: Sequence[Value], result: pa.DataType) -> pa.Array:
         return _fill_codes(first, args[1])
     if first.null_count == 0 and not isinstance(first, pa.DictionaryArray):
         return first
+    ints = as_integers(args, result)
+    if ints is not None:
+        return from_scaled(pc.coalesce(*ints), result.scale)
     plain = same_encoding(args, result)
     if is_interval(result):
         filled = plain[-1]

@@ -1,8 +1,6 @@
 """Parts of dates, timestamps, times and intervals, and truncation to them.
 
-Everything that depends on the day alone is worked out once per day between the first and the last
-of a column and looked up, which is several times faster than civil arithmetic on every row: a
-column's days are mostly few beside its rows.
+Everything that depends on the day alone is worked out once per day (`by_day`).
 """
 
 from __future__ import annotations
@@ -19,6 +17,7 @@ from plait.engine.kernels.calendar import (
     PER_SECOND,
     SECONDS_PER_DAY,
     Interval,
+    by_day,
     civil,
     days_from_civil,
     from_intervals,
@@ -31,7 +30,7 @@ from plait.engine.kernels.calendar import (
 )
 from plait.engine.kernels.encoding import Kernel, Value, array_of, length_of, per_entry
 from plait.engine.kernels.patterns import by_pattern
-from plait.engine.kernels.views import Bools, Ints
+from plait.engine.kernels.views import Bools, Ints, stored, validity
 from plait.errors import ComputeError, UnsupportedError
 from plait.planner.functions.temporal import part_name
 from plait.planner.types import is_interval
@@ -65,6 +64,18 @@ def zoned(array: pa.Array, t: pa.DataType) -> pa.Array:
     return pc.assume_timezone(array, t.tz, ambiguous="earliest", nonexistent="latest").cast(t)
 
 
+def days_of(value: Value) -> tuple[Ints, Bools | None]:
+    """The days alone of a date or timestamp argument: int32 or int64, zero for NULL."""
+    value = local(value)
+    if pat.is_date(value.type) and isinstance(value, pa.Array):
+        ints, valid = stored(value), validity(value)
+    else:
+        ints, valid = ints_of(value), valid_of((value,))
+    if valid is not None:
+        ints = np.where(valid, ints, np.asarray(0, ints.dtype))
+    return (ints if pat.is_date(value.type) else ints // unit_of(value.type)), valid
+
+
 def moments_of(value: Value) -> Moments:
     """The days and times of a date or timestamp argument."""
     value = local(value)
@@ -76,16 +87,6 @@ def moments_of(value: Value) -> Moments:
     per_day = unit_of(value.type)
     days = ints // per_day
     return Moments(days, ints - days * per_day, PER_SECOND[value.type.unit], valid)
-
-
-def by_day(days: Ints, function: DayFunction) -> Ints:
-    """A function of days since 1970, worked out once per day if they lie close together."""
-    if len(days) < 64:
-        return function(days)
-    low, high = int(days.min()), int(days.max())
-    if high - low > len(days):
-        return function(days)
-    return np.asarray(function(np.arange(low, high + 1)).take(days - low))
 
 
 def _week_start(days: Ints) -> Ints:
@@ -162,10 +163,11 @@ def part(name: str, value: Value, result: pa.DataType) -> pa.Array:
         return from_ints(found, result, valid_of((value,)), n)
     if name == "epoch" or name in _EPOCHS:  # a point in time, whatever its zone
         return from_ints(_since_1970(name, value), result, valid_of((value,)), n)
-    days, rest, per_second, valid = moments_of(value)
     if name in DAY_PARTS:
-        found = by_day(days, DAY_PARTS[name])
-    elif name == "julian":
+        days, valid = days_of(value)
+        return from_ints(by_day(days, DAY_PARTS[name]), result, valid, n)
+    days, rest, per_second, valid = moments_of(value)
+    if name == "julian":
         found = days + 2440588.0
         if rest is not None:
             found = found + rest / (SECONDS_PER_DAY * per_second)
@@ -288,12 +290,13 @@ _SECONDS = {"hour": 3600, "minute": 60, "second": 1, "epoch": 1}
 
 def truncated(value: Value, name: str) -> tuple[Ints, Bools | None]:
     """Local units since 1970 at the start of the part each date or timestamp is in."""
-    days, rest, per_second, valid = moments_of(value)
-    per_day = SECONDS_PER_DAY * per_second
     on_days = _day_trunc(name)
     if on_days is not None:
-        found = by_day(days, on_days)
-        return found * per_day if rest is not None else found, valid
+        days, valid = days_of(value)
+        per_day = unit_of(value.type)
+        return by_day(days, lambda d: on_days(d) * per_day), valid
+    days, rest, per_second, valid = moments_of(value)
+    per_day = SECONDS_PER_DAY * per_second
     if rest is None:
         return days, valid
     if name in _SECONDS:

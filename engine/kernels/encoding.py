@@ -26,6 +26,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pat
 
+from plait.engine.kernels.views import Bools, from_stored, is_stored, stored, validity
 from plait.errors import ComputeError
 
 Value: TypeAlias = "pa.Array | pa.Scalar"
@@ -79,18 +80,32 @@ def decode(value: Value) -> Value:
 
 def attach(codes: pa.Array, answers: pa.Array) -> pa.Array:
     """The column that has, for every code, the answer for the entry of that number."""
-    if pat.is_boolean(answers.type) and answers.null_count == 0 and len(answers):
-        true = answers.true_count
-        if true in (0, len(answers)) and codes.null_count == 0:
-            return pa.repeat(pa.scalar(true > 0), len(codes))
-        if true == 1:  # comparing codes is faster than looking answers up
-            return pc.equal(codes, pa.scalar(pc.index(answers, True).as_py(), codes.type))
+    if pat.is_boolean(answers.type) and answers.null_count == 0:
+        return _flags_of(codes, answers.to_numpy(zero_copy_only=False))
+    if is_stored(answers.type) and answers.null_count == 0 and len(answers):
+        valid = validity(codes)
+        places = stored(codes) if valid is None else np.where(valid, stored(codes), 0)
+        return from_stored(stored(answers).take(places), answers.type, valid)
     if not (pat.is_string(answers.type) or pat.is_binary(answers.type)):
         return answers.take(codes)
     distinct = answers.dictionary_encode()
     if len(distinct.dictionary) == len(answers):
         return pa.DictionaryArray.from_arrays(codes, answers)
     return pa.DictionaryArray.from_arrays(distinct.indices.take(codes), distinct.dictionary)
+
+
+def _flags_of(codes: pa.Array, flags: Bools) -> pa.Array:
+    """A column of booleans from codes and the boolean of each code."""
+    few = np.flatnonzero(flags)
+    if len(few) == 0 and codes.null_count == 0:
+        return pa.repeat(pa.scalar(False), len(codes)) if len(codes) else pa.array([], pa.bool_())
+    if 1 <= len(few) <= 2:  # comparing codes is faster than looking answers up
+        same = [pc.equal(codes, pa.scalar(int(code), codes.type)) for code in few]
+        return same[0] if len(same) == 1 else pc.or_(*same)
+    valid = validity(codes)
+    places = stored(codes) if valid is None else np.where(valid, stored(codes), 0)
+    found = flags.take(places) if len(flags) else np.zeros(len(codes), np.bool_)
+    return from_stored(found, pa.bool_(), valid)
 
 
 def per_entry(kernel: Kernel, null_matters: bool = False) -> Kernel:

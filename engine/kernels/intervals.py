@@ -19,6 +19,7 @@ from plait.engine.kernels.calendar import (
     Interval,
     add_checked,
     add_months,
+    by_day,
     from_intervals,
     from_ints,
     intervals_of,
@@ -129,7 +130,11 @@ def _moved(
             return add_checked(start, span.days * per_day + span.nanos // nanos_per_unit, result)
         days = start // per_day
         rest = start - days * per_day
-    days = add_months(days, span.months) + span.days
+    if len(span.months) == 1 and len(days) > 1:
+        months, more = span.months, span.days
+        days = by_day(days, lambda d: add_months(d, months) + more)
+    else:
+        days = add_months(days, span.months) + span.days
     if days.size and max(-int(days.min()), int(days.max())) > (1 << 63) // per_day:
         raise out_of_range(result)
     moved = add_checked(days * per_day, span.nanos // nanos_per_unit, result)

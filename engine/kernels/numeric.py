@@ -107,14 +107,19 @@ def _lgamma(x: float) -> float:
 
 def _away(x: Ints) -> Ints:
     """To the nearest whole number, half away from zero."""
-    whole = np.trunc(x)
-    return np.asarray(whole + np.where(np.abs(x - whole) >= 0.5, np.copysign(1.0, x), 0.0))
+    # the largest number below one half, so that the sum never rounds up what is below a half
+    return np.asarray(np.trunc(x + np.copysign(0.49999999999999994, x)))
 
 
 def _at_digits(x: Ints, digits: Any, whole: Ufunc) -> Ints:
     """Rounded at a decimal place by a rounding to whole numbers."""
     factor = np.power(10.0, np.abs(digits))
-    moved = np.where(digits >= 0, whole(x * factor) / factor, whole(x / factor) * factor)
+    if np.ndim(digits) == 0:
+        moved = whole(x * factor) / factor if digits >= 0 else whole(x / factor) * factor
+        if np.isfinite(moved).all():
+            return np.asarray(moved)
+    else:
+        moved = np.where(digits >= 0, whole(x * factor) / factor, whole(x / factor) * factor)
     # too many digits: nothing to round; too few: nothing is left
     unusual = ~np.isfinite(moved) & np.isfinite(x)
     return np.where(unusual, np.where(digits >= 0, x, 0.0), moved)

@@ -16,8 +16,8 @@ import pyarrow.compute as pc
 import pyarrow.types as pat
 
 from plait.engine.kernels.calendar import PER_SECOND, SECONDS_PER_DAY, civil, ints_of
-from plait.engine.kernels.encoding import decode, decode_dictionary
-from plait.engine.kernels.views import validity
+from plait.engine.kernels.encoding import decode, decode_dictionary, scaled
+from plait.engine.kernels.views import Ints, stored, validity
 from plait.errors import TypeMismatchError
 from plait.planner.types import STRING, is_interval, sql_name
 
@@ -68,6 +68,9 @@ def per_distinct(
 def _decimals(array: pa.Array) -> pa.Array:
     """Digits as an integer, the point set by hand: Arrow would write 1E-7."""
     t = array.type
+    found = scaled(array)
+    if found is not None and isinstance(found.ints, pa.Array) and 0 <= t.scale <= 18:
+        return _scaled_text(found.ints, t.scale)
     plain = decode(array)
     digits = pa.Array.from_buffers(
         pa.decimal128(38, 0), len(plain), plain.buffers(), offset=plain.offset
@@ -78,6 +81,30 @@ def _decimals(array: pa.Array) -> pa.Array:
     digits = pc.utf8_lpad(pc.utf8_ltrim(digits, "-"), t.scale + 1, "0")
     pointed = pc.utf8_replace_slice(digits, start=-t.scale, stop=-t.scale, replacement=".")
     return pc.binary_join_element_wise(pc.if_else(negative, "-", ""), pointed, "")
+
+
+def _scaled_text(ints: pa.Array, scale: int) -> pa.Array:
+    if scale == 0:
+        return ints.cast(STRING)
+    values, valid = stored(ints).astype(np.int64, copy=False), validity(ints)
+    if valid is not None:
+        values = np.where(valid, values, 0)
+    whole, fraction = np.divmod(np.abs(values), 10**scale)
+    parts = [pa.array(whole).cast(STRING), padded_digits(fraction, scale)]
+    if len(values) and values.min() < 0:
+        sign = pc.if_else(pa.array(values < 0), "-", "")
+        parts[0] = pc.binary_join_element_wise(sign, parts[0], "")
+    text = pc.binary_join_element_wise(*parts, ".")
+    return text if valid is None else pc.if_else(pa.array(valid), text, pa.scalar(None, STRING))
+
+
+def padded_digits(values: Ints, width: int) -> pa.Array:
+    """Numbers from 0 on as text with zeros in front."""
+    most = int(values.max()) if len(values) else 0
+    if most < min(10_000, len(values)):  # few numbers: write each once
+        table = pc.utf8_lpad(pa.array(np.arange(most + 1)).cast(STRING), width, "0")
+        return table.take(pa.array(values))
+    return pc.utf8_lpad(pa.array(values).cast(STRING), width, "0")
 
 
 def _floats(array: pa.Array) -> pa.Array:

@@ -15,6 +15,7 @@ from plait.engine.kernels.calendar import (
     NANOS_PER_DAY,
     SECONDS_PER_DAY,
     Interval,
+    by_day,
     civil,
     days_from_civil,
     from_intervals,
@@ -28,7 +29,7 @@ from plait.engine.kernels.dateparts import (
     DAY_PARTS,
     SUBSECONDS,
     Moments,
-    by_day,
+    days_of,
     local,
     moments_of,
     zoned,
@@ -200,22 +201,22 @@ def _name(number: Callable[[Ints], Ints], names: Sequence[str]) -> Kernel:
     """Names as a dictionary."""
 
     def run(args: Sequence[Value], result: pa.DataType) -> pa.Array:
-        moments = moments_of(args[0])
-        codes = by_day(moments.days, number).astype(np.int8)
-        indices = from_ints(codes, pa.int8(), moments.valid, len(codes))
+        days, valid = days_of(args[0])
+        codes = by_day(days, lambda d: number(d).astype(np.int8))
+        indices = from_ints(codes, pa.int8(), valid, len(codes))
         return pa.DictionaryArray.from_arrays(indices, pa.array(names, pa.string()))
 
     return per_entry(run)
 
 
 def _last_day(args: Sequence[Value], result: pa.DataType) -> pa.Array:
-    moments = moments_of(args[0])
+    days, valid = days_of(args[0])
 
     def last(days: Ints) -> Ints:
         year, month, _ = civil(days)
         return np.asarray(days_from_civil(year, month + 1, 1) - 1)
 
-    return from_ints(by_day(moments.days, last), result, moments.valid, length_of(args))
+    return from_ints(by_day(days, last), result, valid, length_of(args))
 
 
 def time_bucket(args: Sequence[Value], result: pa.DataType) -> pa.Array:

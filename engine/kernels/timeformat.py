@@ -20,15 +20,25 @@ import pyarrow.types as pat
 
 from plait.engine.kernels.calendar import SECONDS_PER_DAY, civil, days_from_civil, from_ints
 from plait.engine.kernels.dateparts import DAY_PARTS, Moments, moments_of
-from plait.engine.kernels.encoding import Kernel, Value, array_of, is_array, length_of, per_entry
+from plait.engine.kernels.encoding import (
+    Kernel,
+    Value,
+    array_of,
+    attach,
+    is_array,
+    length_of,
+    per_entry,
+)
 from plait.engine.kernels.patterns import by_pattern, escaped
+from plait.engine.kernels.printing import padded_digits
 from plait.engine.kernels.temporal import DAY_NAMES, MONTH_NAMES
 from plait.engine.kernels.views import Bools, Ints
 from plait.errors import ComputeError, ConversionError, UnsupportedError
 from plait.planner.types import STRING
 
 _SHORTHANDS = {"c": "%Y-%m-%d %H:%M:%S", "x": "%Y-%m-%d", "X": "%H:%M:%S"}
-_TIMED = frozenset("HIpMSfgn")  # what does not depend on the day alone
+# specifiers that show the time of day, and of these the ones finer than a minute and a second
+_TIMED, _SECONDS, _FRACTIONS = frozenset("HIpMSfgn"), frozenset("Sfgn"), frozenset("fgn")
 
 
 @lru_cache(maxsize=256)
@@ -68,12 +78,8 @@ def pieces(form: str) -> tuple[tuple[str, str], ...]:
 Writer = Callable[[Moments], pa.Array]
 
 
-def _digits(values: Ints, width: int) -> pa.Array:
-    return pc.utf8_lpad(pa.array(values).cast(STRING), width, "0")
-
-
 def _day(name: str, width: int) -> Writer:
-    return lambda m: _digits(DAY_PARTS[name](m.days), width)
+    return lambda m: padded_digits(DAY_PARTS[name](m.days), width)
 
 
 def _rest(m: Moments) -> Ints:
@@ -82,12 +88,12 @@ def _rest(m: Moments) -> Ints:
 
 def _of_clock(unit: int, modulus: int, width: int) -> Writer:
     """Seconds per unit, units per larger one, digits."""
-    return lambda m: _digits(_rest(m) // (unit * m.per_second) % modulus, width)
+    return lambda m: padded_digits(_rest(m) // (unit * m.per_second) % modulus, width)
 
 
 def _twelve(width: int) -> Writer:
     def write(m: Moments) -> pa.Array:
-        return _digits((_rest(m) // (3600 * m.per_second) + 11) % 12 + 1, width)
+        return padded_digits((_rest(m) // (3600 * m.per_second) + 11) % 12 + 1, width)
 
     return write
 
@@ -97,7 +103,7 @@ def _fraction(digits: int) -> Writer:
         rest = _rest(m) % m.per_second
         have = len(str(m.per_second)) - 1
         moved = rest * 10 ** (digits - have) if digits >= have else rest // 10 ** (have - digits)
-        return _digits(moved, digits)
+        return padded_digits(moved, digits)
 
     return write
 
@@ -131,7 +137,7 @@ def _year2(m: Moments) -> Ints:
 
 def _year4(m: Moments) -> pa.Array:
     years = civil(m.days)[0]
-    text = _digits(np.abs(years), 4)
+    text = padded_digits(np.abs(years), 4)
     if (years < 0).any():
         text = pc.binary_join_element_wise(pc.if_else(pa.array(years < 0), "-", ""), text, "")
     return text
@@ -153,15 +159,15 @@ _WRITERS: dict[str, Writer] = {
     "-d": _day("day", 1),
     "m": _day("month", 2),
     "-m": _day("month", 1),
-    "y": lambda m: _digits(_year2(m), 2),
-    "-y": lambda m: _digits(_year2(m), 1),
+    "y": lambda m: padded_digits(_year2(m), 2),
+    "-y": lambda m: padded_digits(_year2(m), 1),
     "Y": _year4,
     "G": _day("isoyear", 4),
     "V": _day("week", 2),
     "j": _day("dayofyear", 3),
     "-j": _day("dayofyear", 1),
-    "U": lambda m: _digits(_week(0)(m), 2),
-    "W": lambda m: _digits(_week(1)(m), 2),
+    "U": lambda m: padded_digits(_week(0)(m), 2),
+    "W": lambda m: padded_digits(_week(1)(m), 2),
     "H": _of_clock(3600, 24, 2),
     "-H": _of_clock(3600, 24, 1),
     "I": _twelve(2),
@@ -192,17 +198,36 @@ def _written(column: pa.Array, form: str) -> pa.Array:
     if elsewhere and any(word in ("z", "Z") for kind, word in pieces(form) if kind == "%"):
         raise UnsupportedError("%z and %Z are written for UTC only; use timezone() first")
     moments = moments_of(column)
-    timed = any(word.lstrip("-") in _TIMED for kind, word in pieces(form) if kind == "%")
+    shown = {word.lstrip("-") for kind, word in pieces(form) if kind == "%"}
     zone = "UTC" if pat.is_timestamp(column.type) and column.type.tz else ""
-    if timed or not len(column):
-        text = _joined(form, moments, zone)
-    else:
-        days, codes = np.unique(moments.days, return_inverse=True)
-        entries = _joined(form, Moments(days, None, 1, None), zone)
-        text = entries.take(pa.array(codes))
+    if not shown & _TIMED and len(column):
+        return _by_day(moments, lambda days: _joined(form, Moments(days, None, 1, None), zone))
+    if shown <= _TIMED - _FRACTIONS and len(column) > 1000:
+        return _by_clock(moments, 1 if shown & _SECONDS else 60, form, zone)
+    text = _joined(form, moments, zone)
     if moments.valid is None:
         return text
     return pc.if_else(pa.array(moments.valid), text, pa.scalar(None, STRING))
+
+
+def _by_day(moments: Moments, write: Callable[[Ints], pa.Array]) -> pa.Array:
+    """A text that depends on the day alone, as a dictionary."""
+    days = moments.days
+    low, high = int(days.min()), int(days.max())
+    if high - low <= len(days):
+        entries, codes = write(np.arange(low, high + 1)), days - low
+    else:
+        distinct, codes = np.unique(days, return_inverse=True)
+        entries = write(distinct)
+    return attach(from_ints(codes.astype(np.int32), pa.int32(), moments.valid, len(days)), entries)
+
+
+def _by_clock(moments: Moments, step: int, form: str, zone: str) -> pa.Array:
+    """A text that depends on the minute or second of the day alone, as a dictionary."""
+    steps = np.arange(SECONDS_PER_DAY // step) * step
+    entries = _joined(form, Moments(np.zeros_like(steps), steps, 1, None), zone)
+    codes = (_rest(moments) // (step * moments.per_second)).astype(np.int32)
+    return attach(from_ints(codes, pa.int32(), moments.valid, len(codes)), entries)
 
 
 def _joined(form: str, moments: Moments, zone: str) -> pa.Array:

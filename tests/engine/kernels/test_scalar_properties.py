@@ -409,3 +409,18 @@ def test_in_is_membership(values: list[int | None], numbers: list[int]) -> None:
     found = run(call("in", Column("x", INT32), *literals), table)
     assert found.type == BOOL
     assert found.to_pylist() == [None if v is None else v in numbers for v in values]
+
+
+@pytest.mark.parametrize("form", ["%H:%M", "%I %p", "%H:%M:%S", "%H %f", "%Y-%m", "%d %H", "plain"])
+def test_long_columns_are_written_as_short_ones(form: str) -> None:
+    # long columns are written once per minute, second or day
+    stamps = pa.array([None, *range(0, 2**40, 2**28)], pa.int64()).cast(pa.timestamp("us"))
+    data = pa.table({"x": stamps})
+    found = logical(run(parse(f"strftime(x, '{form}')", {"x": stamps.type}), data))
+    parts = [
+        logical(run(parse(f"strftime(x, '{form}')", {"x": stamps.type}), data.slice(i, 7)))
+        for i in range(0, len(stamps), 7)
+    ]
+    assert found.equals(pa.concat_arrays(parts))
+    expected = duckdb.sql(f"SELECT strftime(x, '{form}') AS x FROM data").to_arrow_table()
+    assert_same_rows(pa.table({"x": found}), expected, ordered=True)
