@@ -23,6 +23,7 @@ Ints = np.ndarray[Any, np.dtype[np.int64]]
 Bools = np.ndarray[Any, np.dtype[np.bool_]]
 
 _MAX = 2**62
+_WORDS = np.dtype([("low", np.int64), ("high", np.int64)])  # of a decimal128
 
 
 def integers(array: pa.Array) -> np.ndarray[Any, Any] | None:
@@ -49,12 +50,11 @@ def integers(array: pa.Array) -> np.ndarray[Any, Any] | None:
 def view(array: pa.Array, storage: pa.DataType) -> np.ndarray[Any, Any]:
     """The values buffer of a fixed-width array as numpy, no copy, NULLs ignored."""
     buffer = array.buffers()[1]
-    width = storage.bit_width // 8
+    wide = pat.is_decimal128(storage)
+    dtype = _WORDS if wide else np.dtype(storage.to_pandas_dtype())
     if buffer is None or not len(array):
-        return np.empty(0, storage.to_pandas_dtype())
-    return np.frombuffer(
-        buffer, storage.to_pandas_dtype(), count=len(array), offset=array.offset * width
-    )
+        return np.empty(0, dtype)
+    return np.frombuffer(buffer, dtype, count=len(array), offset=array.offset * dtype.itemsize)
 
 
 def _float_bits(array: pa.Array) -> Ints:
@@ -128,18 +128,16 @@ def _in_int64(values: Ints, low: int) -> bool:
 
 
 def _from_wide(coder: _Integers, array: pa.Array) -> Codes:
-    t = array.type
-    if pat.is_decimal(t):
-        fits = pc.and_(
-            pc.greater_equal(array, pa.scalar(-(2**62)).cast(pa.decimal128(38, 0))),
-            pc.less(array, pa.scalar(2**62).cast(pa.decimal128(38, 0))),
-        )
-        raw = np.frombuffer(array.buffers()[1], np.int64)[array.offset * 2 :: 2][: len(array)]
+    """Codes of values of more bits than the build side needs: what is out of range never matches."""
+    if pat.is_decimal(array.type):
+        words = view(array, pa.decimal128(38, 0))
+        values, fits = words["low"], words["high"] == words["low"] >> 63
     else:
-        fits = pc.less(array, pa.scalar(2**62, array.type))
-        raw = view(array, pa.int64())
-    narrow = pa.array(raw, mask=~np.asarray(pc.fill_null(fits, False)))
-    return coder.codes(narrow)
+        values = view(array, pa.int64())
+        fits = values >= 0
+    nulls = None if not array.null_count else np.asarray(array.is_null())
+    found = coder.codes(pa.array(np.where(fits, values, 0), mask=nulls))
+    return Codes(found.values, both(found.valid, fits if nulls is None else fits | nulls))
 
 
 class _Distinct:
