@@ -7,6 +7,7 @@ import csv
 import datetime as dt
 import gzip
 import lzma
+import re
 from decimal import Decimal
 from io import StringIO
 from pathlib import Path
@@ -208,7 +209,7 @@ OPTIONS: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("options", OPTIONS, ids=str)
+@pytest.mark.parametrize("options", OPTIONS, ids=lambda given: re.sub(" at 0x\\w+", "", str(given)))
 def test_options_mean_what_pandas_means(tmp_path: Path, options: dict[str, Any]) -> None:
     path = write(tmp_path / "x.csv", TEXT)
     expected = pd.read_csv(path, **options)
