@@ -61,8 +61,6 @@ class CsvSource:
     **options          as in pandas.read_csv, see CsvOptions
     """
 
-    may_hold_nan = False  # a NaN is read as NULL
-
     def __init__(
         self,
         path: PathLike | Iterable[PathLike],
@@ -112,6 +110,11 @@ class CsvSource:
         }
         size = sum(c.width or 8.0 for c in columns.values()) * rows
         return Statistics(rows, size, columns)
+
+    @property
+    def may_hold_nan(self) -> bool:
+        """Whether floats may be NaN; to pandas that is a missing value, and read as NULL."""
+        return not self._layout.dialect.nan_is_null
 
     def pushdown(self, predicate: Expr) -> Pushdown:
         """Text says nothing of its values before it is read."""

@@ -70,6 +70,11 @@ class Dialect:
         )
 
     @property
+    def nan_is_null(self) -> bool:
+        """Whether every spelling of NaN is a missing value, not only those in `null_values`."""
+        return "nan" in self.null_values
+
+    @property
     def divisible(self) -> bool:
         """Whether row borders can be found from the middle of a file."""
         return (

@@ -8,6 +8,7 @@ that a newline is inside a field, and loses a byte of a \\r\\n that a cut goes t
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ import pyarrow.types as pat
 from plait.io.csv_head import split_row
 from plait.io.csv_layout import CsvLayout, Dialect
 from plait.io.csv_rows import Position, as_bytes, row_end, row_pieces
-from plait.io.encoding import narrow_decimals, table_of, unify
+from plait.io.encoding import NARROW_DIGITS, nan_to_null, narrow_decimals, table_of, unify
 from plait.planner.schema import Schema
 from plait.planner.types import is_decimal
 
@@ -111,9 +112,9 @@ def _converted(column: pa.ChunkedArray, layout: CsvLayout, name: str) -> pa.Chun
     wanted = layout.schema[name].type
     if name in layout.formats:
         return _timestamps(column, layout.formats[name], wanted)
-    if is_decimal(wanted) and wanted.precision <= 18:
+    if is_decimal(wanted) and wanted.precision <= NARROW_DIGITS:
         return narrow_decimals(column, wanted)
-    return unify(column)
+    return nan_to_null(unify(column)) if layout.dialect.nan_is_null else unify(column)
 
 
 def _timestamps(column: pa.ChunkedArray, pattern: str, wanted: pa.DataType) -> pa.ChunkedArray:
@@ -171,9 +172,9 @@ def _by_pandas(text: Text, layout: CsvLayout, columns: Sequence[str]) -> pa.Tabl
         wanted = layout.schema[name].type
         if name in layout.formats:
             column = _timestamps(column, layout.formats[name], wanted)
-        if column.type != wanted:
+        elif column.type != wanted:
             column = column.cast(wanted)
-        found.append(_converted_decimals(column, wanted))
+        found.append(_converted(column, replace(layout, formats={}), name))
     return table_of(found, columns, len(frame))
 
 
@@ -216,12 +217,6 @@ def _arrow_type(found: Any) -> pa.DataType:
     if kind in "iufb":
         return pa.from_numpy_dtype(found)
     return pa.string()
-
-
-def _converted_decimals(column: pa.ChunkedArray, wanted: pa.DataType) -> pa.ChunkedArray:
-    if is_decimal(wanted) and wanted.precision <= 18:
-        return narrow_decimals(column, wanted)
-    return column
 
 
 def _pandas_type(wanted: pa.DataType) -> Any:

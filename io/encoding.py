@@ -16,7 +16,7 @@ import pyarrow.types as pat
 
 from plait.errors import PlanError, UnsupportedError
 from plait.planner.schema import Schema
-from plait.planner.types import BINARY, STRING, is_decimal, is_string, normalize
+from plait.planner.types import BINARY, STRING, is_decimal, is_float, is_string, normalize
 
 CODES = pa.dictionary(pa.int32(), pa.string())
 NARROW_DIGITS = 18
@@ -140,6 +140,13 @@ def _low_words(array: pa.Array, narrow: pa.DataType) -> pa.Array:
     if array.offset:
         validity = array.is_valid().buffers()[1]
     return pa.Array.from_buffers(narrow, len(array), [validity, values], array.null_count)
+
+
+def nan_to_null(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A column in which NaN, if there is any, is missing."""
+    if not is_float(column.type) or not pc.any(pc.is_nan(column)).as_py():
+        return column
+    return pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
 
 
 def unify(column: pa.ChunkedArray) -> pa.ChunkedArray:

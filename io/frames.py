@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.types as pat
 
 from plait.errors import PlanError, TypeMismatchError, UnsupportedError
-from plait.io.encoding import logical_type, table_of, to_logical, unify
+from plait.io.encoding import logical_type, nan_to_null, table_of, to_logical, unify
 from plait.io.memory import ArrowSource, encode_low_cardinality
 from plait.planner.schema import Field, Schema
 from plait.planner.types import INT64, STRING
@@ -120,4 +120,4 @@ def _column(series: pd.Series[Any], name: str) -> pa.ChunkedArray:
     target = STRING if pat.is_null(column.type) else logical_type(column.type)
     if column.type != target:
         column = unify(to_logical(column, target))
-    return encode_low_cardinality(column)
+    return encode_low_cardinality(nan_to_null(column))

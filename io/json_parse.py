@@ -12,7 +12,7 @@ import pyarrow.json as pajson
 import pyarrow.types as pat
 
 from plait.errors import ReadError
-from plait.io.encoding import table_of, to_logical
+from plait.io.encoding import nan_to_null, table_of, to_logical
 from plait.io.filesystem import FileInfo
 from plait.planner.schema import Schema
 from plait.planner.types import STRING
@@ -30,7 +30,7 @@ def parse(text: Text, schema: Schema, columns: Sequence[str]) -> pa.Table:
         return table_of([pa.chunked_array([], schema[n].type) for n in columns], columns, 0)
     options = pajson.ParseOptions(explicit_schema=parsed, unexpected_field_behavior="ignore")
     table = _read(text, options)
-    found = [to_logical(table.column(n), schema[n].type) for n in columns]
+    found = [nan_to_null(to_logical(table.column(n), schema[n].type)) for n in columns]
     return table_of(found, columns, table.num_rows)
 
 

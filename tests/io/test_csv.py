@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from plait.errors import ColumnNotFoundError, PlanError, ReadError, UnsupportedError
 from plait.io.csv import CsvSource
-from plait.io.formats import open_path
+from plait.io.formats import open_csv_as_sql, open_path
 from tests.assertions import assert_same_rows
 from tests.io.reading import count_rows, read_source
 
@@ -437,3 +437,13 @@ def test_splits_and_statistics(tmp_path: Path) -> None:
 def test_columns_in_the_order_asked(tmp_path: Path) -> None:
     path = write(tmp_path / "x.csv", "a,b,c\n1,2,3\n")
     assert read(path, ["c", "a"]).to_pydict() == {"c": [3], "a": [1]}
+
+
+def test_nan_is_missing_to_pandas_and_a_number_to_sql(tmp_path: Path) -> None:
+    path = write(tmp_path / "x.csv", "f\n1.5\nnan\nNAN\n")
+    source = CsvSource(path)
+    assert not source.may_hold_nan
+    assert read_source(source)["f"].to_pylist() == [1.5, None, None]
+    sql = open_csv_as_sql(path)
+    assert sql.may_hold_nan
+    assert_same_rows(read_source(sql), duckdb.sql(f"from '{path}'").to_arrow_table(), ordered=True)

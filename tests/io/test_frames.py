@@ -136,3 +136,10 @@ def test_npartitions_is_checked() -> None:
 def test_empty_frame() -> None:
     source = PandasSource(pd.DataFrame({"a": pd.Series([], dtype="int64")}))
     assert read_source(source, ["a"]).num_rows == 0
+
+
+def test_nan_of_arrow_columns_is_missing_too() -> None:
+    column = pd.Series([1.5, None], dtype=pd.ArrowDtype(pa.float64())) / 0 * 0
+    source = PandasSource(pd.DataFrame({"x": column}))
+    assert not source.may_hold_nan
+    assert read_source(source, ["x"])["x"].to_pylist() == [None, None]

@@ -143,3 +143,9 @@ def test_statistics_and_blocksize(tmp_path: Path) -> None:
     assert source.statistics.column("s").distinct == 2
     with pytest.raises(PlanError, match="blocksize"):
         JsonSource(tmp_path / "x.jsonl", blocksize="big")
+
+
+def test_nan_is_missing(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    path.write_text('{"f": 1.5}\n{"f": NaN}\n')
+    assert read_source(JsonSource(path))["f"].to_pylist() == [1.5, None]
