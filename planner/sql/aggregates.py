@@ -8,11 +8,12 @@ from sqlglot import expressions as exp
 
 from plait.planner import builder
 from plait.planner import types as t
-from plait.planner.expr import Column, Expr, Literal, SortKey
+from plait.planner.expr import AggregateCall, Column, Expr, Literal, SortKey, text
 from plait.planner.functions import registry
 from plait.planner.sql.binder import Binder, Clause, Handler, describe
 from plait.planner.sql.functions import AGGREGATES, unlisted
-from plait.planner.subquery import OuterColumn
+from plait.planner.sql.scope import Scope
+from plait.planner.subquery import SUBQUERIES, OuterColumn
 
 INSIDE = Clause("an aggregate")
 
@@ -43,32 +44,58 @@ def is_aggregate(node: exp.Expr) -> bool:
 
 def aggregate(b: Binder, node: exp.Expr) -> Expr:
     """An aggregate call, to be taken out of its expression by `lifting`."""
-    if not b.clause.aggregates:
-        reason = f"; {b.clause.reason}" if b.clause.reason else ""
-        if b.clause is INSIDE:
-            raise b.source.error("An aggregate cannot be inside another aggregate", node)
-        raise b.source.error(f"An aggregate is not allowed in {b.clause.name}{reason}", node)
     parts = take_apart(b, node)
     args, keys, condition = bind_parts(b.inside(INSIDE), parts)
     with b.source.at(node):
         call = builder.aggregate_call(
             parts.name, args, distinct=parts.distinct, filter=condition, order_by=keys
         )
-    _check_own(b, [*args, *keys, *([condition] if condition else [])], node)
     if parts.ignore_nulls and call.function != "any_value":
         b.source.refuse(f"IGNORE NULLS in {call.function} without OVER", node)
+    owner = _owner(b, call)
+    if owner is not None:
+        return _of_outer_query(b, owner, call, node)
+    if b.clause is INSIDE:
+        raise b.source.error("An aggregate cannot be inside another aggregate", node)
+    if not b.clause.aggregates:
+        reason = f"; {b.clause.reason}" if b.clause.reason else ""
+        raise b.source.error(f"An aggregate is not allowed in {b.clause.name}{reason}", node)
     return call
 
 
-def _check_own(b: Binder, exprs: list[Expr], node: exp.Expr) -> None:
-    """SQL computes an aggregate of outer columns alone in the outer query; that is not done."""
-    kinds = {type(e) for expr in exprs for e in expr.walk()}
-    if OuterColumn in kinds and Column not in kinds:
-        b.source.refuse(
-            "An aggregate of columns of the outer query inside a subquery",
+def _owner(b: Binder, call: AggregateCall) -> Scope | None:
+    """The outer query that an aggregate of nothing but its columns belongs to."""
+    outer = {e.name for e in call.walk() if isinstance(e, OuterColumn)}
+    if not outer or any(isinstance(e, Column) for e in call.walk()):
+        return None
+    scope = b.scope.parent
+    while scope is not None and not outer & scope.plan_names():
+        scope = scope.parent
+    return scope
+
+
+def _of_outer_query(b: Binder, owner: Scope, call: AggregateCall, node: exp.Expr) -> Expr:
+    """The outer query computes it; here it is one of that query's columns."""
+    if owner.aggregates is None:
+        raise b.source.error(
+            "This is an aggregate of the outer query, which allows none where the subquery stands",
             node,
-            "compute it in the outer query",
         )
+    names = owner.plan_names()
+
+    def lower(e: Expr) -> Expr:
+        if isinstance(e, SUBQUERIES):
+            b.source.refuse("A subquery inside an aggregate of the outer query", node)
+        if isinstance(e, OuterColumn) and e.name in names:
+            return Column(e.name, e.dtype)
+        return e
+
+    mine: AggregateCall = call.transform_up(lower)
+    name = owner.aggregates.get(mine)
+    if name is None:
+        name = b.context.names.fresh(text(mine))
+        owner.aggregates[mine] = name
+    return OuterColumn(name, mine.dtype)
 
 
 def bind_parts(b: Binder, parts: Parts) -> tuple[list[Expr], list[SortKey], Expr | None]:
@@ -165,7 +192,10 @@ def _within_group(b: Binder, node: exp.WithinGroup) -> Parts:
             return replace(parts, order=(key,))
         b.source.refuse(f"WITHIN GROUP after {parts.name}", node)
     if key.args.get("desc"):
-        b.source.refuse("WITHIN GROUP (ORDER BY ... DESC)", node, "use 1 minus the fraction")
+        if parts.name != "quantile_cont":
+            b.source.refuse("WITHIN GROUP (ORDER BY ... DESC)", node, "order ascending")
+        one = exp.Literal.number(1)  # the middle of what is sorted the other way round
+        return replace(parts, args=(key.this, exp.Sub(this=one, expression=parts.args[0])))
     return replace(parts, args=(key.this, parts.args[0]))
 
 

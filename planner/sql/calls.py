@@ -37,6 +37,8 @@ def arguments(b: Binder, node: exp.Expr, signature: Signature) -> list[exp.Expr]
 def function(b: Binder, node: exp.Func) -> Expr:
     """Any function: scalar, or an aggregate or window function without OVER."""
     kind = type(node)
+    if any(isinstance(part, exp.Lambda) for part in _parts(node)):
+        b.source.refuse(f"A lambda in {describe(node).lower()}", node)
     if kind in SCALARS:
         signature = SCALARS[kind]
         return b.call(signature.name, b.bind_all(arguments(b, node, signature)), node)
@@ -52,6 +54,13 @@ def function(b: Binder, node: exp.Func) -> Expr:
     if registry.is_window(name) and not registry.is_scalar(name):
         raise b.source.error(f"{name} needs an OVER clause", node)
     return _named(b, name, positional(b, node), node)
+
+
+def _parts(node: exp.Expr) -> list[object]:
+    found: list[object] = []
+    for value in node.args.values():
+        found.extend(value) if isinstance(value, list) else found.append(value)
+    return found
 
 
 def positional(b: Binder, node: exp.Func) -> list[exp.Expr]:
@@ -261,6 +270,32 @@ def _check_week(b: Binder, part: str, node: exp.Expr) -> None:
         )
 
 
+def array(b: Binder, node: exp.Array) -> Expr:
+    """[a, b]."""
+    keys = ("expressions", "bracket_notation", "value_constructor")
+    b.source.check_args(node, keys, "a list")
+    if any(isinstance(item, exp.Select | exp.SetOperation) for item in node.expressions):
+        b.source.refuse("ARRAY of a query", node, "use (SELECT list(x) FROM ...)")
+    return b.call("list_value", b.bind_all(node.expressions), node)
+
+
+def sha2(b: Binder, node: exp.SHA2) -> Expr:
+    """sha256(x)."""
+    length = node.args.get("length")
+    if length is not None and length.name != "256":
+        b.source.refuse(f"sha2 of {length.name} bits", node)
+    return b.call("sha256", [b.bind(node.this)], node)
+
+
+def coded(b: Binder, node: exp.Encode | exp.Decode) -> Expr:
+    """encode, decode: UTF-8 to bytes and back."""
+    charset = node.args.get("charset")
+    if charset is not None and charset.name.lower() not in ("utf-8", "utf8"):
+        b.source.refuse(f"The character set {charset.name}", node)
+    name = "encode" if isinstance(node, exp.Encode) else "decode"
+    return b.call(name, [b.bind(node.this)], node)
+
+
 def initcap(b: Binder, node: exp.Initcap) -> Expr:
     """initcap(text); sqlglot adds the characters that part words."""
     return b.call("initcap", [b.bind(node.this)], node)
@@ -341,6 +376,10 @@ HANDLERS: dict[type[exp.Expr], Handler] = {
     exp.RegexpLike: regexp_like,
     exp.RegexpILike: regexp_ilike,
     exp.Initcap: initcap,
+    exp.Array: array,
+    exp.SHA2: sha2,
+    exp.Encode: coded,
+    exp.Decode: coded,
     exp.Greatest: extreme,
     exp.Least: extreme,
     exp.Concat: concat,

@@ -60,9 +60,11 @@ def between(b: Binder, node: exp.Between) -> Expr:
 def in_(b: Binder, node: exp.In) -> Expr:
     """IN a list or a subquery; rows too."""
     if node.args.get("query") is not None:
-        return in_subquery(b, node)
+        return in_subquery(b, node, node.args["query"])
     b.source.check_args(node, ("this", "expressions"), "IN")
     items = node.expressions
+    if len(items) == 1 and isinstance(items[0], exp.Values):
+        return in_subquery(b, node, items[0])
     rows = row_parts(node.this)
     if rows is not None:
         return _rows_in(b, node, rows, items)

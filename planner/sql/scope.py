@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from plait.planner.expr import Column, Expr
+from plait.planner.expr import AggregateCall, Column, Expr
 from plait.planner.subquery import OuterColumn
 
 
@@ -118,7 +118,10 @@ class Scope:
 
     visible: Visible
     parent: Scope | None = None
+    # aggregates that subqueries found to belong here, by plan name; None where there may be none
+    aggregates: dict[AggregateCall, str] | None = None
     _bare: dict[str, list[Entry]] | None = field(default=None, repr=False)
+    _names: frozenset[str] | None = field(default=None, repr=False)
 
     def bare(self, name: str) -> list[Entry]:
         """The columns of this scope alone that a bare name may mean."""
@@ -131,11 +134,11 @@ class Scope:
 
     def plan_names(self) -> frozenset[str]:
         """The plan names of all columns of this scope alone."""
-        found = set()
-        for relation in self.visible.relations:
-            for entry in relation.entries:
-                found |= {e.name for e in entry.expr.walk() if isinstance(e, Column)}
-        return frozenset(found)
+        if self._names is None:
+            entries = [e for relation in self.visible.relations for e in relation.entries]
+            parts = (part for entry in entries for part in entry.expr.walk())
+            self._names = frozenset(e.name for e in parts if isinstance(e, Column))
+        return self._names
 
 
 def outer(expr: Expr) -> Expr:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from sqlglot import expressions as exp
 
 from plait.planner import builder
-from plait.planner.expr import Column, Expr, Literal, SortKey
+from plait.planner.expr import AggregateCall, Column, Expr, Literal, SortKey
 from plait.planner.logical import LogicalPlan, Named
 from plait.planner.sql.aggregates import check_ordered
 from plait.planner.sql.binder import Binder, Bound, Clause, CommonTables, Context, Output
@@ -66,9 +66,13 @@ class SelectBinder:
             raise self.context.source.error("SELECT needs something to select", self.node)
         self._from()
         self._named_windows()
+        collected: dict[AggregateCall, str] = {}
+        self.scope.aggregates = collected
         self._select_list()
+        self.scope.aggregates = None
         self._where()
         group = self._group_by()
+        self.scope.aggregates = collected
         having = self._having(group)
         qualify = self._qualify()
         on = self._distinct_on()
@@ -224,10 +228,12 @@ class SelectBinder:
     ) -> tuple[Expr | None, Expr | None]:
         above = [i.expr for i in self.items]
         above += [e for e in (having, qualify, *(o.expr for o in orders)) if e is not None]
-        if group is None and having is None and not any(has_aggregate(e) for e in above):
+        grouped = group is not None or having is not None or bool(self.scope.aggregates)
+        if not grouped and not any(has_aggregate(e) for e in above):
             return having, qualify
         group = group if group is not None else GroupBy(())
         grouping = Grouping(self.context, group.keys, self.scope)
+        grouping.calls.update(self.scope.aggregates or {})
         for item in self.items:
             item.expr = grouping.lift(item.expr, item.node, item.name)
         if having is not None:

@@ -30,7 +30,7 @@ def query_of(node: exp.Expr) -> exp.Expr | None:
     """The query inside parentheses; None if there is something else."""
     while isinstance(node, exp.Paren):
         node = node.this
-    return node if isinstance(node, exp.Query) else None
+    return node if isinstance(node, exp.Query | exp.Values) else None
 
 
 def scalar(b: Binder, node: exp.Expr) -> Expr:
@@ -49,13 +49,13 @@ def exists(b: Binder, node: exp.Exists) -> Expr:
     return Exists(b.subquery(query).plan)
 
 
-def in_subquery(b: Binder, node: exp.In) -> Expr:
+def in_subquery(b: Binder, node: exp.In, query: exp.Expr) -> Expr:
     """x IN (SELECT ...), (x, y) IN (SELECT ...)."""
-    b.source.check_args(node, ("this", "query"), "IN")
+    b.source.check_args(node, ("this", "query", "expressions"), "IN")
     parts = row_parts(node.this) or [node.this]
     values = b.bind_all(parts)
-    bound = b.subquery(node.args["query"])
-    _check_width(b, bound, len(values), node.args["query"])
+    bound = b.subquery(query)
+    _check_width(b, bound, len(values), query)
     return _in(b, values, bound, node)
 
 
@@ -107,5 +107,6 @@ HANDLERS: dict[type[exp.Expr], Handler] = {
     exp.Union: scalar,
     exp.Intersect: scalar,
     exp.Except: scalar,
+    exp.Values: scalar,
     exp.Exists: exists,
 }

@@ -269,3 +269,17 @@ select coalesce(a, -1), count(*) from t group by rollup(a) order by 1, 2
 select a, (select count(*) from u where u.a = t.a) from t group by rollup(a)
 select grouping(a), a from t group by a
 select a, count(*) from t group by all
+-- lists, aggregates of outer columns
+select percentile_cont(0.25) within group (order by b desc) from t
+select (values (1)), 1 in (values (1), (2)) 
+select exists (values (1))
+select sha256('x'), make_timestamp(2024, 1, 2, 3, 4, 5.5), make_time(1,2,3), [1] || [2], list_concat([1],[2]), list_contains([1,2],2), list_max([1,5]), array_to_string([1,2], '-')
+select encode('a'), decode(encode('a')), regexp_extract_all('abab', 'a'), string_split_regex('a1b', '\d'), list_position([1,2],2)
+select a from t group by a having exists (select 1 from u where u.k > sum(t.b) * 2)
+select a, (select count(*) from u where u.k / 10 <= max(t.b)) from t group by a
+select a, (select sum(t.b)) from t group by a
+select (select max(t.b) limit 1) + min(b) from t
+select a from t group by a having sum(b) in (select k / 10 from u where u.a <= count(t.c))
+select a from t where b > (select max(t.b) from u)
+select a, (select (select count(t.b))) from t group by a
+select a from t group by a order by (select sum(t.b))
