@@ -10,10 +10,13 @@ from. The order of joins counts, and the order of the result's columns.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import count
 
+import pyarrow as pa
+
 from plait.planner.expr import Call, Column, Expr, conjuncts
+from plait.planner.expr import text as expression_text
 from plait.planner.logical import (
     Aggregate,
     Distinct,
@@ -153,6 +156,19 @@ class _Writer:
         return f"{label} ({texts})", found
 
 
+@dataclass(frozen=True, eq=False, repr=False)
+class _Meaning(Expr):
+    """What a column is, written as it is: quoting it again would tell where it was projected."""
+
+    meaning: str
+    dtype: pa.DataType
+
+
+@expression_text.register
+def _(expr: _Meaning) -> str:
+    return expr.meaning
+
+
 def _sorted(texts: Iterable[str]) -> str:
     return ", ".join(sorted(texts))
 
@@ -169,7 +185,7 @@ def _text(e: Expr, names: Mapping[str, str]) -> str:
     def swap(x: Expr) -> Expr:
         match x:
             case Column(name, dtype):
-                return Column(names[name], dtype)
+                return _Meaning(names[name], dtype)
             case Call(function, (a, b)) if function in MIRRORED and str(a) > str(b):
                 return replace(x, function=MIRRORED[function], args=(b, a))
             case Call("and" | "or" as function, _):

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import count
 
 from plait.planner.expr import Call, Column, Expr, conjuncts, substitute
 from plait.planner.logical import Filter, Join, LogicalPlan, Project
@@ -55,15 +56,16 @@ def is_block(plan: LogicalPlan) -> bool:
 
 
 def collect(plan: LogicalPlan) -> Block | None:
-    """The block that starts at `plan`; None if there is none or its names would clash."""
+    """The block that starts at `plan`; None if there is none.
+
+    Where two relations call columns alike (a table used twice, one of them under a projection that
+    hides the name) those of the later one get names of their own.
+    """
     if not is_block(plan):
         return None
     relations: list[LogicalPlan] = []
     conditions: list[Expr] = []
     renamed = _collect(plan, relations, conditions)
-    names = [name for r in relations for name in r.schema.names]
-    if len(set(names)) < len(names):
-        return None
     return Block(tuple(relations), tuple(dict.fromkeys(conditions)), renamed)
 
 
@@ -90,8 +92,27 @@ def _collect(
                 if source.name != name:
                     found[name] = source
             return found
-    relations.append(plan)
-    return {}
+    relation, renamed = _told_apart(plan, {n for r in relations for n in r.schema.names})
+    relations.append(relation)
+    return renamed
+
+
+def _told_apart(plan: LogicalPlan, used: set[str]) -> tuple[LogicalPlan, dict[str, Column]]:
+    """The plan with new names for columns that are called as one of `used`."""
+    if used.isdisjoint(plan.schema.names):
+        return plan, {}
+    taken = used | set(plan.schema.names)
+    renamed: dict[str, Column] = {}
+    for f in plan.schema:
+        if f.name in used:
+            fresh = next(n for i in count(2) if (n := f"{f.name}~{i}") not in taken)
+            taken.add(fresh)
+            renamed[f.name] = Column(fresh, f.type)
+    columns = tuple(
+        (renamed[f.name].name if f.name in renamed else f.name, Column(f.name, f.type))
+        for f in plan.schema
+    )
+    return Project(plan, columns), renamed
 
 
 def _translated(parts: Iterable[Expr], renamed: Mapping[str, Column]) -> list[Expr]:

@@ -14,6 +14,7 @@ that they stay equal, and are run once.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import replace
 
 from plait.planner.expr import Column, Expr
@@ -102,7 +103,8 @@ class _Pruning:
             case RowNumber(input=below, name=name):
                 if name not in need:
                     return self.prune(below, need)
-                return self._over(plan, need - {name})
+                numbered = _hiding(self.prune(below, need - {name}), {name}, need)
+                return plan if numbered is below else replace(plan, input=numbered)
             case Distinct(on=tuple(on)):
                 return self._over(plan, need | set(on))
             case Union():
@@ -143,7 +145,8 @@ class _Pruning:
         passing = need - {n for n, _ in plan.calls}
         if not kept:
             return self.prune(plan.input, passing)
-        below = self.prune(plan.input, passing | _of(call for _, call in kept))
+        read = passing | _of(call for _, call in kept)
+        below = _hiding(self.prune(plan.input, read), {n for n, _ in kept}, read)
         if below is plan.input and len(kept) == len(plan.calls):
             return plan
         return replace(plan, input=below, calls=kept)
@@ -158,6 +161,8 @@ class _Pruning:
         read = need | _of((*condition, *(e for pair in plan.in_keys for e in pair)))
         left = self.prune(plan.left, read & set(plan.left.schema.names))
         right = self.prune(plan.right, read & set(plan.right.schema.names))
+        right = _hiding(right, left.schema.names, read & set(plan.right.schema.names))
+        left = _hiding(left, right.schema.names, read & set(plan.left.schema.names))
         if left is plan.left and right is plan.right:
             return plan
         return replace(plan, left=left, right=right)
@@ -172,6 +177,18 @@ class _Pruning:
         if all(a is b for a, b in zip(inputs, plan.inputs, strict=True)):
             return plan
         return replace(plan, inputs=inputs)
+
+
+def _hiding(plan: LogicalPlan, names: Iterable[str], need: Need) -> LogicalPlan:
+    """The plan; only its needed columns if others, kept unasked, have one of these names.
+
+    A dataframe may use one table on both sides of a join, and so its column names.
+    """
+    if set(plan.schema.names).isdisjoint(names):
+        return plan
+    return Project(
+        plan, tuple((f.name, Column(f.name, f.type)) for f in plan.schema if f.name in need)
+    )
 
 
 def _scan(plan: Scan, need: Need) -> LogicalPlan:
