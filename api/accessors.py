@@ -99,27 +99,32 @@ class StringAccessor:
 
     def startswith(self, pat: str | tuple[str, ...], na: Any = None) -> Series:
         """Whether the text starts with another (or any of several)."""
-        return self._any("starts_with", pat, na)
+        return self._any("starts_with", "{}%", pat, na)
 
     def endswith(self, pat: str | tuple[str, ...], na: Any = None) -> Series:
         """Whether the text ends with another (or any of several)."""
-        return self._any("ends_with", pat, na)
+        return self._any("ends_with", "%{}", pat, na)
 
-    def _any(self, function: str, pat: str | tuple[str, ...], na: Any) -> Series:
+    def _any(self, function: str, like: str, pat: str | tuple[str, ...], na: Any) -> Series:
         made: Expr | None = None
         for one in pat if isinstance(pat, tuple) else (pat,):
-            test = Call(function, self._expr, _(one))
+            test = self._like(function, like, one)
             made = test if made is None else Call("or", made, test)
         return self._test(FALSE if made is None else made, na)
+
+    def _like(self, function: str, like: str, text: str) -> Expr:
+        """The test as SQL's users write it, so that both make one plan; wildcards are none here."""
+        if text and not set(text) & set("%_\\"):
+            return Call("like", self._expr, _(like.format(text)))
+        return Call(function, self._expr, _(text))
 
     def contains(
         self, pat: str, case: bool = True, flags: int = 0, na: Any = None, regex: bool = True
     ) -> Series:
         """Whether the text contains another, or a match of a regular expression."""
-        if not regex and case:
-            return self._test(Call("contains", self._expr, _(pat)), na)
-        if regex and case and not flags and re.escape(pat) == pat:
-            return self._test(Call("contains", self._expr, _(pat)), na)
+        plainly = case and not flags and (not regex or re.escape(pat) == pat)
+        if plainly:
+            return self._test(self._like("contains", "%{}%", pat), na)
         text = _pattern(pat if regex else re.escape(pat), case, flags)
         return self._test(Call("regexp_matches", self._expr, _(text)), na)
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -231,8 +232,19 @@ def _power(plan: LogicalPlan, a: Expr, b: Expr) -> Expr:
 
 
 def _adapted(a: Expr, b: Expr) -> tuple[Expr, Expr]:
-    """A constant midnight beside a date column is a date, so that the column is not cast."""
+    """A constant midnight beside a date column is a date, so that the column is not cast.
+
+    A Python float beside a decimal column is the decimal it is written as: `discount >= 0.05`.
+    """
     for column, constant, swapped in ((a, b, False), (b, a, True)):
+        if (
+            t.is_decimal(column.dtype)
+            and isinstance(constant, Literal)
+            and type(constant.value) is float
+            and math.isfinite(constant.value)
+        ):
+            exact = builder.literal(Decimal(repr(constant.value)))
+            return (exact, column) if swapped else (column, exact)
         if t.is_date(column.dtype) and isinstance(constant, Literal):
             value = constant.value
             if isinstance(value, str):

@@ -162,17 +162,12 @@ class _Merge:
     def result(self) -> Frame:
         """The merged frame."""
         left, right = self.left.frame, self.right.frame
-        taken = set(left.plan.schema.names)
-        renamed: dict[str, str] = {}
-        for name in right.kept:
-            renamed[name] = fresh_name(name, taken) if not name.startswith("#") else f"{name}~r"
-            while renamed[name] in taken:
-                renamed[name] += "~"
-            taken.add(renamed[name])
-        left_plan = builder.select(left.plan, left.kept)
-        right_plan: LogicalPlan = builder.project(
-            right.plan, [(renamed[n], right.expr(n)) for n in right.kept]
-        )
+        left_plan, right_plan = left.plan, right.plan
+        renamed = _renamed(right_plan.schema.names, left_plan.schema.names)
+        taken = {*left_plan.schema.names, *renamed.values()}
+        if any(old != new for old, new in renamed.items()):
+            wanted = [(renamed[n], right.expr(n)) for n in right.kept]
+            right_plan = builder.project(right_plan, wanted)
         moved = tuple(builder.column(right_plan, renamed[k.name]) for k in self.right.keys)  # type: ignore[attr-defined]
         condition = self._condition(left_plan, right_plan, moved)
         if self.kind in ("semi", "anti"):
@@ -317,6 +312,20 @@ class _Merge:
                 levels.append(Labelled(label, name))
         plan = builder.project(plan, named)
         return Frame(plan, tuple(placed), self.left.frame.runner, tuple(levels), hints)
+
+
+def _renamed(names: Sequence[str], taken: Sequence[str]) -> dict[str, str]:
+    """Names of a right side that clash with none of a left side."""
+    used, found = {*taken, *names}, {}
+    for name in names:
+        found[name] = name
+        if name in taken:
+            number = 2
+            while f"{name}~{number}" in used:
+                number += 1
+            found[name] = f"{name}~{number}"
+            used.add(found[name])
+    return found
 
 
 def join(left: Frame, other: Any, on: Any, how: str, lsuffix: str, rsuffix: str) -> Frame:

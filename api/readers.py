@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from plait import sources
 from plait.dataframe import DataFrame
+from plait.errors import UnsupportedError
 from plait.session import Session, default_session
 
 if TYPE_CHECKING:
@@ -138,7 +139,9 @@ def read_json(
     DataFrame
     """
     session = session or default_session()
-    source = sources.json(path, storage_options, {**options, "lines": lines})
+    if not lines:
+        raise UnsupportedError("read_json reads one object a line; for other JSON use pandas")
+    source = sources.json(path, storage_options, options)
     return DataFrame(sources.scanned(source, session.runner, None))
 
 
