@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import re
 import uuid as uuids
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -173,6 +174,11 @@ def _shown(value: Any) -> Any:
     return str(value).lower() if isinstance(value, bool) else value
 
 
+def _initcap(text: str) -> str:
+    """Words are runs of letters and digits."""
+    return re.sub(r"[^\W_]+", lambda word: word[0].capitalize(), text)
+
+
 def _format(pattern: str, *values: Any) -> str:
     try:
         return pattern.format(*map(_shown, values))
@@ -213,6 +219,7 @@ KERNELS: dict[str, Kernel] = {
     "unhex": _kernel(_unhex),
     "bin": _kernel(_bin),
     "to_base": _kernel(_to_base),
+    "initcap": _kernel(_initcap),
     "url_encode": _kernel(lambda text: quote(text, safe="")),
     "url_decode": _kernel(unquote),
     "format": _kernel(_format),

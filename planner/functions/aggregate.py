@@ -133,6 +133,17 @@ def _string_agg() -> Resolve:
     )
 
 
+_REGRESSION = (
+    ("regr_avgx", "The mean of x where both y and x are there: regr_avgx(y, x)"),
+    ("regr_avgy", "The mean of y where both y and x are there"),
+    ("regr_sxx", "The sum of squares of x around its mean"),
+    ("regr_syy", "The sum of squares of y around its mean"),
+    ("regr_sxy", "The sum of products of y and x around their means"),
+    ("regr_slope", "The slope of the line nearest to the points (x, y)"),
+    ("regr_intercept", "Where that line crosses x = 0"),
+    ("regr_r2", "How much of y's variance that line explains"),
+)
+
 FUNCTIONS = (
     AggregateFunction(
         "count",
@@ -195,6 +206,13 @@ FUNCTIONS = (
     _pair("corr", "Correlation coefficient"),
     _pair("covar_samp", "Covariance of a sample"),
     _pair("covar_pop", "Covariance of a population"),
+    *(_pair(name, doc) for name, doc in _REGRESSION),
+    AggregateFunction(
+        "regr_count",
+        fixed("regr_count", DOUBLE, DOUBLE, result=INT64),
+        empty="zero",
+        doc="How many rows have both y and x",
+    ),
     AggregateFunction(
         "median",
         fixed("median", any_type, result=lambda types: middle_type(types[0])),

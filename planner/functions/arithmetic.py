@@ -242,7 +242,10 @@ def _negate(args: tuple[Expr, ...]) -> Signature:
 
 FUNCTIONS = (
     Function(
-        "add", _add, sql=("+",), doc="The sum; of a date or timestamp and a span, a later one"
+        "add",
+        _add,
+        sql=("+", "date_add"),
+        doc="The sum; of a date and a span, a later one",
     ),
     Function("subtract", _subtract, sql=("-",), doc="The difference"),
     Function("multiply", _operator("*", _multiplied, _MULTIPLY), sql=("*",), doc="The product"),

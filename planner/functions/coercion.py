@@ -150,12 +150,12 @@ def unify(exprs: Sequence[Expr], what: str) -> pa.DataType:
         if common == expr.dtype and isinstance(expr, Literal) and result.dtype == NULL:
             result = expr
         else:
-            result = _Typed(common)
+            result = Typed(common)
     return STRING if len(strings) == len(exprs) else result.dtype
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class _Typed(Expr):
+class Typed(Expr):
     """A value of which only the type is known."""
 
     dtype: pa.DataType
@@ -190,7 +190,7 @@ def cost(arg: Expr, target: pa.DataType) -> int | None:
     if is_timestamp(source) and is_timestamp(target):
         return 1 if source.tz == target.tz else 3 if source.tz is None else None
     if pat.is_list(source) and pat.is_list(target):
-        return cost(_Typed(source.value_type), target.value_type)
+        return cost(Typed(source.value_type), target.value_type)
     return None
 
 

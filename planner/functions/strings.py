@@ -243,6 +243,7 @@ FUNCTIONS = (
         ((INT64, INT32), STRING),
         ((INT64, INT32, INT32), STRING),
     ),
+    _texts("initcap", "Every word with a capital first (PostgreSQL)"),
     _texts("url_encode", "Percent-encoded"),
     _texts("url_decode", "Percent-decoded"),
     _texts("strip_accents", "Letters without accents"),

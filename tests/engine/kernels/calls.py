@@ -108,6 +108,10 @@ TABLE = pa.table(
         ),
         "bin": pa.array([b"abc", b"", None, b"\x00\xff", b"a'b", b"x", b"y", b"z"]),
         "l": pa.array([[1, 2, 3], [], None, [None, 2], [7], [5, 5], [1], [2, None]], pa.list_(pa.int32())),
+        "st": pa.array(
+            [{"a": 1, "b": "x"}, {"a": None, "b": "y"}, None, {"a": 3, "b": None}, *[{"a": 4, "b": ""}] * 4],
+            pa.struct([("a", INT32), ("b", STRING)]),
+        ),
         "ls": pa.array(
             [["a", "b c"], [], None, [None, "x'y"], ["null"], ["a,b"], [""], ["z"]], pa.list_(STRING)
         ),

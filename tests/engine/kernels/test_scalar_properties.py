@@ -424,3 +424,9 @@ def test_long_columns_are_written_as_short_ones(form: str) -> None:
     assert found.equals(pa.concat_arrays(parts))
     expected = duckdb.sql(f"SELECT strftime(x, '{form}') AS x FROM data").to_arrow_table()
     assert_same_rows(pa.table({"x": found}), expected, ordered=True)
+
+
+def test_initcap() -> None:
+    words = pa.array(["hello wORLD", "o'neil-x 2nd", None])
+    found = KERNELS["initcap"]([words], STRING).to_pylist()
+    assert found == ["Hello World", "O'Neil-X 2nd", None]
