@@ -32,6 +32,8 @@ class Evaluator:
 
     def array(self, expr: Expr) -> pa.Array:
         """The expression's values, one for each row."""
+        if not self.batch.num_rows and not isinstance(expr, Column):
+            return pa.array([], expr.dtype)  # constants in it must not raise for nobody
         value = self.value(expr)
         if isinstance(value, pa.Array):
             return value
@@ -60,7 +62,7 @@ class Evaluator:
                     return KERNELS[function]([pa.nulls(rows)], dtype)
                 # one column, so that there is a row; patterns, formats and digits stay constants
                 first, *rest = values
-                return KERNELS[function]([repeat(first, 1), *rest], dtype)[0]
+                return batches.decode(KERNELS[function]([repeat(first, 1), *rest], dtype), dtype)[0]
             case Cast(inner, dtype, try_):
                 value = self.value(inner)
                 if isinstance(value, pa.Array):

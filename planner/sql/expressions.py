@@ -9,7 +9,7 @@ from sqlglot import expressions as exp
 from plait.errors import ConversionError
 from plait.planner import builder
 from plait.planner import types as t
-from plait.planner.expr import Expr, Literal
+from plait.planner.expr import Cast, Expr, Literal
 from plait.planner.functions.coercion import unify
 from plait.planner.sql import literals
 from plait.planner.sql.binder import Binder, Handler, describe
@@ -169,6 +169,9 @@ def cast(b: Binder, node: exp.Cast) -> Expr:
         if not t.can_cast(expr.dtype, dtype):
             return builder.cast(expr, dtype, try_=try_)  # raises, and says why
         if isinstance(expr, Literal):
+            if isinstance(expr.value, int) and t.is_integer(dtype):
+                # stays a conversion: a plain integer constant would adapt to what is beside it
+                return Cast(expr, dtype, try_)
             constant = _cast_constant(b, expr, dtype, node, try_=try_)
             if constant is not None:
                 return constant
