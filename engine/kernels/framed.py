@@ -208,7 +208,11 @@ def _extreme(largest: bool) -> Callable[[Framed], pa.Array]:
         if at.present is not None:
             ranks[~at.present] = rows
         best = np.full(rows, rows, np.int64)
-        for piece in at.frames.pieces:
+        if at.frames.running and rows:
+            (piece,) = at.frames.pieces
+            least = running(np.minimum, ranks, layout.begin, layout.starts, layout.sizes)
+            best = np.where(piece.widths > 0, least[np.maximum(piece.high - 1, 0)], rows)
+        for piece in () if at.frames.running else at.frames.pieces:
             best = np.minimum(best, idempotent(np.minimum, ranks, piece.low, piece.high, rows))
         none = best == rows
         return layout.pick(at.call.args[0], np.where(none, -1, order[np.where(none, 0, best)]))

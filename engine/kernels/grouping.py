@@ -10,10 +10,15 @@ number of possible values, measured on a million rows:
                            hash table takes 165; with few distinct values Arrow's hash table, 15 ms
 
 Keys that do not fit into 63 bits together are numbered in several steps.
+
+Often one key decides the others: an order's number its date, a customer's number the name and the
+address. Rows are then grouped by that key alone, and that the others are equal within each group is
+only checked, which needs no hashing, and of strings no dictionary.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -22,7 +27,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pat
 
-from plait.engine.kernels.ordinals import Key, keys_of
+from plait.engine.kernels.ordinals import Key, is_text, keys_of
 from plait.engine.kernels.views import Ints, stored, validity
 
 SMALL = 1 << 20  # tables of this many entries are always cheap enough
@@ -44,7 +49,14 @@ class Groups:
 
 def group(keys: Sequence[pa.Array]) -> Groups:
     """The groups of rows with equal keys; all keys have equally many rows, and there is a key."""
-    return group_keys([k for array in keys for k in column_keys(array)], len(keys[0]))
+    rows = len(keys[0])
+    texts = [array for array in keys if is_text(array.type)]
+    others = [k for array in keys if not is_text(array.type) for k in column_keys(array)]
+    if not others:
+        others = column_keys(texts.pop(0))
+    groups = group_keys(others, rows)
+    rest = [k for array in texts if not _text_follows(array, groups) for k in column_keys(array)]
+    return groups if not rest else group_keys([_key_of(groups), *rest], rows)
 
 
 def single_group(rows: int) -> Groups:
@@ -57,10 +69,16 @@ def group_keys(keys: Sequence[Key], rows: int) -> Groups:
     if rows == 0:
         nothing = np.zeros(0, np.int64)
         return Groups(nothing, 0, nothing)
+    keys = [key for key in keys if _width(key) > 1]  # a constant tells nothing apart
+    return _group_by_leader(keys, rows) or _group_packed(keys, rows)
+
+
+def _group_packed(keys: Sequence[Key], rows: int) -> Groups:
+    """By the keys side by side in one number."""
     done: Ints | None = None  # the keys so far as one number below `span`
     span = 1
     for key in keys:
-        width = key.span + (key.valid is not None)
+        width = _width(key)
         if span * width >= 1 << 63 and done is not None:
             groups = _group_numbers(done, span)
             done, span = groups.codes, groups.count
@@ -71,6 +89,74 @@ def group_keys(keys: Sequence[Key], rows: int) -> Groups:
     if done is None:
         return single_group(rows)
     return _group_numbers(done, span)
+
+
+def _group_by_leader(keys: Sequence[Key], rows: int) -> Groups | None:
+    """The groups by one key of a dense range, if a sample says that it decides the others."""
+    limit = _table_limit(rows)
+    dense = [key for key in keys if _width(key) <= limit]
+    if rows < _SAMPLE or math.prod(map(_width, keys)) <= limit or not dense:
+        return None
+    leader = max(dense, key=_width)
+    others = [key for key in keys if key is not leader]
+    part = slice(rows // 2, rows // 2 + _SAMPLE)
+    _, first, code = np.unique(leader.values[part], return_index=True, return_inverse=True)
+    if not all(_constant(_part_of(key, part), first[code]) for key in others):
+        return None
+    width = _width(leader)
+    groups = _group_numbers(_append(None, leader, width, width), width)
+    leads = groups.first[groups.codes]
+    rest = [key for key in others if not _constant(key, leads)]
+    return groups if not rest else _group_packed([_key_of(groups), *rest], rows)
+
+
+def _width(key: Key) -> int:
+    """How many different numbers a key can have, NULL counted."""
+    return key.span + (key.valid is not None)
+
+
+def _constant(key: Key, leads: Ints) -> bool:
+    """Whether every row's key is that of the row which leads its group."""
+    if key.valid is not None and not bool((key.valid[leads] == key.valid).all()):
+        return False
+    # where there is a NULL, so there is in the leading row, and the same number stands there
+    same = key.values[leads] == key.values
+    return bool(same.all() if key.valid is None else (same | ~key.valid).all())
+
+
+def _part_of(key: Key, part: slice) -> Key:
+    valid = None if key.valid is None else key.valid[part]
+    return Key(key.values[part], valid, key.low, key.high)
+
+
+def _key_of(groups: Groups) -> Key:
+    return Key(groups.codes, None, 0, max(groups.count - 1, 0))
+
+
+def _text_follows(array: pa.Array, groups: Groups) -> bool:
+    """Whether strings are equal within each group; a part of the rows tells mostly that not."""
+    if groups.count == len(array):
+        return True
+    middle = len(array) // 2
+    return all(
+        _equal(array.slice(start, length), array, groups, start)
+        for start, length in ((middle, _SAMPLE), (0, len(array)))
+    )
+
+
+def _equal(part: pa.Array, array: pa.Array, groups: Groups, start: int) -> bool:
+    leads = groups.first[groups.codes[start : start + len(part)]]
+    wanted = array.take(pa.array(leads))
+    if array.null_count:
+        nulls = pc.equal(part.is_null(), wanted.is_null())
+        if not pc.all(nulls).as_py():
+            return False
+    return bool(pc.all(pc.equal(part, wanted), min_count=0).as_py())
+
+
+def _table_limit(rows: int) -> int:
+    """How many possible values are few enough for a table."""
+    return max(4 * rows, SMALL)
 
 
 def _append(done: Ints | None, key: Key, width: int, span: int) -> Ints:
@@ -98,7 +184,7 @@ def _numbered(key: Key) -> Key:
 
 def _group_numbers(numbers: Ints, span: int) -> Groups:
     """Groups of integers from 0 to below `span`."""
-    if span <= max(4 * len(numbers), SMALL):
+    if span <= _table_limit(len(numbers)):
         return _group_dense(numbers, span)
     return _group_sparse(numbers.astype(np.int64, copy=False))
 

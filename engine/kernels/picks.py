@@ -60,6 +60,14 @@ def _where_extreme(*, largest: bool, with_nulls: bool) -> Aggregate:
     return pick
 
 
+def _extreme_by(*, largest: bool) -> Aggregate:
+    def pick(rows: Rows, call: AggregateCall) -> pa.Array:
+        _, ranked = rows.pair(*call.args)
+        return take(ranked.array, extreme_places(ranked, largest=largest))
+
+    return pick
+
+
 def mode(rows: Rows, call: AggregateCall) -> pa.Array:
     """The most frequent value; of equally frequent ones the one met first."""
     argument = rows.argument(call.args[0])
@@ -81,6 +89,8 @@ PICKS: dict[str, Aggregate] = {
     "pandas_last": last_present,
     "arg_min": _where_extreme(largest=False, with_nulls=False),
     "arg_max": _where_extreme(largest=True, with_nulls=False),
+    "least_by": _extreme_by(largest=False),
+    "greatest_by": _extreme_by(largest=True),
     "arg_min_null": _where_extreme(largest=False, with_nulls=True),
     "arg_max_null": _where_extreme(largest=True, with_nulls=True),
     "mode": mode,

@@ -5,6 +5,8 @@ moments_merge(state), ...       the state of all rows from those of parts (Chan,
                                 1979; Pebay 2008: no cancellation, unlike sums of squares)
 moments_variance(state), ...    the answer: one scalar function for each aggregate of the family
 count_merge(n)                  a sum of counts, 0 over nothing
+any_row()                       whether there is a row: a part without one has no first
+least_by(x, y), greatest_by     the y of the row that arg_min(x, y), arg_max picks
 mean_of(sum, count)             avg's division; exact sums are rounded once
 """
 
@@ -81,6 +83,12 @@ def _counts(args: tuple[Expr, ...]) -> Signature:
     return Signature((INT64,), INT64)
 
 
+def _second(args: tuple[Expr, ...]) -> Signature:
+    if len(args) != 2:
+        raise mismatch("least_by", args)
+    return Signature((args[0].dtype, args[1].dtype), args[1].dtype)
+
+
 def _nothing(args: tuple[Expr, ...]) -> Signature:
     if args:
         raise mismatch("any_row", args)
@@ -92,6 +100,8 @@ AGGREGATES = (
     AggregateFunction("moments_merge", _of_state("moments_merge"), doc="Merged moments"),
     AggregateFunction("comoments", _of_doubles("comoments", 2, PAIR), doc="State of two columns"),
     AggregateFunction("comoments_merge", _of_state("comoments_merge"), doc="Merged states"),
+    AggregateFunction("least_by", _second, doc="The second argument in the row of arg_min"),
+    AggregateFunction("greatest_by", _second, doc="The second argument in the row of arg_max"),
     AggregateFunction("any_row", _nothing, empty="false", doc="Whether there is a row"),
     AggregateFunction("count_merge", _counts, empty="zero", doc="The sum of counts"),
 )

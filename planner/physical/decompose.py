@@ -41,6 +41,7 @@ _SAME = (
 )
 _COUNTS = ("count", "size")
 _ENDS = ("first", "last")
+_PICKED_BY = {"arg_min": "least_by", "arg_max": "greatest_by"}
 
 
 @dataclass(frozen=True)
@@ -61,12 +62,21 @@ class _Pieces:
     merge: dict[str, AggregateCall] = field(default_factory=dict)
 
     def add(
-        self, call: AggregateCall, merged_by: str, known_by: AggregateCall | None = None
+        self,
+        call: AggregateCall,
+        merged_by: str,
+        *,
+        known_by: AggregateCall | None = None,
+        ranked_by: AggregateCall | None = None,
     ) -> Column:
-        """The merged column of a partial call, of those parts where `known_by` is true."""
+        """The merged column of a partial call.
+
+        Parts count where `known_by` is true; `ranked_by` is a second argument of the merge.
+        """
         part = self._part(call)
         flag = None if known_by is None else self._part(known_by)
-        self.merge[part.name] = AggregateCall(merged_by, (part,), call.dtype, filter=flag)
+        args = (part,) if ranked_by is None else (part, self._part(ranked_by))
+        self.merge[part.name] = AggregateCall(merged_by, args, call.dtype, filter=flag)
         return part
 
     def _part(self, call: AggregateCall) -> Column:
@@ -110,6 +120,9 @@ def _split(call: AggregateCall, pieces: _Pieces, shapes: set[tuple[object, ...]]
         )
     if function in _COUNTS:
         return pieces.add(call, "count_merge")
+    if function in _PICKED_BY:
+        by = replace(call, function=_PICKED_BY[function], dtype=call.args[1].dtype)
+        return pieces.add(call, function, ranked_by=by)
     if function == "count_if":
         return pieces.add(call, "sum")
     if function == "avg":

@@ -68,6 +68,30 @@ def test_groups_are_duckdbs(data: st.DataObject) -> None:
     assert groups.codes[groups.first].tolist() == list(range(groups.count))
 
 
+@pytest.mark.parametrize("wrong", [None, 0, 1, 2])
+def test_keys_that_one_key_decides(wrong: int | None) -> None:
+    random = np.random.default_rng(8)
+    number = random.integers(0, 40_000, 60_000)
+    columns = [number, number * 7919**3, number % 1000 * (2**40)]
+    texts = np.array([f"name {i}" for i in range(40_000)])[number]
+    missing = number % 3 == 0
+    if wrong is not None:  # one row differs from its group
+        columns[2] = columns[2].copy()
+        at = int(np.flatnonzero(np.bincount(number)[number] > 1)[-1])
+        if wrong == 0:
+            columns[2][at] += 1
+        elif wrong == 1:
+            texts[at] = "another"
+        else:
+            missing[at] = ~missing[at]
+    arrays = [pa.array(columns[0]), pa.array(columns[1]), pa.array(columns[2], mask=missing)]
+    groups = group([pa.array(texts), *arrays])
+    rows = list(zip(texts, *(a.to_pylist() for a in arrays), strict=True))
+    assert groups.count == len(set(rows))
+    numbers = {row: i for i, row in enumerate(dict.fromkeys(rows))}
+    assert groups.codes.tolist() == [numbers[row] for row in rows]
+
+
 def test_dictionaries_may_repeat_entries_and_hold_null() -> None:
     codes = pa.array([0, 1, 2, 3, None], pa.int8())
     array = pa.DictionaryArray.from_arrays(codes, pa.array(["a", "b", "a", None]))

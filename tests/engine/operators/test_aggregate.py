@@ -77,7 +77,7 @@ def keys_of(count: int) -> st.SearchStrategy[list[str]]:
 
 
 @given(st.data())
-@settings(max_examples=60)
+@settings(max_examples=40)
 def test_grouping_by_any_keys(data: st.DataObject) -> None:
     kinds = [(f"k{i}", k) for i, k in enumerate(data.draw(keys_of(data.draw(st.integers(0, 3)))))]
     names = [name for name, _ in kinds]
@@ -93,7 +93,7 @@ def test_grouping_by_any_keys(data: st.DataObject) -> None:
 
 
 @given(st.data(), st.sampled_from(sorted(KINDS)))
-@settings(max_examples=60)
+@settings(max_examples=40)
 def test_aggregates_of_any_type(data: st.DataObject, kind: str) -> None:
     kinds = [("k", "small"), ("v", kind), ("b", "bool")]
     batch = data.draw(batch_of(kinds))
@@ -123,7 +123,7 @@ def _ordered_sql(name: str) -> str:
 
 
 @given(st.data(), st.sampled_from(NUMBERS))
-@settings(max_examples=60)
+@settings(max_examples=40)
 def test_aggregates_of_numbers(data: st.DataObject, kind: str) -> None:
     kinds = [("k", "coded"), ("v", kind), ("w", "finite")]
     batch = data.draw(batch_of(kinds))

@@ -121,7 +121,7 @@ def test_ranks(data: st.DataObject) -> None:
 
 
 @given(st.data())
-@settings(max_examples=60)
+@settings(max_examples=40)
 def test_rows_before_and_after(data: st.DataObject) -> None:
     kinds = [("p", "bool"), ("o", "small"), ("v", data.draw(st.sampled_from(sorted(KINDS))))]
     batch = numbered(data.draw(batch_of(kinds)))
@@ -166,7 +166,7 @@ def test_buckets(data: st.DataObject) -> None:
 
 
 @given(st.data())
-@settings(max_examples=80)
+@settings(max_examples=50)
 def test_values_in_frames(data: st.DataObject) -> None:
     kinds = [("p", "coded"), ("o", "small"), ("v", data.draw(st.sampled_from(sorted(KINDS))))]
     batch = numbered(data.draw(batch_of(kinds)))
@@ -205,7 +205,7 @@ NUMBER = ("sum", "avg", "stddev", "var_pop", "product")
 
 
 @given(st.data())
-@settings(max_examples=80)
+@settings(max_examples=50)
 def test_aggregates_of_frames(data: st.DataObject) -> None:
     kind = data.draw(st.sampled_from([*NUMERIC, *sorted(KINDS)]))
     kinds = [("p", "coded"), ("o", "small"), ("v", kind), ("b", "bool")]
@@ -269,7 +269,7 @@ def negative(offset: Any) -> Any:
 
 
 @given(st.data())
-@settings(max_examples=80)
+@settings(max_examples=50)
 def test_ranges_of_values(data: st.DataObject) -> None:
     kind = data.draw(st.sampled_from(sorted(OFFSETS)))
     kinds = [("p", "bool"), ("o", kind)]

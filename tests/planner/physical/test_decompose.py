@@ -56,6 +56,10 @@ def calls_to_split() -> Calls:
         found += [(f"{f}_{name}", builder.aggregate_call(f, [arg])) for f in functions]
     pair = [column("f", "finite"), column("g", "finite")]
     found += [(f, builder.aggregate_call(f, pair)) for f in ("corr", "covar_samp", "covar_pop")]
+    found += [
+        (f, builder.aggregate_call(f, [column("s", "coded"), column("i", "small")]))
+        for f in ("arg_min", "arg_max")
+    ]
     some = column("b", "bool")
     found += [
         (f"some_{f}", builder.aggregate_call(f, [column("f", "finite")], filter=some))
@@ -86,7 +90,7 @@ def in_parts(
 
 
 @given(st.data())
-@settings(max_examples=60)
+@settings(max_examples=40)
 def test_parts_agree_with_the_whole(data: st.DataObject) -> None:
     batch = data.draw(batch_of(KINDS))
     keys = data.draw(st.sampled_from([["k"], []]))
