@@ -16,6 +16,7 @@ from plait.planner import builder
 from plait.planner import types as t
 from plait.planner.expr import Column, Expr, Literal
 from plait.planner.logical import LogicalPlan
+from plait.planner.optimizer.outer_columns import outer_columns
 from plait.planner.sql.binder import Binder, Bound, Clause, CommonTables, Context
 from plait.planner.sql.constants import value
 from plait.planner.sql.files import file_of
@@ -49,12 +50,19 @@ class Tables:
     def bind(self, first: exp.Expr, joins: Sequence[exp.Join]) -> From:
         """A table and what is joined to it."""
         self._check_names([first, *(node.this for node in joins)])
-        groups = [self.table(first)]
+        return self._joined(self.table(first, Visible()), joins)
+
+    def _joined(self, first: From, joins: Sequence[exp.Join]) -> From:
+        groups = [first]
         for node in joins:
+            earlier = Visible()
+            for group in groups:
+                earlier = beside(earlier, group.visible)
+            right = self.table(node.this, earlier)
             if _is_comma(node, self.source):
-                groups.append(self.table(node.this))
+                groups.append(right)
             else:
-                groups[-1] = self._join(groups[-1], node)
+                groups[-1] = self._join(groups[-1], right, node)
         result = groups[0]
         for group in groups[1:]:
             plan = builder.join(result.plan, group.plan, "cross")
@@ -71,9 +79,7 @@ class Tables:
                 )
             seen.add(folded)
 
-    def _join(self, left: From, node: exp.Join) -> From:
-        right = self.table(node.this)
-
+    def _join(self, left: From, right: From, node: exp.Join) -> From:
         def binder(visible: Visible) -> Binder:
             clause = Clause("ON", reason="write it in WHERE or HAVING")
             return Binder(self.context, Scope(visible, self.outer), self.common, clause)
@@ -85,8 +91,8 @@ class Tables:
 
     # ---------------------------------------------------------------------------- one table
 
-    def table(self, node: exp.Expr) -> From:
-        """One item of a FROM clause."""
+    def table(self, node: exp.Expr, earlier: Visible) -> From:
+        """One item of a FROM clause; `earlier` is what those before it show."""
         match node:
             case exp.Table():
                 return self._table(node)
@@ -95,7 +101,7 @@ class Tables:
             case exp.Values():
                 return self._values(node)
             case exp.Lateral():
-                return self._lateral(node)
+                return self._lateral(node, earlier)
             case exp.Unnest():
                 self.source.refuse("UNNEST in FROM", node, word="unnest")
         return self.source.refuse(f"{type(node).__name__.upper()} in FROM", node)
@@ -109,17 +115,6 @@ class Tables:
         if not joins:
             return found
         return self._joined(found, joins)
-
-    def _joined(self, first: From, joins: Sequence[exp.Join]) -> From:
-        result = first
-        for node in joins:
-            if _is_comma(node, self.source):
-                right = self.table(node.this)
-                plan = builder.join(result.plan, right.plan, "cross")
-                result = From(plan, beside(result.visible, right.visible))
-            else:
-                result = self._join(result, node)
-        return result
 
     def _refuse_clauses(self, node: exp.Expr) -> None:
         for key, what, word in (
@@ -217,7 +212,7 @@ class Tables:
         self._refuse_clauses(node)
         alias, columns = _alias(node)
         if isinstance(node.this, exp.Table | exp.Subquery) and not _is_query(node):
-            inner = self.table(node.this)
+            inner = self.table(node.this, Visible())
             inner = self._joined(inner, node.args.get("joins") or ())
             return inner if not alias else self._realiased(inner, alias, columns, node)
         joins = node.args.get("joins") or ()
@@ -243,13 +238,17 @@ class Tables:
         bound = self.context.bind_query(node, self.outer, self.common, False)
         return self._bound(bound, alias, columns, node)
 
-    def _lateral(self, node: exp.Lateral) -> From:
+    def _lateral(self, node: exp.Lateral, earlier: Visible) -> From:
         """LATERAL whose query uses nothing of its neighbours is a derived table."""
         self.source.check_args(node, ("this", "alias"), "LATERAL")
         if not isinstance(node.this, exp.Subquery):
             self.source.refuse("LATERAL before something else than a query", node, word="lateral")
         alias, columns = _alias(node)
-        bound = self.context.bind_query(node.this, self.outer, self.common, False)
+        scope = Scope(earlier, self.outer)
+        bound = self.context.bind_query(node.this, scope, self.common, False)
+        if any(o.name in scope.plan_names() for o in outer_columns(bound.plan)):
+            advice = "write it as a subquery in SELECT, or join and group"
+            self.source.refuse("LATERAL that uses the tables before it", None, advice, "lateral")
         return self._bound(bound, alias, columns, node)
 
     def _series(self, node: exp.Table, call: exp.Expr) -> From:

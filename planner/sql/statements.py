@@ -286,7 +286,7 @@ def _describe(context: Context, node: exp.Describe) -> Describe:
 
 
 def _table(context: Context, node: exp.Table) -> LogicalPlan:
-    found = Tables(context, None, ChainMap()).table(node)
+    found = Tables(context, None, ChainMap()).bind(node, ())
     return found.plan
 
 

@@ -280,6 +280,7 @@ select a, (select count(*) from u where u.k / 10 <= max(t.b)) from t group by a
 select a, (select sum(t.b)) from t group by a
 select (select max(t.b) limit 1) + min(b) from t
 select a from t group by a having sum(b) in (select k / 10 from u where u.a <= count(t.c))
-select a from t where b > (select max(t.b) from u)
 select a, (select (select count(t.b))) from t group by a
 select a from t group by a order by (select sum(t.b))
+select t.a, x.n from t, lateral (select count(*) from u) x(n)
+select t.a, x.k from t left join lateral (select k from u where k > 10) x on true
