@@ -57,6 +57,7 @@ from plait.planner.logical import (
 )
 from plait.planner.schema import Field, Schema
 from plait.planner.source import TableSource
+from plait.planner.subquery import SUBQUERIES
 
 JOIN_KINDS = ("inner", "left", "right", "full", "cross", "semi", "anti", "mark", "single")
 
@@ -378,6 +379,8 @@ def merge_projections(below: Project, columns: Sequence[Named]) -> Project | Non
         for node in e.walk():
             if isinstance(node, Column):
                 uses[node.name] = uses.get(node.name, 0) + 1
+            elif isinstance(node, SUBQUERIES):
+                return None  # its plan may read the columns of this level by their names
     for name, count in uses.items():
         computed = not isinstance(inner[name], Column | Literal)
         if computed and (count > 1 or is_volatile(inner[name])):
