@@ -109,8 +109,8 @@ def _fraction(digits: int) -> Writer:
 
 
 def _names(number: Callable[[Moments], Ints], names: Sequence[str], letters: int | None) -> Writer:
-    table = pa.array([name[:letters] for name in names])
-    return lambda m: table.take(pa.array(number(m)))
+    # not made here: pyarrow's first conversion imports pandas, and importing plait must not
+    return lambda m: pa.array([name[:letters] for name in names]).take(pa.array(number(m)))
 
 
 def _week(first: int) -> Callable[[Moments], Ints]:
