@@ -7,11 +7,11 @@ that a newline is inside a field, and loses a byte of a \\r\\n that a cut goes t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
@@ -19,7 +19,7 @@ import pyarrow.types as pat
 
 from plait.io.csv_head import split_row
 from plait.io.csv_layout import CsvLayout, Dialect
-from plait.io.csv_rows import Position, as_bytes, row_end, row_pieces
+from plait.io.csv_rows import Position, as_bytes, has_byte, row_end, row_pieces
 from plait.io.encoding import NARROW_DIGITS, nan_to_null, narrow_decimals, table_of, unify
 from plait.planner.schema import Schema
 from plait.planner.types import is_decimal
@@ -33,8 +33,13 @@ class UnclosedQuoteError(ValueError):
     """A quoted field goes on to the end of the text."""
 
 
-def parse(text: Text, layout: CsvLayout, columns: Sequence[str], quoted: bool) -> pa.Table:
-    """The named columns of rows of text; `quoted` tells whether it may hold quotes.
+def parse(
+    text: Text, layout: CsvLayout, columns: Sequence[str], cuts: Sequence[int] | None = None
+) -> pa.Table:
+    """The named columns of rows of text.
+
+    `cuts` are the borders of pieces of the text, from 0 to its length, outside of quotes; None if
+    they are still to be found.
 
     Raises pyarrow.ArrowInvalid, ValueError or OverflowError for text that does not fit the layout.
     """
@@ -43,9 +48,9 @@ def parse(text: Text, layout: CsvLayout, columns: Sequence[str], quoted: bool) -
     if layout.dialect.needs_pandas:
         return _by_pandas(text, layout, columns)
     stored = list(columns) or [layout.names[0]]
-    tables = [
-        _by_arrow(piece, layout, stored, bool(columns)) for piece in _pieces(text, layout, quoted)
-    ]
+    borders = pairwise(find_cuts(text, layout.dialect) if cuts is None else cuts)
+    view = memoryview(text)
+    tables = [_by_arrow(view[a:b], layout, stored, bool(columns)) for a, b in borders]
     table = pa.concat_tables(tables)
     if not columns:
         return table_of([], [], table.num_rows)
@@ -58,17 +63,16 @@ def _empty(layout: CsvLayout, columns: Sequence[str]) -> pa.Table:
     return table_of(arrays, columns, 0)
 
 
-def _pieces(text: Text, layout: CsvLayout, quoted: bool) -> Iterator[Text]:
-    dialect = layout.dialect
-    if not quoted or not dialect.divisible:
-        yield text
-        return
-    at = Position(0)
-    for start, stop, after in row_pieces(as_bytes(text), at, dialect.marks, _BLOCK):
-        at = after
-        if at.inside:
-            raise UnclosedQuoteError("a quoted field is never closed")
-        yield memoryview(text)[start:stop]
+def find_cuts(text: Text, dialect: Dialect) -> list[int]:
+    """Where rows of text can be cut; raises if it ends within a quoted field."""
+    data = as_bytes(text)
+    quote = dialect.marks.quote if dialect.divisible else None
+    if quote is None or not has_byte(data, quote):
+        return [0, len(text)]
+    pieces = list(row_pieces(data, Position(0), dialect.marks, _BLOCK))
+    if pieces[-1][2].inside:
+        raise UnclosedQuoteError("a quoted field is never closed")
+    return [0, *(stop for _start, stop, _at in pieces)]
 
 
 def _by_arrow(text: Text, layout: CsvLayout, columns: list[str], convert: bool) -> pa.Table:
@@ -242,9 +246,7 @@ def text_layout(names: Sequence[str], dialect: Dialect) -> CsvLayout:
 
 def parse_texts(text: Text, layout: CsvLayout) -> pa.Table:
     """All columns of a piece of text, in a `text_layout`."""
-    quote = layout.dialect.quotechar
-    quoted = quote is not None and bool((np.frombuffer(text, np.uint8) == ord(quote)).any())
-    return parse(text, layout, layout.names, quoted)
+    return parse(text, layout, layout.names)
 
 
 def trimmed(column: pa.ChunkedArray) -> pa.Array:

@@ -10,7 +10,7 @@ from plait.io.compression import text_chunks
 from plait.io.csv import CsvSplit
 from plait.io.csv_errors import explained, lines_in
 from plait.io.csv_layout import CsvLayout
-from plait.io.csv_parse import parse
+from plait.io.csv_parse import UnclosedQuoteError, parse
 from plait.io.csv_rows import NEWLINE, Position, as_bytes, extent, has_byte, row_pieces
 from plait.io.encoding import table_of, unify
 from plait.io.filesystem import open_ranges
@@ -25,7 +25,7 @@ def read(split: CsvSplit, columns: Sequence[str]) -> pa.Table:
     if len(tables) == 1:
         return tables[0]
     if not tables:
-        return parse(b"", split.layout, columns, False)
+        return parse(b"", split.layout, columns)
     table = pa.concat_tables(tables)
     return table_of([unify(c) for c in table.columns], columns, sum(t.num_rows for t in tables))
 
@@ -60,7 +60,9 @@ def _range(split: CsvSplit, end: int, columns: Sequence[str]) -> pa.Table:
             return lines_in(reader, rows.start)
 
         with explained(file, text, before, layout, columns):
-            return parse(text, layout, columns, rows.quoted)
+            if not rows.closed:
+                raise UnclosedQuoteError("a quoted field is never closed")
+            return parse(text, layout, columns, [cut - rows.start for cut in rows.cuts])
 
 
 def _stream(split: CsvSplit, columns: Sequence[str]) -> Iterator[pa.Table]:
@@ -73,7 +75,7 @@ def _stream(split: CsvSplit, columns: Sequence[str]) -> Iterator[pa.Table]:
             return lines
 
         with explained(split.file, text, before, split.layout, columns):
-            yield parse(text, split.layout, columns, True)
+            yield parse(text, split.layout, columns)
         lines += text.count(b"\n")
 
 

@@ -20,7 +20,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +30,7 @@ from plait.io.filesystem import FileInfo, RangeReader, open_ranges
 
 NEWLINE, RETURN = 10, 13
 _STEP = 1 << 20
+_CACHED = 1 << 18  # bytes looked at together: what is made of them stays in the processor's cache
 
 Bytes = npt.NDArray[np.uint8]
 Places = npt.NDArray[np.intp]
@@ -41,6 +42,13 @@ class Marks:
 
     separator: int
     quote: int | None
+
+    @cached_property
+    def opens(self) -> npt.NDArray[np.bool_]:
+        """For every byte whether a quote behind it opens a field."""
+        table = np.zeros(256, dtype=bool)
+        table[[self.separator, NEWLINE, RETURN]] = True
+        return table
 
     @staticmethod
     def of(separator: str, quotechar: str | None) -> Marks:
@@ -66,14 +74,15 @@ def as_bytes(data: bytes | memoryview) -> Bytes:
 def has_byte(data: Bytes, value: int) -> bool:
     """Whether a byte occurs."""
     return any(
-        bool((data[start : start + _STEP] == value).any()) for start in range(0, len(data), _STEP)
+        bool((data[start : start + _CACHED] == value).any())
+        for start in range(0, len(data), _CACHED)
     )
 
 
 def advance(data: Bytes, at: Position, marks: Marks) -> Position:
     """The position after `data`, which begins at `at`."""
-    for start in range(0, len(data), _STEP):
-        at = _advance(data[start : start + _STEP], at, marks)
+    for start in range(0, len(data), _CACHED):
+        at = _advance(data[start : start + _CACHED], at, marks)
     return at
 
 
@@ -98,29 +107,26 @@ def _alternate(data: Bytes, quotes: Places, at: Position, marks: Marks) -> bool:
     opening = quotes[first::2]
     if not len(opening):
         return True
-    before = data[opening - 1]  # for a quote at 0 this is the last byte; put right below
-    allowed = (before == marks.separator) | (before == NEWLINE) | (before == RETURN)
-    doubled = np.zeros(len(opening), dtype=bool)
-    closing_before = quotes[first - 1 :: 2] if first else quotes[1::2]
+    # for a quote at 0 the byte before is taken from the end here, and put right below
+    allowed = marks.opens[data[opening - 1]]
+    closing = quotes[first - 1 :: 2] if first else quotes[1::2]
     if first:
-        doubled = closing_before[: len(opening)] == opening - 1
+        allowed |= closing[: len(opening)] == opening - 1
     else:
-        doubled[1:] = closing_before[: len(opening) - 1] == opening[1:] - 1
-    allowed |= doubled
+        allowed[1:] |= closing[: len(opening) - 1] == opening[1:] - 1
     if opening[0] == 0:
-        allowed[0] = at.closed or at.previous in (marks.separator, NEWLINE, RETURN)
+        allowed[0] = at.closed or bool(marks.opens[at.previous])
     return bool(allowed.all())
 
 
 def _one_by_one(data: Bytes, quotes: Places, at: Position, marks: Marks) -> Position:
-    starts = (marks.separator, NEWLINE, RETURN)
     inside = at.inside
     closed_at = -1 if at.closed else -2
     for place in quotes.tolist():
         before = int(data[place - 1]) if place else at.previous
         if inside:
             inside, closed_at = False, place
-        elif closed_at == place - 1 or before in starts:
+        elif closed_at == place - 1 or marks.opens[before]:
             inside = True
     end = at.offset + len(data)
     return Position(end, inside, int(data[-1]), not inside and closed_at == len(data) - 1)
@@ -180,16 +186,23 @@ class _TooLongError(Exception):
 
 
 class QuoteMap:
-    """Positions within one file, found from its first row on and kept for later questions."""
+    """Positions within one file, found from its first row on and kept for later questions.
+
+    `row_starts` remembers where rows begin behind the border of a block, so that the next block
+    need not count the quotes of the one before it again.
+    """
 
     def __init__(self, file: FileInfo, marks: Marks, first: int) -> None:
         self._file, self._marks = file, marks
         self._known = {first: Position(first)}
+        self._row_starts: dict[int, Position] = {}
         self._lock = threading.Lock()
 
     def at(self, offset: int) -> Position:
-        """The exact position at a byte."""
+        """The exact position at a byte, or where the first row behind it begins."""
         with self._lock, open_ranges(self._file) as reader:
+            if offset in self._row_starts:
+                return self._row_starts[offset]
             best = max(known for known in self._known if known <= offset)
             at = self._known[best]
             while at.offset < offset:
@@ -198,6 +211,11 @@ class QuoteMap:
                 at = advance(data, at, self._marks)
             self._known[offset] = at
             return at
+
+    def remember(self, border: int, at: Position) -> None:
+        """The first row at or behind `border` begins at `at`."""
+        with self._lock:
+            self._row_starts[border] = self._known[at.offset] = at
 
 
 @lru_cache(maxsize=256)
@@ -208,11 +226,17 @@ def quote_map(file: FileInfo, marks: Marks, first: int) -> QuoteMap:
 
 @dataclass(frozen=True)
 class Extent:
-    """Whole rows: bytes [start, end) of a file; `quoted` tells whether any quote occurs in them."""
+    """Whole rows: bytes [start, end) of a file.
+
+    `cuts` are where the rows may be cut for a reader that takes every newline for a row's end:
+    from `start` to `end`, or just these two if there are no quotes. `closed` is false if the file
+    ends within a quoted field.
+    """
 
     start: int
     end: int
-    quoted: bool
+    cuts: tuple[int, ...]
+    closed: bool = True
 
 
 def extent(
@@ -222,36 +246,54 @@ def extent(
 
     Every row belongs to exactly one of the pieces of a file, however it is cut.
     """
-    size = reader.size
+    start, end = max(start, first), min(end, reader.size)
+    if start >= end:
+        return Extent(end, end, (end,))
     limit = max(end - start, _STEP)
-    if start >= end or start >= size:
-        return Extent(size, size, False)
-    window = as_bytes(reader.get_ranges([(start, end)])[0])
-    quoted = marks.quote is not None and has_byte(window, marks.quote)
-    # a field longer than a small piece is nothing unusual, so there all quotes before it count
-    exact = quoted or (marks.quote is not None and end - start < limit)
     try:
-        if start <= first:
-            opening = Position(first)
-        else:
-            opening = quote_map(file, marks, first).at(start) if exact else _outside(reader, start)
-        begin = next_row(reader, opening, marks, limit)
-        if end >= size:
-            finish = Position(size)
-        else:
-            # on from the start, so that both pieces at this border see the same quotes
-            rest = window[opening.offset - start :]
-            closing = advance(rest, opening, marks) if exact else _outside(reader, end)
-            finish = next_row(reader, closing, marks, limit)
+        if marks.quote is None:
+            return _unquoted(reader, start, end, first, marks, limit)
+        window = as_bytes(reader.get_ranges([(start, end)])[0])
+        # a field longer than a small piece is nothing unusual, so there all quotes before it count
+        if end - start < limit or has_byte(window, marks.quote):
+            known = quote_map(file, marks, first)
+            found = _quoted(reader, known.at(start), end, marks, limit)
+            if found.start <= end:
+                known.remember(end, Position(found.end))
+            return found
+        return _unquoted(reader, start, end, first, marks, limit)
     except _TooLongError as error:
         raise ReadError(
             f"{file.shown}: a quoted field near byte {error.args[0]} is longer than a block of "
             f"{limit} bytes, or is never closed; pass blocksize=None, or a larger one"
         ) from None
-    if not quoted and marks.quote is not None and finish.offset > end:
-        tail = reader.get_ranges([(end, finish.offset)])[0]
-        quoted = has_byte(as_bytes(tail), marks.quote)
-    return Extent(begin.offset, max(begin.offset, finish.offset), quoted)
+
+
+def _unquoted(
+    reader: RangeReader, start: int, end: int, first: int, marks: Marks, limit: int
+) -> Extent:
+    """The extent of rows in a range that has no quote and is taken to begin outside of quotes."""
+    opening = Position(start) if start == first else _outside(reader, start)
+    begin = next_row(reader, opening, marks, limit)
+    finish = next_row(reader, _outside(reader, end), marks, limit)
+    tail = as_bytes(reader.get_ranges([(end, max(end, finish.offset))])[0])
+    if begin.offset < finish.offset and marks.quote is not None and has_byte(tail, marks.quote):
+        # the last row goes on behind the range, and only there are quotes
+        return _quoted(reader, begin, end, marks, limit)
+    stop = max(begin.offset, finish.offset)
+    return Extent(begin.offset, stop, (begin.offset, stop))
+
+
+def _quoted(reader: RangeReader, opening: Position, end: int, marks: Marks, limit: int) -> Extent:
+    """The extent of rows behind an exact position, with the places to cut them."""
+    begin = next_row(reader, opening, marks, limit)
+    if begin.offset >= end:
+        return Extent(begin.offset, begin.offset, (begin.offset,))
+    data = as_bytes(reader.get_ranges([(begin.offset, end)])[0])
+    behind = [at for _start, _stop, at in row_pieces(data, begin, marks)]
+    finish = next_row(reader, behind[-1], marks, limit)
+    cuts = (begin.offset, *(at.offset for at in behind[:-1]), finish.offset)
+    return Extent(begin.offset, finish.offset, cuts, not finish.inside)
 
 
 def _outside(reader: RangeReader, offset: int) -> Position:

@@ -140,8 +140,10 @@ def test_many_pieces_hold_every_row_once(
         pieces = [extent(file, reader, a, b, 8, MARKS) for a, b in cuts(len(text), count)]
     filled = [p for p in pieces if p.start < p.end]
     assert b"".join(text[p.start : p.end] for p in filled) == text[8:]
+    states = states_letter_by_letter(text)
     for p in filled:
-        assert p.quoted or b'"' not in text[p.start : p.end]
+        assert (p.cuts[0], p.cuts[-1]) == (p.start, p.end)
+        assert not any(states[cut] for cut in p.cuts)
 
 
 def test_literal_quotes_within_fields_do_not_open_one(folder: Path) -> None:
