@@ -179,6 +179,10 @@ class StringAccessor:
         ends = (0, _FAR) if step > 0 else (_FAR, -_FAR - 1)
         start = ends[0] if start is None else start
         stop = ends[1] if stop is None else stop
+        if step == 1 and 0 <= start <= stop:  # as SQL's users write it
+            if stop == _FAR:
+                return self._call("substring", start + 1)
+            return self._call("substring", start + 1, stop - start)
         return self._call("pandas_slice", start, stop, step)
 
     def __getitem__(self, key: Any) -> Series:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from plait.planner import builder
 from plait.planner import types as t
 from plait.planner.expr import AggregateCall, Call, Case, Cast, Column, Expr, Literal, conjuncts
 from plait.planner.logical import (
@@ -31,6 +32,7 @@ from plait.planner.logical import (
     Union,
     Window,
 )
+from plait.planner.subquery import ScalarSubquery
 
 _NOT_NULL = {
     "is_null",
@@ -71,7 +73,20 @@ _NULL_IN_NULL_OUT = {
     "hour",
     "minute",
     "second",
+    "quarter",
+    "isodow",
+    "isoyear",
+    "week",
+    "dayofyear",
+    "dayname",
+    "monthname",
+    "substring",
+    "pandas_slice",
+    "pandas_floor_time",
 }
+# joins in which no row of a side has NULL where the side has none
+_KEEP_LEFT = ("inner", "cross", "semi", "anti", "left", "mark", "single")
+_KEEP_RIGHT = ("inner", "cross", "right")
 # calls whose result is finite for finite arguments
 _FINITE = {"add", "subtract", "multiply", "negate", "abs", "round", "pandas_round", "coalesce"}
 
@@ -134,8 +149,10 @@ def _filters(plan: LogicalPlan, name: str, test: Callable[[Expr, str], bool]) ->
                 plan = below
             case RowNumber(input=below) if name in below.schema:
                 plan = below
-            case Join(left=left, right=right, kind=("inner" | "cross" | "semi")):
-                plan = left if name in left.schema else right
+            case Join(left=left, kind=kind) if name in left.schema and kind in _KEEP_LEFT:
+                plan = left
+            case Join(right=right, kind=kind) if name in right.schema and kind in _KEEP_RIGHT:
+                plan = right
             case _:
                 return False
 
@@ -207,6 +224,21 @@ def may_be_null(plan: LogicalPlan, expr: Expr) -> bool:
     return True
 
 
+def presence(plan: LogicalPlan, expr: Expr) -> list[Expr]:
+    """Conditions that together say that the expression is not NULL; none if it never is.
+
+    As near to the columns as possible: `hour(t) IS NOT NULL` is `t IS NOT NULL`.
+    """
+    match expr:
+        case Call(function=function, args=args) if function in _NULL_IN_NULL_OUT - {"and", "or"}:
+            return [part for a in args for part in presence(plan, a)]
+        case Cast(input=inner, try_=False):
+            return presence(plan, inner)
+    if not may_be_null(plan, expr):
+        return []
+    return [builder.call("is_not_null", expr)]
+
+
 def may_be_zero(plan: LogicalPlan, expr: Expr) -> bool:
     """Whether a number may be zero somewhere."""
     match expr:
@@ -245,6 +277,8 @@ def may_be_infinite(plan: LogicalPlan, expr: Expr) -> bool:
             return any(may_be_infinite(plan, v) for v in values)
         case AggregateCall(args=args) | Call(function="null_if_nan", args=args):
             return any(may_be_infinite(plan, a) for a in args)
+        case ScalarSubquery(plan=inner):
+            return may_be_infinite(inner, Column(inner.schema.names[0], expr.dtype))
     return True
 
 
@@ -279,6 +313,8 @@ def may_be_nan(plan: LogicalPlan, expr: Expr) -> bool:
             return any(may_be_nan(plan, v) for v in (*(v for _, v in branches), otherwise))
         case AggregateCall(args=args):
             return any(may_be_nan(plan, a) or may_be_infinite(plan, a) for a in args)
+        case ScalarSubquery(plan=inner):
+            return may_be_nan(inner, Column(inner.schema.names[0], expr.dtype))
     return True
 
 

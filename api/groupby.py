@@ -19,7 +19,7 @@ from plait import window
 from plait.advice import unknown_attribute
 from plait.aggregations import Reduction, applies, name_of, reduction
 from plait.errors import PlanError, UnsupportedError
-from plait.facts import may_be_null
+from plait.facts import presence
 from plait.frame import WRAP, Frame, Labelled, caller, check_unique, fresh_name
 from plait.grouped import apply_groups, first_rows, nth_rows
 from plait.operands import is_series, over
@@ -131,8 +131,8 @@ class GroupBy:
         plan = self._frame.plan
         if self._options.dropna:
             for _, key in self._keys:
-                if may_be_null(plan, key):
-                    plan = builder.filter(plan, builder.call("is_not_null", key), origin=caller())
+                for test in presence(plan, key):
+                    plan = builder.filter(plan, test, origin=caller())
         return self._frame.with_plan(plan)
 
     def _aggregate(self, made: Sequence[tuple[Any, Reduction]]) -> Frame:

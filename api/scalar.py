@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from plait import expressions as ex
 from plait.errors import PlaitError
-from plait.frame import Runner, caller
+from plait.frame import Runner, caller, fresh_name
 from plait.operators import Operators
 from plait.planner import builder
-from plait.planner.expr import Expr
-from plait.planner.logical import LogicalPlan
+from plait.planner.expr import AggregateCall, Column, Expr, substitute
+from plait.planner.logical import Aggregate, LogicalPlan
 from plait.planner.subquery import ScalarSubquery
 from plait.result import one_value
 
@@ -31,14 +31,20 @@ class Scalar(Operators):
     6
     """
 
-    def __init__(self, plan: LogicalPlan, runner: Runner) -> None:
-        self._plan = plan
+    def __init__(self, plan: LogicalPlan, runner: Runner, value: Expr | None = None) -> None:
+        self._rows = plan  # one row
+        self._value = builder.column(plan, plan.schema.names[0]) if value is None else value
         self._runner = runner
+
+    @property
+    def _plan(self) -> LogicalPlan:
+        """One row of one column: the value."""
+        return builder.project(self._rows, [("value", self._value)], origin=caller())
 
     @property
     def dtype(self) -> pa.DataType:
         """The Arrow type of the value."""
-        return self._plan.schema.fields[0].type
+        return self._value.dtype
 
     @property
     def expr(self) -> Expr:
@@ -58,6 +64,10 @@ class Scalar(Operators):
     def explain(self, level: str = "optimized", *, analyze: bool = False) -> str:
         """The plan as text: logical, optimized, stages or tasks."""
         return self._runner.explain(self._plan, level, analyze)
+
+    def optimized_plan(self) -> LogicalPlan:
+        """The plan after all optimizer rules, as it will be run."""
+        return self._runner.optimize(self._plan)
 
     def __float__(self) -> float:
         return float(self.compute())
@@ -79,13 +89,13 @@ class Scalar(Operators):
     def __repr__(self) -> str:
         return f"<plait.Scalar {self.dtype}, not computed>\n{self._plan}"
 
-    def _derive(self, expr: Expr) -> Scalar:
-        plan = builder.project(builder.one_row(), [("value", expr)], origin=caller())
-        return Scalar(plan, self._runner)
+    def _with(self, value: Expr) -> Scalar:
+        return Scalar(self._rows, self._runner, value)
 
     def _operate(self, sign: str, other: Any, reflected: bool = False) -> Any:
+        rows, left = self._rows, self._value
         if isinstance(other, Scalar):
-            right = other.expr
+            rows, right = _beside(rows, other)
         elif hasattr(other, "_frame"):
             return NotImplemented  # a Series or DataFrame knows what to do with a Scalar
         else:
@@ -93,16 +103,40 @@ class Scalar(Operators):
                 right = ex.literal(other)
             except PlaitError:
                 return NotImplemented
-        left = self.expr
         if reflected:
             left, right = right, left
-        return self._derive(ex.operation(builder.one_row(), sign, left, right))
+        return Scalar(rows, self._runner, ex.operation(rows, sign, left, right))
 
     def __neg__(self) -> Scalar:
-        return self._derive(ex.negate(self.expr))
+        return self._with(ex.negate(self._value))
 
     def __abs__(self) -> Scalar:
-        return self._derive(builder.call("abs", self.expr))
+        return self._with(builder.call("abs", self._value))
 
     def __round__(self, digits: int = 0) -> Scalar:
-        return self._derive(builder.call("pandas_round", self.expr, builder.literal(digits)))
+        return self._with(builder.call("pandas_round", self._value, builder.literal(digits)))
+
+
+def _beside(rows: LogicalPlan, other: Scalar) -> tuple[LogicalPlan, Expr]:
+    """One row that also knows what `other` needs, and other's value over it.
+
+    Two reductions of the same rows become one aggregation; anything else a scalar subquery.
+    """
+    if rows == other._rows:
+        return rows, other._value
+    if (
+        isinstance(rows, Aggregate)
+        and isinstance(other._rows, Aggregate)
+        and rows.input == other._rows.input
+    ):
+        known = {call: name for name, call in rows.aggregates}
+        added: list[tuple[str, AggregateCall]] = []
+        renamed: dict[str, Expr] = {}
+        for name, call in other._rows.aggregates:
+            if call not in known:
+                known[call] = fresh_name(name, known.values())
+                added.append((known[call], call))
+            renamed[name] = Column(known[call], call.dtype)
+        both = builder.aggregate(rows.input, [], [*rows.aggregates, *added], origin=caller())
+        return both, substitute(other._value, renamed)
+    return rows, other.expr

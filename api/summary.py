@@ -125,8 +125,12 @@ def reduce(series: Series, how: str, skipna: bool = True, **options: Any) -> Sca
     """One reduction of a column."""
     _no_missing_skipped(skipna)
     plan = series._frame.plan
-    made = reduction(plan, how, series._expr, **options)
-    return Scalar(aggregated(plan, {how: made}), series._frame.runner)
+    return _scalar(series._frame, plan, how, reduction(plan, how, series._expr, **options))
+
+
+def _scalar(frame: Frame, plan: LogicalPlan, name: str, made: Reduction) -> Scalar:
+    row = builder.aggregate(plan, [], [(name, made.call)], origin=caller())
+    return Scalar(row, frame.runner, made.finish(builder.column(row, name)))
 
 
 def series_agg(series: Series, func: Any) -> Any:
@@ -172,8 +176,7 @@ def nunique(series: Series, dropna: bool) -> Scalar:
     if dropna:
         return reduce(series, "nunique")
     values = builder.distinct(builder.project(series._frame.plan, [("value", series._expr)]))
-    made = reduction(values, "size", None)
-    return Scalar(aggregated(values, {"nunique": made}), series._frame.runner)
+    return _scalar(series._frame, values, "nunique", reduction(values, "size", None))
 
 
 def position(series: Series, function: str) -> Scalar:
@@ -183,7 +186,7 @@ def position(series: Series, function: str) -> Scalar:
     index = index_of(series._frame)
     call = builder.aggregate_call(function, [index._expr, series._expr])
     made = Reduction(call, lambda value: value)
-    return Scalar(aggregated(index._frame.plan, {"index": made}), series._frame.runner)
+    return _scalar(series._frame, index._frame.plan, "index", made)
 
 
 def unique(series: Series) -> Series:
