@@ -228,14 +228,14 @@ def quote_map(file: FileInfo, marks: Marks, first: int) -> QuoteMap:
 class Extent:
     """Whole rows: bytes [start, end) of a file.
 
-    `cuts` are where the rows may be cut for a reader that takes every newline for a row's end:
-    from `start` to `end`, or just these two if there are no quotes. `closed` is false if the file
+    `cuts` are where the rows may be cut for a reader that takes every newline for a row's end,
+    from `start` to `end`; none are needed if there are no quotes. `closed` is false if the file
     ends within a quoted field.
     """
 
     start: int
     end: int
-    cuts: tuple[int, ...]
+    cuts: tuple[int, ...] = ()
     closed: bool = True
 
 
@@ -248,7 +248,7 @@ def extent(
     """
     start, end = max(start, first), min(end, reader.size)
     if start >= end:
-        return Extent(end, end, (end,))
+        return Extent(end, end)
     limit = max(end - start, _STEP)
     try:
         if marks.quote is None:
@@ -280,15 +280,14 @@ def _unquoted(
     if begin.offset < finish.offset and marks.quote is not None and has_byte(tail, marks.quote):
         # the last row goes on behind the range, and only there are quotes
         return _quoted(reader, begin, end, marks, limit)
-    stop = max(begin.offset, finish.offset)
-    return Extent(begin.offset, stop, (begin.offset, stop))
+    return Extent(begin.offset, max(begin.offset, finish.offset))
 
 
 def _quoted(reader: RangeReader, opening: Position, end: int, marks: Marks, limit: int) -> Extent:
     """The extent of rows behind an exact position, with the places to cut them."""
     begin = next_row(reader, opening, marks, limit)
     if begin.offset >= end:
-        return Extent(begin.offset, begin.offset, (begin.offset,))
+        return Extent(begin.offset, begin.offset)
     data = as_bytes(reader.get_ranges([(begin.offset, end)])[0])
     behind = [at for _start, _stop, at in row_pieces(data, begin, marks)]
     finish = next_row(reader, behind[-1], marks, limit)
