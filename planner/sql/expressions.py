@@ -46,11 +46,15 @@ def literal(b: Binder, node: exp.Literal) -> Expr:
 
 def string(b: Binder, node: exp.Expr) -> Expr:
     """Strings of other spellings: E'...', $$...$$, N'...'."""
+    if isinstance(node, exp.ByteString) and b.context.dialect not in ("duckdb", "postgres"):
+        return Literal(str(node.this).encode(), t.BINARY)  # elsewhere b'...' is bytes
     return Literal(str(node.this), t.STRING)
 
 
 def hex_string(b: Binder, node: exp.HexString) -> Expr:
     """X'41': bytes."""
+    if node.args.get("is_integer"):
+        return builder.literal(int(str(node.this), 16))
     with b.source.at(node):
         try:
             return Literal(bytes.fromhex(str(node.this)), t.BINARY)
@@ -227,7 +231,6 @@ HANDLERS: dict[type[exp.Expr], Handler] = {
     exp.RawString: string,
     exp.ByteString: string,
     exp.National: string,
-    exp.UnicodeString: string,
     exp.HexString: hex_string,
     exp.Boolean: boolean,
     exp.Null: null,

@@ -174,6 +174,8 @@ class SelectBinder:
 
     def _distinct_on(self) -> list[OrderKey]:
         distinct = self.node.args.get("distinct")
+        if distinct is not None:
+            self.context.source.check_args(distinct, ("on",), "DISTINCT")
         if distinct is None or distinct.args.get("on") is None:
             return []
         on = distinct.args["on"]

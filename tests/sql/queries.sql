@@ -284,3 +284,68 @@ select a, (select (select count(t.b))) from t group by a
 select a from t group by a order by (select sum(t.b))
 select t.a, x.n from t, lateral (select count(*) from u) x(n)
 select t.a, x.k from t left join lateral (select k from u where k > 10) x on true
+-- shapes of all kinds
+select e'a\nb', e'a\\b', e'it\'s', e'\x41', e'tab\t', E'\u00e9', e'\101', 'a\nb', 'a''b'
+select * from ((select a from u) limit 2) x
+select * from (((select a from u))) x order by a
+select * from (select a from u order by a limit 2) x(z)
+(select a from u) limit 1
+((select a from u order by a) limit 2)
+(select a from u) order by a desc limit 2
+select * from (t) limit 0
+select * from (t) tt where tt.a = 1
+select x.a from (u) x
+select * from ((t join u on t.a = u.a)) where u.k > 10
+select count(*) from (t cross join u), e
+select * from (values (1), (2)) order by 1 desc
+select * from (select 1 as a union select 2 order by a desc limit 1)
+with a as (with b as (select 1 as x) select * from b) select * from a
+with a as (values (1), (2)) select * from a
+select a from (from t)
+from (select a from u) where a > 1
+select (select a from u order by a limit 1), a from u
+select count(distinct a), count(all a) from t
+select sum(all b) from t
+select all b from t
+select t.a from t, (select 5 as a) v where t.a < v.a and t.b in (select b from t where b < v.a)
+select not a is null, not a in (1,2), not a between 1 and 2, - -a, -(-a), + a from t
+select 'a' || 1 || null, 'a' || 1.5 from t
+select case when a > 1 then 'x' end is null from t
+select a::varchar || 'x' from t
+select cast(a as double precision), cast('12' as integer) + 1, '12'::integer, try_cast('x' as int), '2020-01-01'::date + 1, '1.5'::decimal(3,1)
+select date '2020-01-31' + interval 1 month, timestamp '2020-01-01 10:00' - interval '90 minutes', date '2020-03-01' - date '2020-02-01'
+select a from t where a = 1 and b = 2 or c = 'y' and not bo
+select a, b, a + b as s from t where s > 3 order by s desc
+select a, count(*) as n from t group by a having n > 1 order by n, a
+select upper(c) as u, count(*) from t group by u order by u
+select upper(c) as c, count(*) from t group by c
+select a as b, b as a from t order by a, b
+select a + 1 as a from t order by a
+select sum(b) as b from t having b > 3
+select max(b) - min(b) as spread from t group by a order by spread desc nulls last, a
+select a, sum(b) over (partition by a) * 1.0 / sum(b) over () from t where b is not null
+select a, b, avg(b) over (partition by a order by b rows between 1 preceding and current row) from t order by a, b
+select distinct sum(b) over (partition by a) from t
+select a, count(*) filter (where b > 2) as n from t group by a order by n desc, a
+select * from t where (a, b) = (1, 2)
+select exists (select 1 from u where false), not exists (select 1 from u where true)
+select a from t where a < all (select k from u where k is not null) order by a
+select 5 in (select a from u), null in (select a from u), 5 not in (select a from u where a is not null)
+select coalesce((select max(a) from e), -1), (select count(*) from e)
+select t.a, u.s from t left join (select a, max(s) as s from u group by a) u on t.a = u.a order by t.a, u.s
+select range, range * 2 from range(2, 10, 3)
+select a from u union all (select k from u limit 1) order by 1
+select t1.a from t t1 where exists (select 1 from t t2 where t2.a = t1.a and t2.b <> t1.b)
+select case a when null then 'n' else 'x' end from t
+select a in (b, 3), a in (b + 1, a), b in (2, a, null) from t
+select length(c) as n, count(*) from t group by all order by n
+select first(b), last(b) from (select b from t order by b)
+select max(d), min(ts), max(bo), sum(bo::int) from t
+select t.* exclude (d, ts, f, g), u.s as us from t join u using (a)
+select a from t where d = (select max(d) from t)
+select extract(epoch from ts), extract(second from ts), extract(microsecond from ts), extract(doy from d), extract(week from d), extract(century from d) from t
+select * from u where k between (select min(k) from u) and 20
+select c, regexp_replace(c, 'x', 'z'), regexp_extract(c, '(x)(y)', 2), regexp_matches(c, '^x') from t
+select strftime(d, '%Y-%m'), strptime('2020-01-02', '%Y-%m-%d') from t
+select a, string_agg(c, ',' order by c), list(b order by b) from t group by a
+select sum(g), avg(g), sum(g * 2), sum(f) from t where f < 100 and g < 100
