@@ -4,6 +4,7 @@ NULL is a key like any other, NaN equals NaN, -0.0 equals 0.0. Key columns becom
 (`ordinals`) and are put side by side into one: `(k1 - low1) * span2 + (k2 - low2)`. Then, by the
 number of possible values, measured on a million rows:
 
+    in order already       a new group wherever the number changes: 4 ms
     few (up to 4 a row)    a table indexed by the value itself: no hashing, 5 to 15 ms
     up to 2^63, or more    rows sorted by (44 bits of hash, row number) in one 64-bit word, since
                            numpy sorts plain words with vector instructions: 35 to 50 ms, where a
@@ -184,9 +185,25 @@ def _numbered(key: Key) -> Key:
 
 def _group_numbers(numbers: Ints, span: int) -> Groups:
     """Groups of integers from 0 to below `span`."""
+    if ascending(numbers):
+        return _group_sorted(numbers)
     if span <= _table_limit(len(numbers)):
         return _group_dense(numbers, span)
     return _group_sparse(numbers.astype(np.int64, copy=False))
+
+
+def ascending(numbers: Ints) -> bool:
+    """Whether no number is below the one before it; mostly the first few tell that not."""
+    return all(bool((part[1:] >= part[:-1]).all()) for part in (numbers[:1024], numbers))
+
+
+def _group_sorted(numbers: Ints) -> Groups:
+    """Equal numbers stand side by side: a new group begins wherever the number changes."""
+    changes = np.empty(len(numbers), np.bool_)
+    changes[:1] = True
+    np.not_equal(numbers[1:], numbers[:-1], out=changes[1:])
+    first = np.flatnonzero(changes)
+    return Groups(np.cumsum(changes, dtype=np.int64) - 1, len(first), first)
 
 
 def _group_dense(numbers: Ints, span: int) -> Groups:

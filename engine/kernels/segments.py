@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from plait.engine.kernels.grouping import Groups
+from plait.engine.kernels.grouping import Groups, ascending
 from plait.engine.kernels.int128 import Int128
 from plait.engine.kernels.ordinals import Key
 from plait.engine.kernels.sorting import order_of
@@ -91,11 +91,7 @@ class Segments:
     @cached_property
     def clustered(self) -> bool:
         """Whether rows stand group by group already."""
-        codes = self.codes
-        if self.count == 1:
-            return True
-        # mostly the first rows tell
-        return all(bool((c[1:] >= c[:-1]).all()) for c in (codes[:1024], codes))
+        return self.count == 1 or ascending(self.codes)
 
     @cached_property
     def order(self) -> Ints | None:
