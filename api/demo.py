@@ -29,7 +29,7 @@ select
     hour(tpep_pickup_datetime) as hour,
     avg(tip_amount / fare_amount) as tip_fraction
 from trips
-where fare_amount > 0
+where fare_amount > 0 and tpep_pickup_datetime is not null
 group by day, hour
 order by day, hour
 """
