@@ -22,7 +22,7 @@ from plait.io.csv_head import Head
 from plait.io.csv_infer import ColumnSample
 from plait.io.csv_layout import CsvLayout
 from plait.io.csv_options import CsvOptions
-from plait.io.csv_sample import FileSample, choose_types, open_file
+from plait.io.csv_sample import Depth, FileSample, choose_types, open_file
 from plait.io.filesystem import FileInfo, PathLike, expand, in_parallel
 from plait.planner.expr import Expr
 from plait.planner.schema import Schema
@@ -34,6 +34,7 @@ SUFFIXES = (".csv", ".tsv", ".csv.gz", ".csv.bz2", ".csv.zst", ".csv.xz", ".tbl"
 
 _MIN_BLOCK = 4 << 20
 _WANTED_BLOCKS = 8
+_SAMPLED_FILES = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,10 +76,15 @@ class CsvSource:
             raise ReadError(f"{self.files[0].shown} is empty: there are no columns to read")
         if self._options.nrows is not None and len(filled) > 1:
             raise UnsupportedError("nrows is for a single file; use .head(n) on the frame")
-        first = open_file(filled[0], self._options, None, full=True)
-        rest = in_parallel(
-            lambda f: open_file(f, self._options, first.dialect.sep, full=False), filled[1:]
-        )
+        first = open_file(filled[0], self._options, "probes")
+        others = filled[1:]
+        step = max(1, len(others) // _SAMPLED_FILES)  # of thousands of files some tell the types
+
+        def opened(number: int) -> FileSample:
+            depth: Depth = "names" if number % step else "rows"
+            return open_file(others[number], self._options, depth, first)
+
+        rest = in_parallel(opened, range(len(others)))
         self._samples = [first, *rest]
         self._heads = [_checked(first, s) for s in self._samples]
         self._layout = choose_types(self._samples, self._options)

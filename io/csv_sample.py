@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import pyarrow as pa
 
@@ -21,7 +22,9 @@ from plait.io.filesystem import FileInfo, open_ranges
 from plait.planner.schema import Field, Schema
 from plait.planner.types import DOUBLE, NULL, STRING, TIMESTAMP, is_string, is_timestamp
 
-_HEAD_BYTES, _HEAD_BYTES_OTHERS = 512 << 10, 32 << 10
+Depth = Literal["names", "rows", "probes"]
+
+_HEAD_BYTES = {"names": 4 << 10, "rows": 32 << 10, "probes": 512 << 10}
 _PROBES, _PROBE_BYTES = 8, 48 << 10
 
 
@@ -49,15 +52,20 @@ class FileSample:
         return self.compression is None and self.wide is None and self.dialect.divisible
 
 
-def open_file(file: FileInfo, options: CsvOptions, sep: str | None, full: bool) -> FileSample:
-    """Reads the head of a file, and if `full` probes in its middle and at its end.
+def open_file(
+    file: FileInfo, options: CsvOptions, depth: Depth, like: FileSample | None = None
+) -> FileSample:
+    """Reads the head of a file; its first rows too unless only the names are asked for.
 
-    `sep` is the separator found in another file, for options that do not name one.
+    probes   also takes samples of its middle and its end
+    `like`   another file of the same table: tells the separator where options do not, and how
+             long a row is where no rows are read
     """
     compression = compression_of(file.path, options.compression)
     wide = options.encoding if options.encoding.startswith(("utf-16", "utf-32")) else None
     streamed = compression is not None or wide is not None
-    size = _HEAD_BYTES if full else _HEAD_BYTES_OTHERS
+    size = _HEAD_BYTES[depth]
+    sep = None if like is None else like.dialect.sep
     while True:
         text, whole = _start(file, compression, wide, size)
         dialect = _dialect(text, options, sep, wide)
@@ -65,14 +73,18 @@ def open_file(file: FileInfo, options: CsvOptions, sep: str | None, full: bool) 
         rows = b""
         if head is not None:
             rows = text[head.first :] if whole else _whole_rows(text[head.first :], dialect)
-        if head is not None and (rows or whole):
+        if head is not None and (rows or whole or depth == "names"):
             break
         size *= 8  # a header or a first row that is longer
     layout = text_layout(head.names, dialect)
+    if depth == "names" and like is not None:
+        estimated = like.estimated_rows * file.size / like.file.size
+        texts = layout.schema.to_arrow().empty_table()
+        return FileSample(file, dialect, compression, wide, head, {}, texts, estimated, False)
     with explained(file, rows, lambda: text.count(b"\n", 0, head.first), layout, head.names):
         texts = parse_texts(rows, layout)
     estimated = _estimated_rows(file, texts, rows, head, whole, compression)
-    if full and not whole and not streamed and dialect.divisible:
+    if depth == "probes" and not whole and not streamed and dialect.divisible:
         texts = pa.concat_tables([texts, *_probes(file, head, layout)])
     columns = sample_columns([texts], dialect, options.infer_dates or options.parse_dates is True)
     if dialect.needs_pandas:
@@ -132,7 +144,7 @@ def _probes(file: FileInfo, head: Head, layout: CsvLayout) -> list[pa.Table]:
     """
     found = []
     with open_ranges(file) as reader:
-        first = max(head.first, _HEAD_BYTES)
+        first = max(head.first, _HEAD_BYTES["probes"])
         step = (reader.size - first) / _PROBES
         for i in range(_PROBES):
             start = int(first + i * step)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import fsspec
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -447,3 +448,27 @@ def test_nan_is_missing_to_pandas_and_a_number_to_sql(tmp_path: Path) -> None:
     sql = open_csv_as_sql(path)
     assert sql.may_hold_nan
     assert_same_rows(read_source(sql), duckdb.sql(f"from '{path}'").to_arrow_table(), ordered=True)
+
+
+def test_many_small_files(tmp_path: Path) -> None:
+    for i in range(300):
+        write(
+            tmp_path / f"{i:03}.csv", f"n,s\n{i},x{i}\n{i}.5,y\n" if i == 0 else f"s,n\nx{i},{i}\n"
+        )
+    source = CsvSource(tmp_path)
+    assert len(source.splits(["n"])) == 300
+    assert source.schema["n"].type == pa.float64()
+    expected = pd.concat([pd.read_csv(f)[["n", "s"]] for f in sorted(tmp_path.iterdir())])
+    assert_same_rows(read_source(source), expected.reset_index(drop=True), ordered=True)
+
+
+def test_through_a_store_of_fsspec() -> None:
+    fs = fsspec.filesystem("memory")
+    text = "a,b\n" + "".join(f'{i},"x\n{i}"\n' for i in range(1000))
+    fs.pipe_file("/csv/plain.csv", text.encode())
+    fs.pipe_file("/csv/packed.csv.gz", gzip.compress(text.encode()))
+    for name in ("plain.csv", "packed.csv.gz", "*"):
+        source = CsvSource(f"memory://csv/{name}", blocksize=997)
+        times = 2 if name == "*" else 1
+        assert sorted(read_source(source)["a"].to_pylist()) == sorted([*range(1000)] * times)
+    fs.rm("/csv", recursive=True)
