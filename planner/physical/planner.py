@@ -291,6 +291,10 @@ class StagePlanner:
     def _lower_limit(self, plan: Limit, need: Need) -> Piece:
         most = None if plan.count is None else plan.count + plan.offset
         done = self.finished.get(plan)
+        if done is not None and (plan.offset or plan.from_end):
+            return read_finished(done)  # the build side of a join: the offset was taken already
+        ahead = replace(plan, count=most, offset=0)
+        done = self.finished.get(ahead)
         if done is not None:
             op: PhysicalOp = ReadStage(done.schema, (done.stage,), "all")
             return Piece(LimitRows(op.schema, op, plan.count, plan.offset), 1)
@@ -299,9 +303,9 @@ class StagePlanner:
         if child.partitions > 1 and most is not None:
             local = LimitRows(child.op.schema, child.op, most, 0, plan.from_end)
             stop = None if plan.from_end else most
-            stage = self.cut(replace(child, op=local), Output(), plan, stop)
+            stage = self.cut(replace(child, op=local), Output(), ahead, stop)
             if stop is not None:
-                self.measure(plan, stage, before)
+                self.measure(ahead, stage, before)
             child = Piece(ReadStage(child.op.schema, (stage,), "all"), 1)
         child = self.gather(child)
         op = LimitRows(child.op.schema, child.op, plan.count, plan.offset, plan.from_end)
