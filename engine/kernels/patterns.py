@@ -26,6 +26,7 @@ from plait.engine.kernels.encoding import (
     per_entry,
 )
 from plait.engine.kernels.rows import distinct_rows
+from plait.engine.kernels.search import find_in_order, pays
 from plait.errors import ComputeError
 
 ANY, ONE = object(), object()  # % and _
@@ -72,9 +73,23 @@ def match_like(column: pa.Array, pattern: str, escape: str = "") -> pa.Array:
         case (first, str() as text) if first is ANY:
             return pc.ends_with(column, text)
         case (first, str() as text, last) if first is ANY and last is ANY:
-            return pc.match_substring(column, text)
+            return contains(column, text)
+        case parts if ONE not in parts and pays(column, pieces := _texts(parts)):
+            ends = {"at_start": parts[0] is not ANY, "at_end": parts[-1] is not ANY}
+            return find_in_order(column, pieces, **ends)
         case parts:
             return pc.match_substring_regex(column, expression(parts))
+
+
+def _texts(parts: Sequence[Any]) -> list[str]:
+    return [p for p in parts if isinstance(p, str)]
+
+
+def contains(column: pa.Array, text: str) -> pa.Array:
+    """Whether each string has the text in it."""
+    if pays(column, [text]):
+        return find_in_order(column, [text])
+    return pc.match_substring(column, text)
 
 
 def _true_or_null(column: pa.Array) -> pa.Array:

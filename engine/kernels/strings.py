@@ -27,6 +27,7 @@ from plait.engine.kernels.encoding import (
     per_entry,
 )
 from plait.engine.kernels.lists import list_concat, list_contains
+from plait.engine.kernels.patterns import contains as contains_text
 from plait.engine.kernels.rows import distinct_rows, slice_rows, string_parts
 from plait.engine.kernels.views import Ints
 from plait.errors import ComputeError
@@ -319,7 +320,7 @@ KERNELS: dict[str, Kernel] = {
     "concat_ws": per_entry(concat_ws, null_matters=True),
     "starts_with": _occurrence(pc.starts_with, str.startswith, None),
     "ends_with": _occurrence(pc.ends_with, str.endswith, None),
-    "contains": _occurrence(pc.match_substring, lambda t, p: p in t, list_contains),
+    "contains": _occurrence(contains_text, lambda t, p: p in t, list_contains),
     "strpos": per_entry(_strpos),
     "ascii": _first_character(0),
     "unicode": _first_character(-1),

@@ -154,7 +154,6 @@ FUNCTIONS = (
         "concat_operator",
         _concat_types("||"),
         sql=("||",),
-        nulls=Nulls.OWN,  # the kernel propagates; text of any type is cast first
         doc="Both sides one after the other; NULL if one is",
     ),
     Function(
