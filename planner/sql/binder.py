@@ -214,7 +214,7 @@ class Binder:
         self, scope: Scope, name: str, qualifier: Sequence[str], node: exp.Expr
     ) -> Expr | None:
         if not qualifier:
-            found = scope.bare(name)
+            found = _nearest_spelling(scope.bare(name), name)
             if len(found) > 1:
                 owners = [o for e in found for o in scope.visible.owners(e)]
                 choices = " or ".join(f"{o}.{found[0].name}" for o in owners)
@@ -230,9 +230,9 @@ class Binder:
                 f"Several tables are called {'.'.join(qualifier)!r}; give each an alias", node
             )
         folded = name.casefold()
-        for entry in tables[0].entries:
-            if entry.name.casefold() == folded:
-                return entry.expr
+        same = [e for e in tables[0].entries if e.name.casefold() == folded]
+        if same:
+            return _nearest_spelling(same, name)[0].expr
         raise self.source.unknown_column(name, [e.name for e in tables[0].entries], node)
 
     def _unknown(self, name: str, qualifier: Sequence[str], node: exp.Expr) -> SqlError:
@@ -247,6 +247,14 @@ class Binder:
             return self.source.unknown_table(".".join(qualifier), names, node)
         aliases = list(self.clause.aliases)
         return self.source.unknown_column(name, [*self.scope.visible.names(), *aliases], node)
+
+
+def _nearest_spelling(entries: Sequence[Entry], name: str) -> Sequence[Entry]:
+    """Of columns whose names differ in case only (a file may have them), the one as written."""
+    if len(entries) < 2:
+        return entries
+    exact = [e for e in entries if e.name == name]
+    return exact if len(exact) == 1 else entries
 
 
 def describe(node: exp.Expr) -> str:

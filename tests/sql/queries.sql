@@ -312,7 +312,7 @@ select not a is null, not a in (1,2), not a between 1 and 2, - -a, -(-a), + a fr
 select 'a' || 1 || null, 'a' || 1.5 from t
 select case when a > 1 then 'x' end is null from t
 select a::varchar || 'x' from t
-select cast(a as double precision), cast('12' as integer) + 1, '12'::integer, try_cast('x' as int), '2020-01-01'::date + 1, '1.5'::decimal(3,1)
+select cast(a as double precision), cast('12' as integer) + 1, '12'::integer, try_cast('x' as int), '2020-01-01'::date + 1, '1.5'::decimal(3,1) from t
 select date '2020-01-31' + interval 1 month, timestamp '2020-01-01 10:00' - interval '90 minutes', date '2020-03-01' - date '2020-02-01'
 select a from t where a = 1 and b = 2 or c = 'y' and not bo
 select a, b, a + b as s from t where s > 3 order by s desc
