@@ -20,7 +20,7 @@ from plait.planner.physical.stages import Stage
 from plait.scheduler.context import current_context
 
 
-def readers(root: PhysicalOp) -> list[tuple[int, PhysicalOp]]:
+def readers(root: PhysicalOp) -> list[tuple[int, ScanSplits | ReadStage]]:
     """The operators that take something from outside, with their numbers."""
     numbered = enumerate(root.walk())
     return [(i, op) for i, op in numbered if isinstance(op, ScanSplits | ReadStage)]

@@ -109,7 +109,7 @@ class SortKey(Expr):
     nulls_first: bool = False
 
     @property
-    def dtype(self) -> pa.DataType:  # type: ignore[override]
+    def dtype(self) -> pa.DataType:
         return self.expr.dtype
 
 

@@ -38,11 +38,11 @@ class LogicalPlan(Tree):
     @property
     def schema(self) -> Schema:
         """Names and types of the rows this node gives; computed once."""
-        known = self.__dict__.get("_schema")
+        known: Schema | None = self.__dict__.get("_schema")
         if known is None:
             known = self._make_schema()
             object.__setattr__(self, "_schema", known)
-        return known  # type: ignore[no-any-return]
+        return known
 
     def _make_schema(self) -> Schema:
         raise NotImplementedError(type(self).__name__)

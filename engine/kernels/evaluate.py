@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -20,7 +20,7 @@ from plait.engine.kernels.registry import KERNELS
 from plait.errors import PlanError
 from plait.planner.expr import Call, Case, Cast, Column, Expr, Literal, columns_of
 
-Value = pa.Array | pa.Scalar
+Value: TypeAlias = pa.Array | pa.Scalar
 
 
 class Evaluator:

@@ -202,4 +202,5 @@ def _ranges(starts: Index, counts: Index) -> Index:
     """starts[0], starts[0]+1, ... (counts[0] of them), then from starts[1] on, and so forth."""
     ends = np.cumsum(counts)
     total = int(ends[-1]) if len(ends) else 0
-    return np.arange(total) + np.repeat(starts - (ends - counts), counts)
+    result: Index = np.arange(total) + np.repeat(starts - (ends - counts), counts)
+    return result

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.types as pat
 
-from plait.engine.kernels.keys import integers, valid_mask
+from plait.engine.kernels.keys import integers, valid_mask, view
 
 Hashes = np.ndarray[Any, np.dtype[np.uint64]]
 
@@ -57,12 +57,13 @@ def _hash_wide_decimal(array: pa.Array) -> Hashes:
 
 def _hash_distinct(array: pa.Array) -> Hashes:
     if array.type == pa.uint64():
-        return _mix(np.asarray(array.fill_null(0)))
+        return _mix(view(array, pa.uint64()).copy())
     coded = array if pat.is_dictionary(array.type) else array.dictionary_encode()
     entries = coded.dictionary.to_pylist()
     hashed = np.array([_hash_value(v) for v in entries] or [0], np.uint64)
     codes = coded.indices.fill_null(0).to_numpy(zero_copy_only=False)
-    return hashed.take(codes.astype(np.int64))
+    result: Hashes = hashed.take(codes.astype(np.int64))
+    return result
 
 
 def _hash_value(value: object) -> int:

@@ -108,9 +108,8 @@ class _Integers:
         if self.span <= _MAX and not _in_int64(wide, self.low):
             wide = np.clip(wide, self.low - 1, self.low + self.null_code)
         shifted = wide - self.low
-        inside = (shifted >= 0) & (shifted < self.null_code)
-        if inside.all():
-            inside = None
+        within = (shifted >= 0) & (shifted < self.null_code)
+        inside: Bools | None = None if within.all() else within
         if valid is None:
             return Codes(shifted, inside)
         if self.null_safe:

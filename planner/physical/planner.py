@@ -12,7 +12,7 @@ partitions. An exchange cuts: the tree becomes a Stage, and a ReadStage starts t
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from plait.planner.estimate import Estimator
@@ -186,10 +186,10 @@ class StagePlanner:
         if self.adaptive and plan not in self.finished and len(self.pending) == pending_before:
             self.pending[plan] = stage
 
-    def _needed_for(self, ids: Sequence[int] | object) -> tuple[Stage, ...]:
+    def _needed_for(self, ids: Iterable[int]) -> tuple[Stage, ...]:
         by_id = {s.id: s for s in self.stages}
         needed: set[int] = set()
-        stack = list(ids)  # type: ignore[call-overload]
+        stack = list(ids)
         while stack:
             number = stack.pop()
             if number in by_id and number not in needed:
