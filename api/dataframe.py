@@ -64,7 +64,8 @@ class DataFrame(NamedOperators):
     @property
     def columns(self) -> pd.Index:
         """The column labels."""
-        return output.labels(self._frame)
+        labels: pd.Index = output.labels(self._frame)
+        return labels
 
     @columns.setter
     def columns(self, labels: Sequence[Hashable]) -> None:

@@ -50,7 +50,8 @@ def tips_as_dataframe(trips: DataFrame) -> DataFrame:
     trips["tip_fraction"] = trips.tip_amount / trips.fare_amount
     day = trips.tpep_pickup_datetime.dt.dayofweek.rename("day")
     hour = trips.tpep_pickup_datetime.dt.hour.rename("hour")
-    return trips.groupby([day, hour]).tip_fraction.mean().reset_index()
+    means: DataFrame = trips.groupby([day, hour]).tip_fraction.mean().reset_index()
+    return means
 
 
 def tips_as_sql(trips: DataFrame) -> DataFrame:

@@ -123,7 +123,7 @@ class Series(NamedOperators):
 
     def to_list(self) -> list[Any]:
         """Run the plan; the values as a list."""
-        return self.compute().to_list()  # type: ignore[no-any-return]
+        return self.compute().to_list()
 
     tolist = to_list
 
@@ -477,4 +477,4 @@ class Series(NamedOperators):
 
     def to_dict(self) -> Mapping[Any, Any]:
         """Run the plan; {index: value}."""
-        return self.compute().to_dict()  # type: ignore[no-any-return]
+        return self.compute().to_dict()

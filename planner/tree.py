@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
-from functools import cache
 from operator import is_
 from typing import Any, TypeVar
 
@@ -18,14 +17,24 @@ N = TypeVar("N", bound="Node")
 T = TypeVar("T", bound="Tree")
 
 
-@cache
+_COMPARED: dict[type, tuple[str, ...]] = {}
+_NAMES: dict[type, tuple[str, ...]] = {}
+
+
 def _compared(cls: type) -> tuple[str, ...]:
-    return tuple(f.name for f in fields(cls) if f.compare)
+    """The names of the fields that equality looks at; looked up once a class."""
+    known = _COMPARED.get(cls)
+    if known is None:
+        known = _COMPARED[cls] = tuple(f.name for f in fields(cls) if f.compare)
+    return known
 
 
-@cache
 def _names(cls: type) -> tuple[str, ...]:
-    return tuple(f.name for f in fields(cls))
+    """The names of all fields; looked up once a class."""
+    known = _NAMES.get(cls)
+    if known is None:
+        known = _NAMES[cls] = tuple(f.name for f in fields(cls))
+    return known
 
 
 class Node:
