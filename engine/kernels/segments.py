@@ -150,6 +150,10 @@ class Segments:
 
         `neutral`, a start that changes no result, allows ways that need no order.
         """
+        with np.errstate(over="ignore", invalid="ignore"):  # infinity and NaN are answers
+            return self._fold(ufunc, values, empty, neutral)
+
+    def _fold(self, ufunc: np.ufunc, values: Ints, empty: Any, neutral: Any) -> Ints:
         if self.count == 1 and self.rows:
             return np.array([ufunc.reduce(values)], values.dtype)
         if neutral is not None and not self.clustered:
@@ -174,8 +178,7 @@ class Segments:
     def sum_floats(self, values: Floats) -> Floats:
         """Sums of doubles; 0 for no rows."""
         if self.count == 1 or self.clustered or self._blocks is not None:
-            with np.errstate(over="ignore", invalid="ignore"):  # infinity is an answer
-                return self.fold(np.add, values, 0.0, neutral=0.0)
+            return self.fold(np.add, values, 0.0, neutral=0.0)
         return np.bincount(self.codes, values, minlength=self.count).astype(np.float64, copy=False)
 
     def sum_ints(self, values: Ints | Int128) -> Int128:

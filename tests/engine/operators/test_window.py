@@ -366,5 +366,13 @@ def test_mistakes_are_named() -> None:
     half = Frame("rows", Bound(-0.5), Bound(0))
     with pytest.raises(PlanError, match="whole numbers"):
         window(batch, [("n", over("count", order_by=two, frame=half))])
+    for name, options, word in (
+        ("rank", {"filter": Column("b", pa.bool_())}, "FILTER"),
+        ("first_value", {"distinct": True}, "DISTINCT"),
+        ("sum", {"ignore_nulls": True}, "IGNORE NULLS"),
+    ):
+        call = WindowCall(name, (zero,), pa.int64(), **options)
+        with pytest.raises(UnsupportedError, match=word):
+            window(batch, [("n", call)])
     with pytest.raises(UnsupportedError, match="no window function 'fill'"):
         window(batch, [("n", WindowCall("fill", (zero,), pa.int64()))])
