@@ -25,9 +25,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
-import fsspec
-from fsspec.utils import glob_translate
-
 from plait.errors import ReadError, UnsupportedError, nearest_names
 
 PathLike = str | os.PathLike[str]
@@ -136,6 +133,8 @@ def is_folder(path: PathLike, storage_options: Mapping[str, Any] | None = None) 
 
 def open_filesystem(path: str, storage_options: Mapping[str, Any] | None = None) -> tuple[Any, str]:
     """fsspec's filesystem of a URL, and the path within it."""
+    import fsspec  # slow to import, and local files do without
+
     protocol = path.split("://", 1)[0]
     try:
         fs, inner = fsspec.core.url_to_fs(path, **dict(storage_options or {}))
@@ -238,6 +237,8 @@ def _expand_remote(
             raise ReadError(f"The folder {text!r} has no files")
     else:
         literal = inner[: _MAGIC.search(inner).start()].rpartition("/")[0]  # type: ignore[union-attr]
+        from fsspec.utils import glob_translate
+
         matches = re.compile(glob_translate(inner)).match
         found = [e for e in _find(fs, literal) if matches(str(e["name"]))]
         if not found:

@@ -21,10 +21,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pyarrow.types as pat
 
 from plait.errors import ReadError
@@ -34,6 +33,9 @@ from plait.io.thrift import plain_decimals
 from plait.planner.schema import Schema
 from plait.planner.statistics import ColumnStatistics
 from plait.planner.types import INT32, INT64, STRING, is_decimal, is_float, is_integer, is_string
+
+if TYPE_CHECKING:
+    import pyarrow.parquet as pq
 
 _MAGIC = b"PAR1"
 _TAIL_LOCAL, _TAIL_STORE = 64 << 10, 512 << 10  # a request to a store costs more than its bytes
@@ -186,6 +188,8 @@ def _footer_bytes(file: FileInfo, reader: RangeReader) -> bytes:
 
 
 def _parse(file: FileInfo, text: bytes) -> pq.FileMetaData:
+    import pyarrow.parquet as pq  # slow to import, and not every query reads Parquet
+
     whole = _MAGIC + text + struct.pack("<I", len(text)) + _MAGIC
     try:
         return pq.read_metadata(pa.BufferReader(whole))

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from plait.errors import ReadError
 from plait.io.encoding import stored_decimals, table_of, to_logical, unify
@@ -25,6 +24,9 @@ from plait.planner.expr import Expr
 from plait.planner.predicates import can_match
 from plait.planner.statistics import ColumnStatistics
 from plait.planner.types import is_decimal, is_float, is_integer
+
+if TYPE_CHECKING:
+    import pyarrow.parquet as pq
 
 
 def prune(
@@ -145,6 +147,8 @@ def _repeat(value: pa.Scalar, rows: int) -> pa.Array:
 def _open(
     file: FileInfo, known: Footer, groups: Sequence[int], columns: Sequence[str]
 ) -> pq.ParquetFile:
+    import pyarrow.parquet as pq  # slow to import, and not every query reads Parquet
+
     coded = [name for name in columns if name in known.coded]
     settings: dict[str, Any] = {
         "metadata": known.reading,

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pyarrow.types as pat
 
 from plait.errors import PlanError, UnsupportedError
@@ -61,12 +60,14 @@ class ParquetEncoder:
     ) -> None:
         self._stream, self._compression = stream, compression or "none"
         self._level, self._row_group_size = compression_level, row_group_size
-        self._writer: pq.ParquetWriter | None = None
+        self._writer: Any = None  # a pyarrow.parquet.ParquetWriter
         self._pending: list[pa.Table] = []
 
     def write(self, table: pa.Table) -> None:
         plain = pa.table([_plain(c) for c in table.columns], names=table.column_names)
         if self._writer is None:
+            import pyarrow.parquet as pq  # slow to import, and most queries write nothing
+
             self._writer = pq.ParquetWriter(
                 self._stream,
                 plain.schema,
