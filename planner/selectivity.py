@@ -63,6 +63,20 @@ UNKNOWN = Profile()
 # functions that (nearly) keep different values different
 _ONE_TO_ONE = frozenset(("add", "subtract", "multiply", "negate", "upper", "lower", "trim"))
 
+# parts of a date or time: their first and last value
+_PARTS = {
+    "month": (1, 12),
+    "day": (1, 31),
+    "hour": (0, 23),
+    "minute": (0, 59),
+    "second": (0, 59),
+    "quarter": (1, 4),
+    "week": (1, 53),
+    "dayofweek": (0, 6),
+    "isodow": (1, 7),
+    "dayofyear": (1, 366),
+}
+
 
 Lookup = Callable[[str], Profile | None]
 
@@ -117,6 +131,15 @@ class Estimate:
                 low, high = (getattr(v, "year", None) for v in (below.minimum, below.maximum))
                 domain = None if low is None or high is None else high - low + 1.0
                 return Profile(low, high, domain, nulls=below.nulls)
+            case Call(part, (x,)) if part in _PARTS:
+                low, high = _PARTS[part]
+                return Profile(low, high, high - low + 1.0, nulls=self.profile(x).nulls)
+            case Call(function, args) if function in _ONE_TO_ONE:
+                varying = [a for a in args if references(a)]
+                if len(varying) == 1:  # beside constants
+                    below = self.profile(varying[0])
+                    width = type_width(expr)
+                    return Profile(domain=below.domain, width=width, origin=below.origin)
         if expr.dtype == t.BOOL:
             return Profile(domain=2.0, width=1.0)
         names = references(expr)
