@@ -3,36 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from sqlglot import expressions as exp
 
-from plait.planner import builder
 from plait.planner.expr import Expr
-from plait.planner.logical import LogicalPlan
 from plait.planner.sql.binder import Binder
 from plait.planner.sql.mistakes import Source
 from plait.planner.sql.scope import Entry, Visible, beside
 
 _HANDLED = ("this", "on", "side", "kind", "using", "method")
 
-Side = tuple[LogicalPlan, Visible]
+
+@dataclass(frozen=True)
+class Parts:
+    """A join before it is built: its kind and condition, what it shows, where it stands."""
+
+    kind: str
+    condition: Expr | None
+    visible: Visible
+    origin: str | None
 
 
 def bind_join(
     source: Source,
     node: exp.Join,
-    left: Side,
-    right: Side,
+    left: Visible,
+    right: Visible,
     binder: Callable[[Visible], Binder],
-) -> Side:
-    """Two tables joined: the plan, and what it shows."""
+) -> Parts:
+    """How two tables are joined."""
     source.check_args(node, _HANDLED, "JOIN")
     kind = join_kind(source, node)
-    both = beside(left[1], right[1])
+    both = beside(left, right)
     using = [u.name for u in node.args.get("using") or ()]
     if str(node.args.get("method") or "").upper() == "NATURAL":
-        using = _common_names(source, node, left[1], right[1])
+        using = _common_names(source, node, left, right)
     on = node.args.get("on")
     if kind != "cross" and on is None and not using:
         raise source.error(f"{kind.upper()} JOIN needs ON or USING", node)
@@ -40,18 +46,16 @@ def bind_join(
         raise source.error("CROSS JOIN pairs all rows; it takes no condition", node)
     b = binder(both)
     if using:
-        pairs = [_pair(source, node, name, left[1], right[1]) for name in using]
+        pairs = [_pair(source, node, name, left, right) for name in using]
         condition: Expr | None = _all_equal(b, pairs, node)
         visible = _merged(b, both, using, pairs, kind, node)
     else:
         condition = None if on is None else b.boolean(on, "ON")
         visible = both
     if kind in ("semi", "anti"):
-        visible = left[1]
+        visible = left
     origin = source.origin(on, f"{kind} join on") if on is not None else None
-    with source.at(on or node):
-        plan = builder.join(left[0], right[0], kind, condition, origin=origin)
-    return plan, visible
+    return Parts(kind, condition, visible, origin)
 
 
 def join_kind(source: Source, node: exp.Join) -> str:

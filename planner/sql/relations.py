@@ -16,13 +16,14 @@ from plait.planner import builder
 from plait.planner import types as t
 from plait.planner.expr import Column, Expr, Literal
 from plait.planner.logical import LogicalPlan
-from plait.planner.optimizer.outer_columns import outer_columns
+from plait.planner.optimizer.outer_columns import outer_columns, outer_of
 from plait.planner.sql.binder import Binder, Bound, Clause, CommonTables, Context
 from plait.planner.sql.constants import value
 from plait.planner.sql.files import file_of
 from plait.planner.sql.joins import bind_join
 from plait.planner.sql.mistakes import Source
 from plait.planner.sql.scope import Entry, Relation, Scope, Visible, beside, table
+from plait.planner.subquery import OuterColumn
 
 _MOST_GENERATED = 100_000
 
@@ -53,21 +54,16 @@ class Tables:
         return self._joined(self.table(first, Visible()), joins)
 
     def _joined(self, first: From, joins: Sequence[exp.Join]) -> From:
-        groups = [first]
+        done: From | None = None  # what stands before the last comma
+        last = first
         for node in joins:
-            earlier = Visible()
-            for group in groups:
-                earlier = beside(earlier, group.visible)
-            right = self.table(node.this, earlier)
+            before = _beside(done, last)
+            right = self.table(node.this, before.visible)
             if _is_comma(node, self.source):
-                groups.append(right)
+                done, last = before, right
             else:
-                groups[-1] = self._join(groups[-1], right, node)
-        result = groups[0]
-        for group in groups[1:]:
-            plan = builder.join(result.plan, group.plan, "cross")
-            result = From(plan, beside(result.visible, group.visible))
-        return result
+                done, last = self._join(done, last, right, node)
+        return _beside(done, last)
 
     def _check_names(self, nodes: Sequence[exp.Expr]) -> None:
         seen: set[str] = set()
@@ -79,15 +75,35 @@ class Tables:
                 )
             seen.add(folded)
 
-    def _join(self, left: From, right: From, node: exp.Join) -> From:
+    def _join(
+        self, done: From | None, left: From, right: From, node: exp.Join
+    ) -> tuple[From | None, From]:
+        """The last of the tables between commas joined with one more.
+
+        ON may use the tables before the comma too, as in DuckDB; then they are joined first, which
+        is the same where rows of `right` are not kept for themselves.
+        """
+        around = None if done is None else Scope(done.visible, self.outer)
+
         def binder(visible: Visible) -> Binder:
             clause = Clause("ON", reason="write it in WHERE or HAVING")
-            return Binder(self.context, Scope(visible, self.outer), self.common, clause)
+            scope = Scope(visible, self.outer if around is None else around)
+            return Binder(self.context, scope, self.common, clause)
 
-        plan, visible = bind_join(
-            self.source, node, (left.plan, left.visible), (right.plan, right.visible), binder
-        )
-        return From(plan, visible)
+        parts = bind_join(self.source, node, left.visible, right.visible, binder)
+        condition, visible = parts.condition, parts.visible
+        if around is not None and done is not None and condition is not None:
+            names = around.plan_names()
+            if any(o.name in names for o in outer_of(condition)):
+                if parts.kind in ("right", "full"):
+                    self.source.refuse(
+                        f"{parts.kind.upper()} JOIN on a table before the comma", node
+                    )
+                left, visible = _beside(done, left), beside(done.visible, visible)
+                condition, done = _inside(condition, names), None
+        with self.source.at(node.args.get("on") or node):
+            plan = builder.join(left.plan, right.plan, parts.kind, condition, origin=parts.origin)
+        return done, From(plan, visible)
 
     # ---------------------------------------------------------------------------- one table
 
@@ -276,6 +292,26 @@ class Tables:
         listed = builder.values([plan_name], [[Literal(n, t.INT64)] for n in rows])
         plan = builder.project(listed, [(plan_name, _bigint(plan_name, listed))])
         return From(plan, table([alias or name], [Entry(shown, Column(plan_name, t.INT64))]))
+
+
+def _beside(done: From | None, last: From) -> From:
+    """All pairs of rows of two tables with a comma between them."""
+    if done is None:
+        return last
+    plan = builder.join(done.plan, last.plan, "cross")
+    return From(plan, beside(done.visible, last.visible))
+
+
+def _inside(condition: Expr, names: frozenset[str]) -> Expr:
+    """The condition with outer columns of these names as columns of its own."""
+
+    def lower(e: Expr) -> Expr:
+        if isinstance(e, OuterColumn) and e.name in names:
+            return Column(e.name, e.dtype)
+        return e
+
+    lowered: Expr = condition.transform_up(lower)
+    return lowered
 
 
 def _bigint(name: str, plan: LogicalPlan) -> Expr:

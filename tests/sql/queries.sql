@@ -349,3 +349,10 @@ select c, regexp_replace(c, 'x', 'z'), regexp_extract(c, '(x)(y)', 2), regexp_ma
 select strftime(d, '%Y-%m'), strptime('2020-01-02', '%Y-%m-%d') from t
 select a, string_agg(c, ',' order by c), list(b order by b) from t group by a
 select sum(g), avg(g), sum(g * 2), sum(f) from t where f < 100 and g < 100
+select t.a, x.a, y.k from t, u x join u y on x.a = y.a and t.b = y.k / 10 + 1
+select t.a, x.a, y.k from t, u x left join u y on x.a = t.a and y.k > 10
+select t.a, x.a from t, u x semi join e on e.a = t.a
+select t.a, x.a from t, u x anti join u y on y.a = t.a and x.k < 30
+select * exclude (d,ts,f,g) from t, u x join u y on t.a = y.a, e
+select t.a from t, u x join u y on exists (select 1 from u z where z.a = t.a and z.k = y.k)
+select t.a from t, e, u x join u y on x.a = t.a
