@@ -103,7 +103,11 @@ def _problem(
         if name not in columns or (invalid is not None and value.strip() != invalid.strip()):
             continue
         dtype = layout.schema[name].type
-        if value not in layout.dialect.null_values and not _fits(value.strip(), dtype, layout):
+        if value in layout.dialect.null_values:
+            continue
+        pattern = layout.formats.get(name)
+        fits = _fits(value.strip(), dtype, layout) if pattern is None else _in(pattern, value)
+        if not fits:
             origin = "" if name in layout.declared else ", which a sample of the file suggested"
             return (
                 f", column {name!r}: {value!r} is not a value of {dtype}{origin}. "
@@ -128,6 +132,16 @@ def _fits(value: str, dtype: pa.DataType, layout: CsvLayout) -> bool:
             return True
         pa.scalar(value).cast(dtype)
     except (pa.ArrowException, ValueError):
+        return False
+    return True
+
+
+def _in(pattern: str, value: str) -> bool:
+    import pandas as pd
+
+    try:
+        pd.to_datetime(value, format=pattern)
+    except ValueError:
         return False
     return True
 

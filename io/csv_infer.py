@@ -1,7 +1,7 @@
 """Column types of CSV text, guessed from samples.
 
-Types are tried from narrow to wide: bool, int64, uint64, double, (if asked) date, timestamp, time,
-then string. Several samples agree on the type that holds the values of all of them.
+Types are tried from narrow to wide: bool, int64, wider integers, double, (if asked) dates and
+times, then string. Several samples agree on the type that holds the values of all of them.
 """
 
 from __future__ import annotations
@@ -12,25 +12,38 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from plait.io.csv_dates import Moment, guess_moment, matches
 from plait.io.csv_layout import Dialect
 from plait.io.csv_parse import trimmed
 from plait.io.distinct import Piece
-from plait.planner.types import BOOL, DATE, DOUBLE, INT64, NULL, STRING, TIME, TIMESTAMP, UINT64
+from plait.planner.types import BOOL, DATE, DOUBLE, HUGEINT, INT64, NULL, STRING, TIMESTAMP, UINT64
 
-_INTEGER = r"^[+-]?[0-9]+$"
-_DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
-_TIME = r"^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6})?)?$"
-_TIMESTAMP = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?$"
+_INTEGER = r"[+-]?[0-9]+"
+# DuckDB leaves these as text: they are more likely codes than numbers
+_CODE = r"\+.*|[+-]?0[0-9].*"
 
 # few enough to be worth dictionary codes
 _MAX_CODES, _MIN_USES = 1000, 8
 
 
 @dataclass(frozen=True)
+class Rules:
+    """What to guess: `dates` and times too, and whether in all as `duckdb` does."""
+
+    dates: bool = False
+    duckdb: bool = False
+
+
+@dataclass(frozen=True)
 class ColumnSample:
-    """What samples tell of a column: its type, how many of `rows` are NULL, `distinct`, `width`."""
+    """What samples tell of a column.
+
+    `format` is that of dates not in ISO 8601; `nulls` counts among `rows`; `distinct` are the
+    different values that are not NULL, `width` their mean length.
+    """
 
     type: pa.DataType
+    format: str | None
     rows: int
     nulls: int
     distinct: int
@@ -49,7 +62,7 @@ class ColumnSample:
 
 
 def sample_columns(
-    samples: Sequence[pa.Table], dialect: Dialect, dates: bool
+    samples: Sequence[pa.Table], dialect: Dialect, rules: Rules
 ) -> dict[str, ColumnSample]:
     """What samples of text columns tell of each column."""
     table = pa.concat_tables(samples)
@@ -57,8 +70,10 @@ def sample_columns(
     for name in table.column_names:
         column = table.column(name)
         values = trimmed(column)
+        guessed = guess(values, dialect, rules)
         found[name] = ColumnSample(
-            type=guess(values, dialect, dates),
+            type=guessed.type,
+            format=guessed.format,
             rows=len(column),
             nulls=column.null_count,
             distinct=int(pc.count_distinct(column, mode="only_valid").as_py()),
@@ -67,46 +82,40 @@ def sample_columns(
     return found
 
 
-def guess(values: pa.Array, dialect: Dialect, dates: bool) -> pa.DataType:
+def guess(values: pa.Array, dialect: Dialect, rules: Rules) -> Moment:
     """The narrowest type that all of the (trimmed, not NULL) texts have."""
     if not len(values):
-        return NULL
+        return Moment(NULL)
     values = values.unique()
     booleans = pa.array([*dialect.true_values, *dialect.false_values], pa.string())
     if pc.all(pc.is_in(values, booleans)).as_py():
-        return BOOL
-    if _all(values, _INTEGER):
-        return _integer(values)
-    if _converts(_with_point(values, dialect), DOUBLE):
-        return DOUBLE
-    if dates:
-        for pattern, found in ((_DATE, DATE), (_TIMESTAMP, TIMESTAMP)):
-            if _all(values, pattern) and _converts(values, found):
-                return found
-        if _all(values, _TIME):
-            return TIME
-        if _all(values, f"{_DATE}|{_TIMESTAMP}") and _converts(values, TIMESTAMP):
-            return TIMESTAMP
-    return STRING
+        return Moment(BOOL)
+    number = _number(values, dialect, rules)
+    if number is not None:
+        return Moment(number)
+    return (guess_moment(values) if rules.dates else None) or Moment(STRING)
 
 
-def _integer(values: pa.Array) -> pa.DataType:
+def _number(values: pa.Array, dialect: Dialect, rules: Rules) -> pa.DataType | None:
+    if rules.duckdb and pc.any(pc.match_substring_regex(values, f"^({_CODE})$")).as_py():
+        return None
+    if matches(values, _INTEGER):
+        return _integer(values, rules)
+    return DOUBLE if _converts(_with_point(values, dialect), DOUBLE) else None
+
+
+def _integer(values: pa.Array, rules: Rules) -> pa.DataType | None:
     if pc.any(pc.starts_with(values, "+")).as_py():
         return DOUBLE  # pyarrow reads +5 as a float only
-    if _converts(values, INT64):
-        return INT64
     # digits that fit no integer stay text: as floats they would lose some
-    return UINT64 if _converts(values, UINT64) else STRING
+    wide = (HUGEINT,) if rules.duckdb else (UINT64,)
+    return next((t for t in (INT64, *wide) if _converts(values, t)), None)
 
 
 def _with_point(values: pa.Array, dialect: Dialect) -> pa.Array:
     if dialect.decimal == ".":
         return values
     return pc.replace_substring(values, dialect.decimal, ".")
-
-
-def _all(values: pa.Array, pattern: str) -> bool:
-    return bool(pc.all(pc.match_substring_regex(values, pattern)).as_py())
 
 
 def _converts(values: pa.Array, wanted: pa.DataType) -> bool:
@@ -125,15 +134,20 @@ def wider(a: pa.DataType, b: pa.DataType) -> pa.DataType:
         return b
     if {a, b} <= {INT64, DOUBLE}:
         return DOUBLE
+    if {a, b} == {INT64, HUGEINT}:
+        return HUGEINT
     if {a, b} <= {DATE, TIMESTAMP}:
         return TIMESTAMP
     return STRING
 
 
-def widest(samples: Sequence[Mapping[str, ColumnSample]], name: str) -> pa.DataType:
-    """The type of a column over the samples of several files."""
-    found = NULL
+def widest(samples: Sequence[Mapping[str, ColumnSample]], name: str) -> Moment:
+    """The type (and format) of a column over the samples of several files."""
+    found, formats = NULL, set()
     for sample in samples:
-        if name in sample:
+        if name in sample and sample[name].type != NULL:
             found = wider(found, sample[name].type)
-    return found
+            formats.add(sample[name].format)
+    if len(formats) > 1:
+        return Moment(STRING)
+    return Moment(found, formats.pop() if formats else None)

@@ -22,7 +22,8 @@ class CsvOptions:
     """Options with pandas' names and meanings; the rest:
 
     blocksize      bytes of text a split aims at ("32MB"); None: a file is one split
-    infer_dates    guess dates, timestamps and times of day, as DuckDB does (pandas does not)
+    infer_dates    guess dates and times, and what else DuckDB guesses and pandas does not:
+                   large integers are HUGEINT, 007 is text
     on_bad_lines   error, or (by pandas) skip, warn
     sep            None: found by looking at the first lines
     """

@@ -22,7 +22,7 @@ from plait.io.csv_layout import CsvLayout, Dialect
 from plait.io.csv_rows import Position, as_bytes, has_byte, row_end, row_pieces
 from plait.io.encoding import NARROW_DIGITS, nan_to_null, narrow_decimals, table_of, unify
 from plait.planner.schema import Schema
-from plait.planner.types import is_decimal
+from plait.planner.types import is_decimal, is_timestamp
 
 _BLOCK = 1 << 20  # the text pyarrow goes through at once: fits the processor's cache
 
@@ -137,7 +137,8 @@ def _timestamps(column: pa.ChunkedArray, pattern: str, wanted: pa.DataType) -> p
     """Texts in a strptime format as timestamps; pandas knows the formats that pandas guessed."""
     import pandas as pd
 
-    parsed = pd.to_datetime(column.to_pandas(), format=pattern, utc=wanted.tz is not None)
+    zoned = is_timestamp(wanted) and wanted.tz is not None
+    parsed = pd.to_datetime(column.to_pandas(), format=pattern, utc=zoned)
     array = pa.array(parsed, from_pandas=True)
     chunked = array if isinstance(array, pa.ChunkedArray) else pa.chunked_array([array])
     return chunked.cast(wanted)

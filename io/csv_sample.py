@@ -13,7 +13,7 @@ from plait.errors import ReadError
 from plait.io.compression import compression_of, text_chunks
 from plait.io.csv_errors import explained
 from plait.io.csv_head import Head, ShortHeadError, read_head, sniff_separator
-from plait.io.csv_infer import ColumnSample, sample_columns, widest
+from plait.io.csv_infer import ColumnSample, Rules, sample_columns, widest
 from plait.io.csv_layout import CsvLayout, Dialect
 from plait.io.csv_options import CsvOptions
 from plait.io.csv_parse import pandas_types, parse_texts, text_layout, trimmed
@@ -86,7 +86,8 @@ def open_file(
     estimated = _estimated_rows(file, texts, rows, head, whole, compression)
     if depth == "probes" and not whole and not streamed and dialect.divisible:
         texts = pa.concat_tables([texts, *_probes(file, head, layout)])
-    columns = sample_columns([texts], dialect, options.infer_dates or options.parse_dates is True)
+    rules = Rules(options.infer_dates or options.parse_dates is True, options.infer_dates)
+    columns = sample_columns([texts], dialect, rules)
     if dialect.needs_pandas:
         guessed = pandas_types(rows, layout)
         columns = {n: replace(c, type=guessed[n] if c.width else NULL) for n, c in columns.items()}
@@ -191,11 +192,13 @@ def choose_types(samples: Sequence[FileSample], options: CsvOptions) -> CsvLayou
     types: dict[str, pa.DataType] = {}
     formats: dict[str, str] = {}
     for name in names:
-        found = declared.get(name) or widest([s.columns for s in samples], name)
-        if name in dates and not is_timestamp(found):
+        found, pattern = widest([s.columns for s in samples], name)
+        if name in declared:
+            found, pattern = declared[name], None
+        elif name in dates and not is_timestamp(found):
             found, pattern = _timestamp(first, name, options)
-            if pattern is not None:
-                formats[name] = pattern
+        if pattern is not None:
+            formats[name] = pattern
         if found == NULL:
             # pandas calls a column of nothing but missing values float64
             rows = any(s.texts.num_rows for s in samples)

@@ -36,8 +36,8 @@ SQL_CSV: Mapping[str, Any] = {
     "infer_dates": True,
     "keep_default_na": False,
     "na_values": [""],
-    "true_values": ["t", "T"],
-    "false_values": ["f", "F"],
+    "true_values": ["t", "T", "yes", "Yes", "YES"],
+    "false_values": ["f", "F", "no", "No", "NO"],
 }
 
 

@@ -21,8 +21,7 @@ from plait.config import parse_bytes
 from plait.errors import PlanError, ReadError
 from plait.io import distinct
 from plait.io.compression import compression_of, text_chunks
-from plait.io.csv_infer import guess
-from plait.io.csv_layout import Dialect
+from plait.io.csv_dates import guess_moment
 from plait.io.csv_options import require
 from plait.io.dtypes import arrow_type
 from plait.io.filesystem import FileInfo, PathLike, expand, in_parallel
@@ -37,7 +36,6 @@ SUFFIXES = (".json", ".ndjson", ".jsonl", ".json.gz", ".ndjson.gz", ".jsonl.gz",
 
 _SAMPLE = 1 << 20
 _BLOCK = 32 << 20
-_DIALECT = Dialect(true_values=(), false_values=())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -215,8 +213,11 @@ def _guessed(table: pa.Table, name: str) -> pa.DataType:
     if name not in table.column_names or not is_string(table.column(name).type):
         return STRING
     values = table.column(name).drop_null().combine_chunks()
-    found = guess(values, _DIALECT, True)
-    return found if pat.is_date(found) or is_timestamp(found) else STRING
+    found = guess_moment(values.unique()) if len(values) else None
+    # pyarrow's parser of JSON knows no other format than ISO 8601
+    if found is None or found.format is not None:
+        return STRING
+    return found.type if pat.is_date(found.type) or is_timestamp(found.type) else STRING
 
 
 def _merge(a: pa.DataType, b: pa.DataType) -> pa.DataType | None:

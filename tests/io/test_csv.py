@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 from plait.errors import ColumnNotFoundError, PlanError, ReadError, UnsupportedError
 from plait.io.csv import CsvSource
 from plait.io.formats import open_csv_as_sql, open_path
+from plait.planner.types import sql_name
 from tests.assertions import assert_same_rows
 from tests.io.reading import count_rows, read_source
 
@@ -472,3 +473,36 @@ def test_through_a_store_of_fsspec() -> None:
         times = 2 if name == "*" else 1
         assert sorted(read_source(source)["a"].to_pylist()) == sorted([*range(1000)] * times)
     fs.rm("/csv", recursive=True)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["yes", "no"], ["t", "F"], ["Y", "N"], ["1", "0"], ["+5", "6"], ["-0", "1"], ["007", "08"],
+        ["007.5", "1"], ["1e5", "2"], [" 5", "6 "], ["1.", ".5"], ["nan", "-inf"], ["1_000", "2"],
+        ["18446744073709551615", "1"], ["99999999999999999999999", "1"], ["NULL", "1"],
+        ["2020/01/02", "2021/03/04"], ["01/02/2020", "13/02/2020"], ["12/31/2020", "01/02/2020"],
+        ["01.02.2020", "03.04.2020"], ["2020-1-5", "2020-01-06"], ["1/2/2020", "3/4/2020"],
+        ["2020-02-30", "2020-01-01"], ["31-02-2020", "01-01-2020"], ["12:30", "13:45:59.25"],
+        ["25:00", "13:45"], ["2020-01-05 10:00", "2020-01-06"], ["31/12/2020 10:00", "01/02/2020"],
+        ["2020/01/02 10:00:00", "2020/1/2 1:02:03"], ["15-01-2015 07:05:39", "16-01-2015 00:00:00"],
+        ["01/15/2015 07:05:39 PM", "02/01/2015 12:00:00 AM"],
+        ["15/01/2015 07:05:39 PM", "02/01/2015 12:00:00 AM"],
+        ["12/31/2020 10:00:00", "01/02/2020 11:00:00"],
+    ],
+    ids=str,
+)  # fmt: skip
+def test_sql_guesses_as_duckdb_guesses(tmp_path: Path, values: list[str]) -> None:
+    path = write(tmp_path / "x.csv", "a;b\n" + "".join(f"{v};1\n" for v in values))
+    relation = duckdb.sql(f"select a from '{path}'")
+    source = open_path(path)
+    assert sql_name(source.schema["a"].type) == str(relation.types[0])
+    assert_same_rows(read_source(source, ["a"]), relation.to_arrow_table(), ordered=True)
+
+
+def test_date_that_breaks_the_guessed_format(tmp_path: Path) -> None:
+    lines = ["01.02.2020,some words to fill the line"] * 200_000
+    lines[50_000] = "2020,x"
+    path = write(tmp_path / "x.csv", "d,s\n" + "\n".join(lines))
+    with pytest.raises(ReadError, match=r"line 50002, column 'd': '2020' is not a value of date"):
+        read_source(open_path(path), ["d"])
