@@ -17,7 +17,13 @@ from dataclasses import replace
 from plait.planner import types as t
 from plait.planner.expr import Call, Column, Expr, Literal, conjuncts, substitute
 from plait.planner.logical import Filter, Join, LogicalPlan, Scan
-from plait.planner.optimizer.join_blocks import Block, Classes, collect, column_equality
+from plait.planner.optimizer.join_blocks import (
+    Block,
+    Classes,
+    collect,
+    column_equality,
+    with_relations,
+)
 from plait.planner.optimizer.rewriting import filtered
 from plait.planner.optimizer.rule import Rule, RuleContext
 from plait.planner.optimizer.simplify_expressions import simplify_predicate
@@ -33,20 +39,13 @@ def rewrite(plan: LogicalPlan, context: RuleContext) -> LogicalPlan:
         return after
     relations = {r: rewrite(r, context) for r in block.relations}
     if any(after is not before for before, after in relations.items()):
-        plan = _with_relations(plan, relations)
+        plan = with_relations(plan, relations)
     new = _new_conditions(block)
     if not new:
         return plan
     outside = _seen_from_outside(plan, block)
     visible = [p for p in new if references(p) <= outside.keys()]
     return filtered(plan, [substitute(p, outside) for p in visible])
-
-
-def _with_relations(plan: LogicalPlan, relations: dict[LogicalPlan, LogicalPlan]) -> LogicalPlan:
-    if plan in relations:
-        return relations[plan]
-    after: LogicalPlan = plan.map_children(lambda child: _with_relations(child, relations))
-    return after
 
 
 def _seen_from_outside(plan: LogicalPlan, block: Block) -> dict[str, Expr]:

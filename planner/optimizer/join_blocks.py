@@ -115,6 +115,17 @@ def _told_apart(plan: LogicalPlan, used: set[str]) -> tuple[LogicalPlan, dict[st
     return Project(plan, columns), renamed
 
 
+def with_relations(plan: LogicalPlan, new: Mapping[LogicalPlan, LogicalPlan]) -> LogicalPlan:
+    """A block with some of its relations replaced.
+
+    Only relations are: the same plan may stand deeper, within one.
+    """
+    if not is_block(plan):
+        return new.get(plan, plan)
+    after: LogicalPlan = plan.map_children(lambda child: with_relations(child, new))
+    return after
+
+
 def _translated(parts: Iterable[Expr], renamed: Mapping[str, Column]) -> list[Expr]:
     if not renamed:
         return list(parts)

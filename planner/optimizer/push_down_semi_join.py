@@ -28,7 +28,13 @@ from plait.planner.estimate import Estimator, semi_fraction
 from plait.planner.expr import Call, Column, Expr, conjunction, conjuncts, substitute
 from plait.planner.logical import Aggregate, Filter, Join, LogicalPlan, Project, Scan, Values
 from plait.planner.optimizer.fold_constants import is_volatile
-from plait.planner.optimizer.join_blocks import Block, Classes, collect, column_equality
+from plait.planner.optimizer.join_blocks import (
+    Block,
+    Classes,
+    collect,
+    column_equality,
+    with_relations,
+)
 from plait.planner.optimizer.outer_columns import FreshNames
 from plait.planner.optimizer.rule import Rule, RuleContext
 from plait.planner.predicates import JoinKey, equi_keys, references
@@ -212,14 +218,6 @@ class _Placing:
         if after > WORTH * before:
             return plan
         return replace(plan, right=self._reduced(plan.right, plan.left, keys))
-
-
-def with_relations(plan: LogicalPlan, new: dict[LogicalPlan, LogicalPlan]) -> LogicalPlan:
-    """A block with some of its relations replaced."""
-    if plan in new:
-        return new[plan]
-    after: LogicalPlan = plan.map_children(lambda child: with_relations(child, new))
-    return after
 
 
 def _read_by(plan: Join) -> set[str]:

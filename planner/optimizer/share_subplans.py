@@ -21,18 +21,21 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 
 from plait.planner.canonical import Meanings, canonical_parts
+from plait.planner.estimate import Estimator
 from plait.planner.expr import Column
 from plait.planner.logical import Aggregate, Filter, Join, LogicalPlan, Project, Scan
 from plait.planner.optimizer.fold_constants import is_volatile
 from plait.planner.optimizer.rule import Rule, RuleContext
 
+FEW_ROWS = 20_000.0  # read by a plan: done again as fast as shared
+
 
 def rewrite(plan: LogicalPlan, context: RuleContext) -> LogicalPlan:
-    candidates = _candidates(plan)
+    candidates = _candidates(plan, context.estimator)
     return _Sharing(candidates).share(plan) if candidates else plan
 
 
-def _candidates(plan: LogicalPlan) -> set[LogicalPlan]:
+def _candidates(plan: LogicalPlan, estimator: Estimator) -> set[LogicalPlan]:
     """Plans that work on tables read elsewhere too and look like another one from afar."""
     nodes = list(plan.walk())
     scans = Counter((s.identity, s.name) for s in nodes if isinstance(s, Scan))
@@ -44,7 +47,13 @@ def _candidates(plan: LogicalPlan) -> set[LogicalPlan]:
         if isinstance(node, Aggregate | Join):
             by_shape.setdefault(_shape(node), set()).add(node)
     # plans that are equal already need no help
-    return {p for group in by_shape.values() if len(group) > 1 for p in group if _safe(p, repeated)}
+    return {
+        p
+        for group in by_shape.values()
+        if len(group) > 1
+        for p in group
+        if _safe(p, repeated) and _worth(p, estimator)
+    }
 
 
 def _shape(plan: LogicalPlan) -> Hashable:
@@ -75,6 +84,11 @@ def _safe(plan: LogicalPlan, repeated: set[tuple[str, str]]) -> bool:
     if not tables or not all(table in repeated for table in tables):
         return False
     return not any(is_volatile(e) for node in nodes for e in node.expressions())
+
+
+def _worth(plan: LogicalPlan, estimator: Estimator) -> bool:
+    """Whether the work is more than keeping its result for a second reader."""
+    return sum(estimator.rows(n) for n in plan.walk() if isinstance(n, Scan)) >= FEW_ROWS
 
 
 @dataclass

@@ -493,13 +493,11 @@ Project ps_partkey, value
               Scan nation columns=[n_nationkey, n_name] where (n_name = 'GERMANY')
       Project ("sum(("partsupp.ps_supplycost" * "partsupp.ps_availqty"))" * 0.0001000000) AS (sum((ps_supplycost * ps_availqty)) * 0.0001000000)
         Aggregate sum(("partsupp.ps_supplycost" * "partsupp.ps_availqty")) AS sum(("partsupp.ps_supplycost" * "partsupp.ps_availqty"))
-          Join inner on ("partsupp.ps_suppkey" = "supplier.s_suppkey")
-            Project ps_suppkey AS partsupp.ps_suppkey, ps_availqty AS partsupp.ps_availqty, ps_supplycost AS partsupp.ps_supplycost
-              Scan partsupp columns=[ps_suppkey, ps_availqty, ps_supplycost]
-            Join inner on ("supplier.s_nationkey" = "nation.n_nationkey")
-              Project s_suppkey AS supplier.s_suppkey, s_nationkey AS supplier.s_nationkey
+          Project ps_availqty AS partsupp.ps_availqty, ps_supplycost AS partsupp.ps_supplycost
+            Join inner on (ps_suppkey = s_suppkey)
+              Scan partsupp columns=[ps_partkey, ps_suppkey, ps_availqty, ps_supplycost]
+              Join inner on (s_nationkey = n_nationkey)
                 Scan supplier columns=[s_suppkey, s_nationkey]
-              Project n_nationkey AS nation.n_nationkey
                 Filter (n_name = 'GERMANY')
                   Scan nation columns=[n_nationkey, n_name] where (n_name = 'GERMANY')
 
