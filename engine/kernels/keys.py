@@ -171,6 +171,9 @@ def _plain(array: pa.Array) -> pa.Array:
         return array.dictionary_decode()
     if pat.is_decimal(array.type) and array.type != pa.decimal128(38, array.type.scale):
         return array.cast(pa.decimal128(38, array.type.scale))
+    if pat.is_floating(array.type):  # 0.0 is -0.0, and every NaN is the same
+        nan = pa.scalar(float("nan"), array.type)
+        return pc.if_else(pc.is_nan(array), nan, pc.add(array, pa.scalar(0.0, array.type)))
     return array
 
 
