@@ -1,7 +1,7 @@
 """Expr over one batch: the vectorised tier's interpreter.
 
-Equal sub-expressions are worked out once a batch. CASE branches that may raise (a cast, a
-division) are computed only over the rows that reach them, as SQL asks.
+Equal sub-expressions are worked out once a batch. What may raise (a cast, a division) in a branch
+of CASE, or beside AND and OR, is computed only for the rows that depend on it.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ import pyarrow.compute as pc
 from plait.engine import batches
 from plait.engine.kernels.cast import cast
 from plait.engine.kernels.registry import KERNELS
+from plait.engine.kernels.risk import may_raise
 from plait.errors import PlanError
 from plait.planner.expr import Call, Case, Cast, Column, Expr, Literal, columns_of
+from plait.planner.types import BOOL
 
 Value: TypeAlias = pa.Array | pa.Scalar
 
@@ -53,6 +55,11 @@ class Evaluator:
 
     def _compute(self, expr: Expr) -> Value:
         match expr:
+            case Call("and" | "or") if may_raise(expr):
+                return self._logical(expr)
+            case Call("coalesce", args, dtype) if any(map(may_raise, args[1:])):
+                found = [(Call("is_not_null", (a,), BOOL), a) for a in args[:-1]]
+                return self._case(Case(tuple(found), args[-1], dtype))
             case Call(function, args, dtype):
                 values = [self.value(a) for a in args]
                 if any(isinstance(v, pa.Array) for v in values):
@@ -72,10 +79,34 @@ class Evaluator:
                 return self._case(expr)
         raise PlanError(f"{type(expr).__name__} cannot be computed row by row: {expr}")
 
+    def _logical(self, expr: Call) -> pa.Array:
+        """AND or OR, what may raise only for the rows that the rest leaves open."""
+        every = expr.function == "and"
+        combine = pc.and_kleene if every else pc.or_kleene
+        parts = sorted(_operands(expr), key=may_raise)
+        result = self.array(parts[0])
+        for part in parts[1:]:
+            if not may_raise(part):
+                result = combine(result, self.array(part))
+                continue
+            left = pc.fill_null(result, every)
+            left = left if every else pc.invert(left)
+            rows = np.flatnonzero(left.to_numpy(zero_copy_only=False))
+            if len(rows) == self.batch.num_rows:
+                result = combine(result, self.array(part))
+                continue
+            some = batches.take(self.batch.select(sorted(columns_of(part))), pa.array(rows))
+            place = np.full(self.batch.num_rows, -1)
+            place[rows] = np.arange(len(rows))
+            # unknown in the rows already decided: that changes nothing there
+            found = Evaluator(some).array(part).take(pa.array(place, mask=place < 0))
+            result = combine(result, found)
+        return result
+
     def _case(self, expr: Case) -> pa.Array:
-        if all(_cannot_raise(e) for e in expr.children()):
-            return self._case_eager(expr)
-        return self._case_lazy(expr)
+        if any(map(may_raise, expr.children())):
+            return self._case_lazy(expr)
+        return self._case_eager(expr)
 
     def _case_eager(self, expr: Case) -> pa.Array:
         result: Value = self._branch(expr.otherwise, expr.dtype)
@@ -113,6 +144,19 @@ class Evaluator:
         return pa.concat_arrays(parts).take(pa.array(order))
 
 
+def _operands(expr: Expr) -> list[Expr]:
+    """The operands of a chain of ANDs, or of ORs, left to right."""
+    found: list[Expr] = []
+    stack = [expr]
+    while stack:
+        e = stack.pop()
+        if isinstance(e, Call) and isinstance(expr, Call) and e.function == expr.function:
+            stack.extend(reversed(e.args))
+        else:
+            found.append(e)
+    return found
+
+
 def _same_encoding(a: Value, b: Value, expr: Case) -> tuple[Value, Value]:
     if a.type == b.type:
         return a, b
@@ -121,21 +165,6 @@ def _same_encoding(a: Value, b: Value, expr: Case) -> tuple[Value, Value]:
     pairs = zip((a, b), decoded, strict=True)
     first, second = (d if isinstance(v, pa.Array) else d[0] for v, d in pairs)
     return first, second
-
-
-_SAFE_CALLS = frozenset(
-    "equal not_equal less less_equal greater greater_equal is_distinct is_not_distinct and or not "
-    "is_null is_not_null coalesce in like ilike starts_with ends_with contains".split()  # noqa: SIM905
-)
-
-
-@lru_cache(maxsize=4096)
-def _cannot_raise(expr: Expr) -> bool:
-    """Whether computing the expression over rows it is not meant for can do no harm."""
-    return all(
-        isinstance(e, Column | Literal) or (isinstance(e, Call) and e.function in _SAFE_CALLS)
-        for e in expr.walk()
-    )
 
 
 @lru_cache(maxsize=4096)

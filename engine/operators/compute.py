@@ -1,7 +1,8 @@
 """Compute: filter a batch, then work out columns.
 
 Conjuncts are tried one after the other; once few rows are left the batch is cut down before the
-next one, so that the later conditions see few rows.
+next one, so that the later conditions see few rows. Those that may raise come last, and see only
+the rows that the others let through.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import pyarrow.compute as pc
 
 from plait.engine import batches
 from plait.engine.kernels.evaluate import Evaluator
+from plait.engine.kernels.risk import may_raise
 from plait.planner.expr import columns_of, conjuncts
 from plait.planner.physical.operators import Compute
 
@@ -33,7 +35,7 @@ def compute(op: Compute, batch: pa.RecordBatch) -> pa.RecordBatch | None:
 
 def filter_batch(op: Compute, batch: pa.RecordBatch) -> pa.RecordBatch | None:
     """The rows for which the predicate is true, with the columns that are still needed."""
-    parts = conjuncts(op.predicate)
+    parts = sorted(conjuncts(op.predicate), key=may_raise)
     needed = None if op.columns is None else columns_of([e for _, e in op.columns])
     mask: pa.Array | None = None
     evaluator = Evaluator(batch)
@@ -43,12 +45,12 @@ def filter_batch(op: Compute, batch: pa.RecordBatch) -> pa.RecordBatch | None:
         left = pc.sum(mask).as_py() or 0
         if not left:
             return None
-        last = number == len(parts) - 1
+        after = parts[number + 1 :]
         if left == batch.num_rows:
             mask = None
-        elif last or left < _CUT_BELOW * batch.num_rows:
+        elif not after or left < _CUT_BELOW * batch.num_rows or may_raise(after[0]):
             if needed is not None:
-                keep = needed | columns_of(parts[number + 1 :])
+                keep = needed | columns_of(after)
                 batch = batch.select([n for n in batch.schema.names if n in keep])
             batch = batches.filter_rows(batch, mask)
             mask, evaluator = None, Evaluator(batch)

@@ -1,0 +1,56 @@
+"""Whether computing an expression may raise: over a zero divisor, a text that is no number, ...
+
+SQL lets conditions guard each other: `WHERE x <> 0 AND 10 // x > 1` must not divide by zero, nor
+must a CASE compute a branch for rows that take another. What cannot raise is simply computed for
+all rows; what may is left until the rows it is meant for are known.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import pyarrow.types as pat
+
+from plait.planner.expr import Call, Cast, Column, Expr, Literal
+from plait.planner.types import is_decimal, is_float, is_integer, is_string, is_timestamp
+
+_COMPARISONS = {"equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "in"}
+_NULLS = {"is_distinct", "is_not_distinct", "is_null", "is_not_null", "coalesce", "nullif"}
+_LOGIC = {"and", "or", "not", "if", "greatest", "least"}
+_PATTERNS = {"like", "ilike", "starts_with", "ends_with", "contains", "strpos"}
+_TEXTS = {"upper", "lower", "length", "trim", "ltrim", "rtrim", "reverse", "left", "right"}
+_TEXTS |= {"substring", "concat", "concat_operator"}
+_PARTS = {"year", "quarter", "month", "day", "dayofweek", "dayofyear", "hour", "minute", "second"}
+_NEVER = _COMPARISONS | _NULLS | _LOGIC | _PATTERNS | _TEXTS | _PARTS
+# floating point gives infinities and NaN instead
+_NEVER_FOR_FLOATS = {"add", "subtract", "multiply", "negate", "abs"}
+
+
+@lru_cache(maxsize=4096)
+def may_raise(expr: Expr) -> bool:
+    """Whether some row could make computing the expression raise."""
+    return not all(_is_safe(e) for e in expr.walk())
+
+
+def _is_safe(expr: Expr) -> bool:
+    match expr:
+        case Column() | Literal():
+            return True
+        case Call(function, _, dtype):
+            return function in _NEVER or (function in _NEVER_FOR_FLOATS and is_float(dtype))
+        case Cast(inner, dtype, try_):
+            return try_ or _is_widening(inner, dtype)
+    return False
+
+
+def _is_widening(inner: Expr, dtype: object) -> bool:
+    """Whether every value of the expression's type is one of the other type."""
+    source = inner.dtype
+    if source == dtype or is_string(dtype):
+        return True
+    if is_float(dtype):
+        return is_integer(source) or is_decimal(source) or is_float(source)
+    if is_integer(dtype) and is_integer(source):
+        signs = pat.is_signed_integer(source), pat.is_signed_integer(dtype)
+        return signs in ((True, True), (False, False)) and source.bit_width <= dtype.bit_width
+    return is_timestamp(dtype) and is_timestamp(source) and source.unit == dtype.unit
