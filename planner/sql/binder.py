@@ -25,11 +25,12 @@ from plait.errors import ConversionError, PlanError, SqlError
 from plait.planner import builder
 from plait.planner import types as t
 from plait.planner.catalog import Catalog
-from plait.planner.expr import Column, Expr
+from plait.planner.expr import AggregateCall, Column, Expr, WindowCall
 from plait.planner.logical import LogicalPlan
 from plait.planner.sql.mistakes import Source
 from plait.planner.sql.parameters import Parameters
 from plait.planner.sql.scope import Entry, Names, Scope, outer
+from plait.planner.subquery import SUBQUERIES
 
 Handler = Callable[["Binder", Any], Expr]
 OpenFile = Callable[[str | list[str], dict[str, Any]], LogicalPlan]
@@ -190,10 +191,26 @@ class Binder:
         scope = self.scope.parent
         while scope is not None:
             found = self._lookup(scope, name, qualifier, node)
+            if found is None and not qualifier:
+                found = self._outer_alias(scope, name, node)
             if found is not None:
                 return self._placed(outer(found), node)
             scope = scope.parent
         raise self._unknown(name, qualifier, node)
+
+    def _outer_alias(self, scope: Scope, name: str, node: exp.Expr) -> Expr | None:
+        """An alias of a SELECT list around this subquery, if it is a plain expression."""
+        alias = scope.aliases.get(name.casefold())
+        if alias is None:
+            return None
+        computed = (AggregateCall, WindowCall, *SUBQUERIES)
+        if any(isinstance(e, computed) for e in alias.walk()) or builder.is_volatile(alias):
+            self.source.refuse(
+                f"The alias {name!r} of an aggregate, a window function or a subquery, inside "
+                "another subquery,",
+                node,
+            )
+        return alias
 
     def _placed(self, expr: Expr, node: exp.Expr) -> Expr:
         if isinstance(expr, Column):

@@ -10,7 +10,7 @@ column found in a scope further out becomes an `OuterColumn`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from plait.planner.expr import AggregateCall, Column, Expr
@@ -120,6 +120,8 @@ class Scope:
     parent: Scope | None = None
     # aggregates that subqueries found to belong here, by plan name; None where there may be none
     aggregates: dict[AggregateCall, str] | None = None
+    # expressions of the SELECT list by folded alias, for subqueries behind them
+    aliases: Mapping[str, Expr] = field(default_factory=dict)
     _bare: dict[str, list[Entry]] | None = field(default=None, repr=False)
     _names: frozenset[str] | None = field(default=None, repr=False)
 

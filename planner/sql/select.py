@@ -93,7 +93,7 @@ class SelectBinder:
             tables = Tables(self.context, self.parent, self.tables)
             found = tables.bind(first.this, self.node.args.get("joins") or ())
             self.plan, visible = found.plan, found.visible
-        self.scope = Scope(visible, self.parent)
+        self.scope = Scope(visible, self.parent, aliases=self.aliases)
 
     def _named_windows(self) -> None:
         for window in self.node.args.get("windows") or ():

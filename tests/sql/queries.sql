@@ -356,3 +356,7 @@ select t.a, x.a from t, u x anti join u y on y.a = t.a and x.k < 30
 select * exclude (d,ts,f,g) from t, u x join u y on t.a = y.a, e
 select t.a from t, u x join u y on exists (select 1 from u z where z.a = t.a and z.k = y.k)
 select t.a from t, e, u x join u y on x.a = t.a
+select a + 1 as z, (select max(k) from u where k > z) m from t
+select a as z, exists (select 1 from u where u.a = z) from t where b in (select k / 10 from u where z is not null)
+select b * 2 as k2, (select count(*) from u where k < k2) from t order by k2
+select a from t x where exists (select a as q from u where q = x.a)
