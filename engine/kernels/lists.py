@@ -61,9 +61,8 @@ def rows_of(sizes: Ints) -> Ints:
 def list_value(args: Sequence[Value], result: pa.DataType) -> pa.Array:
     """The arguments as a list."""
     n = length_of(args)
-    if pat.is_null(result.value_type) and all(pat.is_null(a.type) for a in args):
-        sizes = np.zeros(n, np.int64)
-        return from_parts(pa.nulls(0), sizes, None)
+    if pat.is_null(result.value_type):
+        return from_parts(pa.nulls(n * len(args)), np.full(n, len(args)), None)
     columns = [decode(array_of(a, n)) for a in args]
     columns = [c if c.type == result.value_type else c.cast(result.value_type) for c in columns]
     width = len(columns)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pyarrow as pa
 from sqlglot import expressions as exp
 
 from plait.planner import builder
@@ -14,7 +15,7 @@ from plait.planner.sql import aggregates
 from plait.planner.sql.binder import Binder, Handler, describe
 from plait.planner.sql.functions import AGGREGATES, PARTS, SCALARS, WINDOWS, Signature, unlisted
 from plait.planner.sql.literals import interval_of, unit_name
-from plait.planner.types import DATE, INT64, INTERVAL, STRING
+from plait.planner.types import DATE, INT64, INTERVAL, NULL, STRING
 
 
 def arguments(b: Binder, node: exp.Expr, signature: Signature) -> list[exp.Expr]:
@@ -276,6 +277,8 @@ def array(b: Binder, node: exp.Array) -> Expr:
     b.source.check_args(node, keys, "a list")
     if any(isinstance(item, exp.Select | exp.SetOperation) for item in node.expressions):
         b.source.refuse("ARRAY of a query", node, "use (SELECT list(x) FROM ...)")
+    if not node.expressions:
+        return Literal((), pa.list_(NULL))
     return b.call("list_value", b.bind_all(node.expressions), node)
 
 
