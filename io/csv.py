@@ -22,7 +22,7 @@ from plait.io.csv_head import Head
 from plait.io.csv_infer import ColumnSample
 from plait.io.csv_layout import CsvLayout
 from plait.io.csv_options import CsvOptions
-from plait.io.csv_sample import Depth, FileSample, choose_types, open_file
+from plait.io.csv_sample import Depth, FileSample, choose_types, open_file, settle_header
 from plait.io.filesystem import FileInfo, PathLike, expand, in_parallel
 from plait.planner.expr import Expr
 from plait.planner.schema import Schema
@@ -76,6 +76,7 @@ class CsvSource:
             raise ReadError(f"{self.files[0].shown} is empty: there are no columns to read")
         if self._options.nrows is not None and len(filled) > 1:
             raise UnsupportedError("nrows is for a single file; use .head(n) on the frame")
+        self._options = settle_header(filled[0], self._options)
         first = open_file(filled[0], self._options, "probes")
         others = filled[1:]
         step = max(1, len(others) // _SAMPLED_FILES)  # of thousands of files some tell the types

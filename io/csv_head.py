@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from plait.errors import ReadError
 from plait.io.csv_layout import Dialect
+from plait.io.csv_options import CsvOptions
 from plait.io.csv_rows import NEWLINE, Marks, Position, as_bytes, row_end
 
 BOM = b"\xef\xbb\xbf"
@@ -22,12 +23,12 @@ _SEPARATORS = (",", "\t", ";", "|")
 class Head:
     """`names` of the columns in file order; the first row of data begins at byte `first`.
 
-    `found` are the names in the file's own header, () if it has none.
+    `fields` are those of the header's row, () if there is none.
     """
 
     names: tuple[str, ...]
     first: int
-    found: tuple[str, ...] = ()
+    fields: tuple[str, ...] = ()
 
 
 class Rows(Protocol):
@@ -45,20 +46,13 @@ class ShortHeadError(Exception):
     """The header is longer than the text given; more of the file is needed."""
 
 
-def read_head(
-    shown: str,
-    text: bytes,
-    whole: bool,
-    dialect: Dialect,
-    header: int | None,
-    names: Sequence[str] | None,
-    skiprows: int,
-) -> Head:
+def read_head(shown: str, text: bytes, whole: bool, dialect: Dialect, options: CsvOptions) -> Head:
     """The head of a file that begins with `text`; `whole` if that is all of it.
 
-    `header` is the number of the header's row (blank lines do not count), None if there is none;
-    `names` replace what it says.
+    Raises ShortHeadError if `text` does not hold all of the head.
     """
+    header, names, skiprows = options.header_row, options.column_names, options.skiprows
+    numbered = "column{}" if options.infer_dates else "{}"
     if b"\n" not in text and b"\r" in text[:-1]:
         raise ReadError(f"{shown} ends its lines with \\r alone; convert it, e.g. with mac2unix")
     position = len(BOM) if text.startswith(BOM) else 0
@@ -81,13 +75,12 @@ def read_head(
         position, rows_before = stop, rows_before - 1
     fields = split_row(text[start:stop], dialect)
     if header is None:
-        chosen = tuple(names) if names is not None else tuple(map(str, range(len(fields))))
+        chosen = names or tuple(numbered.format(i) for i in range(len(fields)))
         _check_count(shown, chosen, fields)
         return Head(chosen, position)
-    own = header_names(fields)
-    chosen = own if names is None else tuple(names)
+    chosen = names or header_names(fields, options.infer_dates)
     _check_count(shown, chosen, fields)
-    return Head(chosen, stop, own)
+    return Head(chosen, stop, tuple(fields))
 
 
 def _check_count(shown: str, names: Sequence[str], fields: Sequence[str]) -> None:
@@ -151,20 +144,23 @@ def reader(text: str, dialect: Dialect) -> Rows:
     )
 
 
-def header_names(fields: Sequence[str]) -> tuple[str, ...]:
+def header_names(fields: Sequence[str], as_duckdb: bool = False) -> tuple[str, ...]:
     """Names as pandas makes them: numbered where they repeat, `Unnamed: 3` where there is none.
 
     >>> header_names(["a", "", "a"])
     ('a', 'Unnamed: 1', 'a.1')
+    >>> header_names(["a", "", "a"], as_duckdb=True)
+    ('a', 'column1', 'a_1')
     """
+    unnamed, repeated = ("column{}", "{}_{}") if as_duckdb else ("Unnamed: {}", "{}.{}")
     taken: set[str] = set()
     names = []
     for i, text in enumerate(fields):
-        base = name = text if text else f"Unnamed: {i}"
+        base = name = text if text else unnamed.format(i)
         number = 0
         while name in taken:
             number += 1
-            name = f"{base}.{number}"
+            name = repeated.format(base, number)
         taken.add(name)
         names.append(name)
     return tuple(names)

@@ -24,6 +24,8 @@ class CsvOptions:
     blocksize      bytes of text a split aims at ("32MB"); None: a file is one split
     infer_dates    guess dates and times, and what else DuckDB guesses and pandas does not:
                    large integers are HUGEINT, 007 is text
+    guess_header   tell by the types of columns whether there is a header; set by infer_dates where
+                   `header` is 'infer' and there are no `names`
     on_bad_lines   error, or (by pandas) skip, warn
     sep            None: found by looking at the first lines
     """
@@ -56,6 +58,7 @@ class CsvOptions:
     on_bad_lines: str = "error"
     blocksize: int | str | None = BLOCKSIZE
     infer_dates: bool = False
+    guess_header: bool = False
 
     @staticmethod
     def of(options: Mapping[str, Any]) -> CsvOptions:
@@ -81,6 +84,7 @@ class CsvOptions:
                 "skiprows is a number of lines at the start; filter rows instead"
             )
         header = self.header
+        guess_header = self.infer_dates and header == "infer" and self.names is None
         if header == "infer":
             header = 0 if self.names is None else None
         if not (header is None or (isinstance(header, int) and header >= 0)):
@@ -106,6 +110,7 @@ class CsvOptions:
         return replace(
             self,
             header=header,
+            guess_header=guess_header,
             blocksize=blocksize,
             encoding="utf-8" if encoding == "utf-8-sig" else encoding,
         )

@@ -11,9 +11,10 @@ import pyarrow as pa
 
 from plait.errors import ReadError
 from plait.io.compression import compression_of, text_chunks
+from plait.io.csv_dates import Moment
 from plait.io.csv_errors import explained
 from plait.io.csv_head import Head, ShortHeadError, read_head, sniff_separator
-from plait.io.csv_infer import ColumnSample, Rules, sample_columns, widest
+from plait.io.csv_infer import ColumnSample, Rules, guess, sample_columns, wider, widest
 from plait.io.csv_layout import CsvLayout, Dialect
 from plait.io.csv_options import CsvOptions
 from plait.io.csv_parse import pandas_types, parse_texts, text_layout, trimmed
@@ -94,6 +95,33 @@ def open_file(
     return FileSample(file, dialect, compression, wide, head, columns, texts, estimated, whole)
 
 
+def settle_header(file: FileInfo, options: CsvOptions) -> CsvOptions:
+    """The options with `header` decided, where it is to be told by the types below it.
+
+    As DuckDB does: the first row is data if in every column that is not text it is a value of the
+    column's type. A file of texts only has a header.
+    """
+    if not options.guess_header:
+        return options
+    sample = open_file(file, options, "rows")
+    rules, fields = Rules(True, True), sample.head.fields
+
+    def moment(text: str) -> Moment:
+        return guess(pa.array([text.strip()] if text else [], STRING), sample.dialect, rules)
+
+    own = [moment(text) for text in fields]
+    if sample.texts.num_rows:
+        columns = [sample.columns[n] for n in sample.head.names]
+        below = [Moment(c.type, c.format) for c in columns]
+        typed = [(a, b) for a, b in zip(own, below, strict=True) if b.type not in (STRING, NULL)]
+        fits = all(wider(b.type, a.type) == b.type and a.format in (None, b.format)
+                   for a, b in typed)  # fmt: skip
+    else:
+        typed, fits = [(a, a) for a in own if a.type not in (STRING, NULL)], True
+    data = bool(typed) and fits and any(fields)
+    return replace(options, header=None if data else 0, guess_header=False)
+
+
 def _dialect(text: bytes, options: CsvOptions, sep: str | None, wide: str | None) -> Dialect:
     found = options.sep if options.sep is not None else sep
     dialect = options.dialect(found or ",")
@@ -106,9 +134,8 @@ def _head(
     file: FileInfo, text: bytes, whole: bool, dialect: Dialect, options: CsvOptions
 ) -> Head | None:
     """The head of a file, None if `text` does not hold all of it."""
-    row, names = options.header_row, options.column_names
     try:
-        return read_head(file.shown, text, whole, dialect, row, names, options.skiprows)
+        return read_head(file.shown, text, whole, dialect, options)
     except ShortHeadError:
         return None
 

@@ -506,3 +506,21 @@ def test_date_that_breaks_the_guessed_format(tmp_path: Path) -> None:
     path = write(tmp_path / "x.csv", "d,s\n" + "\n".join(lines))
     with pytest.raises(ReadError, match=r"line 50002, column 'd': '2020' is not a value of date"):
         read_source(open_path(path), ["d"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a,b\nc,d\n", "1,x\n2,y\n", "n,x\n2,y\n", "1,2\n3,4\n", "x,1\nx,2\n", ",\n1,2\n",
+        "a,\n1,2\n",
+        "2020-01-01,5\n2020-01-02,6\n", "a,a\n1,2\n", "id\n1\n", "1\n2\n", "1,2\nx,y\n",
+        "true,1\nfalse,2\n", "1.5,x\n2,y\n", "5,x\n2.5,y\n", "a,b\n", "a,b", "1,2\n",
+        "col,,c\n1,2,3\n", "2020,2021\nx,y\n", "name,2020\na,1\n", "01.02.2020,x\n02.02.2020,y\n",
+    ],
+)  # fmt: skip
+def test_sql_tells_headers_as_duckdb_does(tmp_path: Path, text: str) -> None:
+    path = write(tmp_path / "x.csv", text)
+    relation = duckdb.sql(f"from '{path}'")
+    source = open_path(path)
+    assert list(source.schema.names) == relation.columns
+    assert_same_rows(read_source(source), relation.to_arrow_table(), ordered=True)
