@@ -53,6 +53,8 @@ def validity(array: pa.Array) -> Bools | None:
 def stored(array: pa.Array) -> Ints:
     """The values of a fixed-width array of at most 64 bits; anything stands where a NULL is."""
     t = array.type
+    if pat.is_null(t):
+        return np.zeros(len(array), np.int8)
     if pat.is_boolean(t):
         if array.buffers()[1] is None:
             return np.zeros(len(array), np.bool_)

@@ -209,6 +209,15 @@ def test_nothing_over_no_rows_without_keys() -> None:
     assert aggregate(empty, ["x"], calls).num_rows == 0
 
 
+def test_columns_of_nulls_only() -> None:
+    batch = pa.record_batch({"x": pa.nulls(2)})
+    x = Column("x", pa.null())
+    names = {"sum": pa.int64(), "avg": pa.float64(), "min": pa.null(), "count": pa.int64()}
+    calls = [(name, AggregateCall(name, (x,), dtype)) for name, dtype in names.items()]
+    expected = {"sum": None, "avg": None, "min": None, "count": 0}
+    assert aggregate(batch, [], calls).to_pylist() == [expected]
+
+
 def test_rows_without_columns_are_counted() -> None:
     batch = pa.record_batch({"x": [1, 2, 3]}).select([])
     assert aggregate(batch, [], [("n", agg("count"))]).to_pylist() == [{"n": 3}]
