@@ -183,8 +183,6 @@ def repeat(value: pa.Scalar, rows: int) -> pa.Array:
     if pa.types.is_string(value.type) and rows > 16:
         codes = pa.array(np.zeros(rows, np.int8))
         return pa.DictionaryArray.from_arrays(codes, pa.array([value.as_py()], value.type))
-    if pa.types.is_list(value.type) and pa.types.is_null(value.type.value_type):
-        return pa.array([value.as_py()] * rows, value.type)  # pa.repeat makes a broken array
     return pa.repeat(value, rows)
 
 

@@ -129,6 +129,8 @@ def field_number(names: Sequence[str], name: str) -> int | None:
 
 def _value(args: tuple[Expr, ...]) -> Signature:
     common = unify(args, "A list") if args else NULL
+    if args and common == NULL:
+        common = INT32  # as DuckDB has it; Arrow's casts break lists that hold only NULLs
     return Signature((common,) * len(args), pa.list_(common))
 
 
