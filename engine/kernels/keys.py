@@ -127,7 +127,7 @@ def _in_int64(values: Ints, low: int) -> bool:
 
 
 def _from_wide(coder: _Integers, array: pa.Array) -> Codes:
-    """Codes of values of more bits than the build side needs: what is out of range never matches."""
+    """Codes of values of more bits than the build side needs; those out of range never match."""
     if pat.is_decimal(array.type):
         words = view(array, pa.decimal128(38, 0))
         values, fits = words["low"], words["high"] == words["low"] >> 63
