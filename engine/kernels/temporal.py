@@ -223,7 +223,9 @@ def time_bucket(args: Sequence[Value], result: pa.DataType) -> pa.Array:
     """The start of the interval a value is in, counted from 2000-01-03 (months: 2000-01-01)."""
     width, value, *more = args
     if is_array(width):
-        raise UnsupportedError("time_bucket needs a constant width")
+        if len(width) != 1:
+            raise UnsupportedError("time_bucket needs a constant width")
+        width = width[0]  # all arguments are constants
     months, days, nanos = (int(p[0]) for p in intervals_of(width))
     if more and more[0].type == pa.month_day_nano_interval():
         t = pa.timestamp("us") if pat.is_date(value.type) else value.type
