@@ -95,19 +95,6 @@ def from_stored(values: Ints, dtype: pa.DataType, valid: Bools | None = None) ->
     return pa.Array.from_buffers(dtype, n, [bitmap, data], null_count=nulls)
 
 
-def with_nulls(array: pa.Array, valid: Bools | None) -> pa.Array:
-    """The array with NULL also where not `valid`."""
-    if valid is None or valid.all():
-        return array
-    own = validity(array)
-    if own is not None:
-        valid = valid & own
-    if is_stored(array.type):
-        return from_stored(stored(array), array.type, valid)
-    keep = np.where(valid, np.arange(len(array)), -1)
-    return take(array, keep)
-
-
 def take(array: pa.Array, rows: Ints) -> pa.Array:
     """The rows of an array by number; -1 gives NULL."""
     if len(rows) and rows.min() < 0:
