@@ -198,6 +198,28 @@ class HashTable:
             return self._groups
 
 
+class KeySet:
+    """The key codes of a build side, when only their presence is asked for."""
+
+    def __init__(self, codes: Codes, span: int) -> None:
+        values = codes.values if codes.valid is None else codes.values[codes.valid]
+        self._table: HashTable | None = None
+        if span <= max(_SLOTS_FOR_MANY, _SLOTS_PER_KEY * len(values)):
+            self._seen = np.zeros(span, bool)
+            self._seen[values] = True
+        else:
+            self._table = HashTable(Codes(values, None), span)
+
+    def contains(self, codes: Codes) -> Bools:
+        """Whether each probe row has a match."""
+        if self._table is not None:
+            return self._table.contains(codes)
+        if codes.valid is None:
+            return self._seen.take(codes.values)
+        found: Bools = self._seen.take(np.where(codes.valid, codes.values, 0)) & codes.valid
+        return found
+
+
 def _ranges(starts: Index, counts: Index) -> Index:
     """starts[0], starts[0]+1, ... (counts[0] of them), then from starts[1] on, and so forth."""
     ends = np.cumsum(counts)

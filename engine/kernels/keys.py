@@ -123,7 +123,7 @@ def _in_int64(values: Ints, low: int) -> bool:
     if not len(values):
         return True
     least, most = int(values.min()) - low, int(values.max()) - low
-    return -(2**63) <= least and most < 2**63
+    return least >= -(2**63) and most < 2**63
 
 
 def _from_wide(coder: _Integers, array: pa.Array) -> Codes:

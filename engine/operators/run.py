@@ -79,8 +79,9 @@ class Runner:
         assert isinstance(self.root, BuildTable)
         rows = list(self._run(self.root.input))
         made = build(rows, self.root.schema)
-        if self.root.keys:
-            made.index(self.root.keys, self.root.null_safe)  # here, once, not in every probe
+        if self.root.keys:  # here, once, not in every probe
+            make = made.members if self.root.presence else made.index
+            make(self.root.keys, self.root.null_safe)
         return made
 
     def _run(self, op: PhysicalOp) -> Iterator[pa.RecordBatch]:

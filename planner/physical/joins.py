@@ -129,7 +129,9 @@ def _broadcast_build(
 ) -> PhysicalOp:
     schema = build.op.schema
     source = planner.gather(build, sides.build).op
-    table = BuildTable(schema, source, keys, sides.null_safe)
+    asks_presence = sides.kind in ("semi", "anti", "mark")
+    presence = asks_presence and sides.residual is None and not sides.in_build
+    table = BuildTable(schema, source, keys, sides.null_safe, presence)
     piece = replace(build, op=table, partitions=1)
     return ReadStage(schema, (planner.cut(piece, Output("table")),), "table")
 

@@ -108,15 +108,19 @@ class Compute(PhysicalOp):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class BuildTable(PhysicalOp):
-    """A join table over `keys` of all input rows: the sink of a broadcast build stage."""
+    """A join table over `keys` of all input rows: the sink of a broadcast build stage.
+
+    `presence`: only whether a key is there will be asked, not which rows have it.
+    """
 
     schema: Schema
     input: PhysicalOp
     keys: tuple[str, ...]
     null_safe: tuple[bool, ...]
+    presence: bool = False
 
     def label(self) -> str:
-        return f"BuildTable on [{_listed(self.keys)}]"
+        return f"BuildTable on [{_listed(self.keys)}]{' presence' if self.presence else ''}"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
