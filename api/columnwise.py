@@ -286,7 +286,6 @@ def add_function(
     names = tuple(name for _, name in reads)
     function = RowFunction(
         func,
-        names,
         tuple(label for label, _ in reads),
         names,
         output,

@@ -15,12 +15,11 @@ constructors that make one kind from another go through `WRAP`, which `plait.dat
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from plait.calling import caller
 from plait.errors import ColumnNotFoundError, PlanError
 from plait.planner import builder
 from plait.planner.expr import Column, Expr
@@ -35,8 +34,6 @@ if TYPE_CHECKING:
 
 # Plan names that start with this are never shown; SQL cannot see them either.
 HIDDEN = "#"
-
-PACKAGE = os.path.dirname(os.path.abspath(__file__))
 
 
 class Runner(Protocol):
@@ -214,17 +211,6 @@ def hidden_name(kind: str, taken: Iterable[str]) -> str:
 def from_plan(plan: LogicalPlan, runner: Runner) -> Frame:
     """A frame of all a plan's columns, numbered from 0."""
     return Frame(plan, tuple(Labelled(n, n) for n in plan.schema.names), runner)
-
-
-def caller() -> str | None:
-    """`file:line` of the nearest calling line outside this package; None if there is none."""
-    frame = sys._getframe(1)
-    while frame is not None:
-        file = frame.f_code.co_filename
-        if not file.startswith((PACKAGE, "<frozen")):
-            return f"{file}:{frame.f_lineno}"
-        frame = frame.f_back  # type: ignore[assignment]
-    return None
 
 
 class Wrap:

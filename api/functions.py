@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from plait.calling import caller
 from plait.columnwise import add_function
 from plait.errors import UnsupportedError
-from plait.frame import Frame, Labelled, caller, fresh_name
+from plait.frame import Frame, Labelled, fresh_name
 from plait.planner import builder
 from plait.planner.schema import Field, Schema
 from plait.rowfunction import FrameFunction, key_of, schema_from

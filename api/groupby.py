@@ -18,9 +18,10 @@ from typing import Any, NamedTuple, NoReturn
 from plait import window
 from plait.advice import unknown_attribute
 from plait.aggregations import Reduction, applies, name_of, reduction
+from plait.calling import caller
 from plait.errors import PlanError, UnsupportedError
 from plait.facts import presence
-from plait.frame import WRAP, Frame, Labelled, caller, check_unique, fresh_name
+from plait.frame import WRAP, Frame, Labelled, check_unique, fresh_name
 from plait.grouped import apply_groups, first_rows, nth_rows
 from plait.operands import is_series, over
 from plait.order import as_list

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from plait import window
+from plait.calling import caller
 from plait.errors import UnsupportedError
-from plait.frame import WRAP, Frame, Labelled, caller, fresh_name, hidden_name
+from plait.frame import WRAP, Frame, Labelled, fresh_name, hidden_name
 from plait.planner import builder
 from plait.planner.expr import Expr
 from plait.planner.schema import Field, Schema

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from plait.calling import caller
 from plait.errors import PlanError, TypeMismatchError, UnsupportedError
 from plait.facts import may_be_null
-from plait.frame import WRAP, Frame, Labelled, caller, check_unique, fresh_name
+from plait.frame import WRAP, Frame, Labelled, check_unique, fresh_name
 from plait.operands import is_frame, is_series
 from plait.order import as_list
 from plait.planner import builder

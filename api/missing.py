@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from plait import columnwise
 from plait import expressions as ex
+from plait.calling import caller
 from plait.errors import PlanError, UnsupportedError
-from plait.frame import WRAP, Frame, caller
+from plait.frame import WRAP, Frame
 from plait.operands import is_frame, is_series
 from plait.order import as_list
 from plait.planner import builder

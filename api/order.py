@@ -6,8 +6,9 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from plait import window
+from plait.calling import caller
 from plait.errors import PlanError, UnsupportedError
-from plait.frame import WRAP, Frame, caller, hidden_name
+from plait.frame import WRAP, Frame, hidden_name
 from plait.planner import builder
 from plait.planner.expr import Expr, SortKey
 

@@ -7,15 +7,15 @@ label. `&` and `|` bind as `and` and `or` do, as in pandas. What is not known is
 from __future__ import annotations
 
 import ast
-import sys
 import tokenize
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from plait import selection
+from plait.calling import outside
 from plait.columnwise import index_of
 from plait.errors import ColumnNotFoundError, PlanError, UnsupportedError
-from plait.frame import PACKAGE, WRAP, Frame
+from plait.frame import WRAP, Frame
 from plait.operands import is_series
 
 _LOCAL = "__at_"
@@ -103,9 +103,7 @@ def _check(options: Mapping[str, Any]) -> None:
 def _scope(options: Mapping[str, Any]) -> Mapping[str, Any]:
     """The variables of the nearest calling code outside plait."""
     found: dict[str, Any] = {}
-    caller = sys._getframe(1)
-    while caller is not None and caller.f_code.co_filename.startswith(PACKAGE):
-        caller = caller.f_back  # type: ignore[assignment]
+    caller = outside()
     if caller is not None:
         found = {**caller.f_globals, **caller.f_locals}
     return {**found, **(options.get("global_dict") or {}), **(options.get("local_dict") or {})}

@@ -9,8 +9,9 @@ from typing import Any
 import pyarrow as pa
 
 from plait import expressions as ex
+from plait.calling import caller
 from plait.errors import PlanError, TypeMismatchError, UnsupportedError
-from plait.frame import WRAP, Frame, Labelled, caller, check_unique, fresh_name, hidden_name
+from plait.frame import WRAP, Frame, Labelled, check_unique, fresh_name, hidden_name
 from plait.operands import is_frame, is_series, over
 from plait.order import as_list
 from plait.planner import builder

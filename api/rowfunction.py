@@ -33,13 +33,11 @@ def key_of(function: Callable[..., Any], *more: object) -> str:
 class RowFunction:
     """`function` from a pandas frame of some columns to one new column, row by row.
 
-    inputs  names of the columns the function sees, in the plan it was first put on
-    labels  what the function calls them
-    reads   what they are called in the plan it stands on now
+    labels  what the function calls the columns it sees
+    reads   what they are called in the plan it stands on
     """
 
     function: Callable[[Any], Any]
-    inputs: tuple[str, ...]
     labels: tuple[Any, ...]
     reads: tuple[str, ...]
     output: str

@@ -148,13 +148,13 @@ def _lift_function(
     rows: LogicalPlan, meaning: dict[str, Expr], function: RowFunction
 ) -> tuple[LogicalPlan, dict[str, Expr]]:
     renamed = {}
-    for name in function.inputs:
+    for name in function.reads:
         value = meaning[name]
         if not isinstance(value, Column):
             rows, value = _helper(rows, value)
         assert isinstance(value, Column)
         renamed[name] = value.name
     output = hidden_name("f", rows.schema.names)
-    moved = replace(function, reads=tuple(renamed[n] for n in function.inputs), output=output)
+    moved = replace(function, reads=tuple(renamed[n] for n in function.reads), output=output)
     rows = moved.over(rows)
     return rows, {**meaning, function.output: builder.column(rows, output)}

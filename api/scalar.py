@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from plait import expressions as ex
+from plait.calling import caller
 from plait.errors import PlaitError
-from plait.frame import Runner, caller, fresh_name
+from plait.frame import Runner, fresh_name
 from plait.operators import Operators
 from plait.planner import builder
 from plait.planner.expr import AggregateCall, Column, Expr, substitute

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from plait import expressions as ex
 from plait.advice import unknown_attribute
+from plait.calling import caller
 from plait.errors import PlanError, TypeMismatchError, UnsupportedError
-from plait.frame import WRAP, Frame, Labelled, caller, check_unique, fresh_name
+from plait.frame import WRAP, Frame, Labelled, check_unique, fresh_name
 from plait.operands import is_frame, is_series, over
 from plait.order import as_list, head
 from plait.planner import builder

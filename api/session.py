@@ -6,22 +6,20 @@
 
 `plait.sql` and the readers use a default session, which is made on first use. A name in SQL is, in
 this order: one of `tables=`, a table or view of the session, a variable of the calling code (a
-plait, pandas, Arrow or Polars frame), a file.
+plait, pandas, Arrow or Polars frame), a file. Dataframes are imported where they are made: the
+command line, which shows Arrow, does without.
 """
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from plait import sources
+from plait.calling import outside
 from plait.config import Config
-from plait.dataframe import DataFrame
 from plait.errors import ConfigError, TableNotFoundError, UnsupportedError
-from plait.frame import PACKAGE
 from plait.planner import builder
 from plait.planner.catalog import MemoryCatalog
 from plait.planner.logical import LogicalPlan
@@ -30,6 +28,9 @@ from plait.runner import Runner
 from plait.scheduler.local import InlineExecutor, ThreadExecutor
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from plait.dataframe import DataFrame
     from plait.scheduler.executor import Executor
 
 LATER = {
@@ -103,6 +104,9 @@ class Session:
 
     def table(self, name: str) -> DataFrame:
         """A table or view as a frame."""
+        from plait import sources
+        from plait.dataframe import DataFrame
+
         plan = self.catalog.table([name])
         if plan is None:
             raise TableNotFoundError(name, self.catalog.names())
@@ -119,10 +123,14 @@ class Session:
             return self.open_file(str(table), {})
         if isinstance(table, LogicalPlan):
             return table
+        from plait import sources
+
         return sources.table_plan(table, self.runner, name)
 
     def open_file(self, path: str | list[str], options: Mapping[str, Any]) -> LogicalPlan:
         """A file named in FROM as a plan."""
+        from plait import sources
+
         return builder.scan(sources.opened(path, dict(options), self.config))
 
     # -------------------------------------------------------------------------------------- SQL
@@ -135,9 +143,24 @@ class Session:
         dialect: str = "duckdb",
     ) -> DataFrame:
         """The result of a query as a lazy frame; see `plait.sql`."""
+        from plait import sources, statements
+        from plait.dataframe import DataFrame
+
+        plan = statements.run(self, query, tables, params, dialect, calling_variables())
+        return DataFrame(sources.of_plan(plan, self.runner))
+
+    def execute(
+        self,
+        query: str,
+        tables: Mapping[str, Any] | None = None,
+        params: Sequence[Any] | Mapping[str, Any] | None = None,
+        dialect: str = "duckdb",
+    ) -> pa.Table:
+        """The result of a query at once, as Arrow: NULL and NaN stay what they are."""
         from plait import statements
 
-        return statements.run(self, query, tables, params, dialect, calling_variables())
+        plan = statements.run(self, query, tables, params, dialect, calling_variables())
+        return self.runner.execute(plan)
 
     # ---------------------------------------------------------------------------------- readers
 
@@ -161,10 +184,15 @@ class Session:
 
     def from_pandas(self, data: Any, npartitions: int | None = None) -> Any:
         """`plait.from_pandas` into this session."""
+        from plait import sources
+
         return sources.from_pandas(data, npartitions, self.runner)
 
     def from_arrow(self, data: Any, npartitions: int | None = None) -> DataFrame:
         """`plait.from_arrow` into this session."""
+        from plait import sources
+        from plait.dataframe import DataFrame
+
         source = sources.arrow(data, npartitions)
         return DataFrame(sources.scanned(source, self.runner, None))
 
@@ -291,10 +319,12 @@ class Variables:
 
     def find(self, name: str) -> Any:
         """The nearest frame of this name up the calls; None if there is none."""
+        from plait.sources import is_table
+
         level = self._frame
         while level is not None:
             for scope in (level.f_locals, level.f_globals):
-                if name in scope and sources.is_table(scope[name]):
+                if name in scope and is_table(scope[name]):
                     return scope[name]
             level = level.f_back
         return None
@@ -302,7 +332,4 @@ class Variables:
 
 def calling_variables() -> Variables:
     """The variables of the code that called plait."""
-    frame: Any = sys._getframe(1)
-    while frame is not None and frame.f_code.co_filename.startswith(PACKAGE):
-        frame = frame.f_back
-    return Variables(frame)
+    return Variables(outside())

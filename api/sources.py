@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from plait import expressions as ex
+from plait.calling import caller
 from plait.config import Config
 from plait.errors import TypeMismatchError, UnsupportedError
-from plait.frame import WRAP, Frame, Labelled, Runner, caller
+from plait.frame import WRAP, Frame, Labelled, Runner
 from plait.io.memory import ArrowSource
 from plait.planner import builder
 from plait.planner.expr import Column

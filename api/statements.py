@@ -1,4 +1,4 @@
-"""SQL statements carried out: queries give frames, the others change the session.
+"""SQL statements carried out: queries give plans, the others change the session.
 
 Names are resolved before binding: the statement names its tables, the session finds or opens them,
 then the binder asks a catalog that has them all (see `plait.planner.sql.tables`).
@@ -11,10 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from plait import config, sources
-from plait.dataframe import DataFrame
+from plait import config
 from plait.errors import SqlError, TableNotFoundError
-from plait.frame import Frame
 from plait.io.memory import ArrowSource
 from plait.planner import builder
 from plait.planner import types as t
@@ -72,8 +70,8 @@ def run(
     params: Sequence[Any] | Mapping[str, Any] | None,
     dialect: str,
     variables: Variables,
-) -> DataFrame:
-    """Carry out all statements of a text; the last one's result."""
+) -> LogicalPlan:
+    """Carry out all statements of a text; the plan of the last one's result."""
     script = parse(query, dialect)
     catalog: Catalog = Resolver(session, tables, variables)
     opened = _open_files(session, script)
@@ -82,7 +80,7 @@ def run(
         known = opened.get(repr((path, sorted(dict(options).items()))))
         return known if known is not None else session.open_file(path, dict(options))
 
-    result: DataFrame | None = None
+    result: LogicalPlan | None = None
     for statement in st.bind_each(
         script, catalog, params=params, dialect=dialect, open_file=open_file
     ):
@@ -103,18 +101,18 @@ def _open_files(session: Session, script: Script) -> dict[str, LogicalPlan]:
     return found
 
 
-def _carry_out(session: Session, statement: st.Statement) -> DataFrame:
+def _carry_out(session: Session, statement: st.Statement) -> LogicalPlan:
     match statement:
         case st.Query(plan=plan):
-            return DataFrame(sources.of_plan(plan, session.runner))
+            return plan
         case st.CreateView(name=name, plan=plan):
             if not _exists(session, statement):
                 session.catalog.add(name, plan, kind="view")
-            return _rows(session, {"name": [name]})
+            return _rows({"name": [name]})
         case st.CreateTable(name=name, plan=plan):
             if not _exists(session, statement):
                 session.catalog.add(name, session.runner.persist(plan), kind="table")
-            return _rows(session, {"name": [name]})
+            return _rows({"name": [name]})
         case st.Drop(kind=kind, name=name, if_exists=if_exists):
             return _drop(session, kind, name, if_exists)
         case st.Describe(schema=schema):
@@ -123,16 +121,16 @@ def _carry_out(session: Session, statement: st.Statement) -> DataFrame:
                 "column_type": [t.sql_name(f.type) for f in schema],
                 "null": ["YES" if f.nullable else "NO" for f in schema],
             }
-            return _rows(session, columns)
+            return _rows(columns)
         case st.ShowTables():
-            return _rows(session, {"name": sorted(session.tables())})
+            return _rows({"name": sorted(session.tables())})
         case st.Explain(plan=plan, analyze=analyze):
             text = session.runner.explain(plan, "optimized", analyze)
-            return _rows(session, {"explain": text.splitlines()})
+            return _rows({"explain": text.splitlines()})
         case st.Copy(plan=plan, path=path, format=format_, options=options):
             writing = builder.write(plan, path, format_, _copy_options(options))
             table = session.runner.write(writing)
-            return DataFrame(sources.scanned(ArrowSource(table), session.runner, None))
+            return builder.scan(ArrowSource(table, name="files"))
         case st.Set(name=name, value=value):
             key = name.replace("__", ".")
             config.set(
@@ -142,7 +140,7 @@ def _carry_out(session: Session, statement: st.Statement) -> DataFrame:
                     else value
                 }
             )
-            return _rows(session, {"name": [key]})
+            return _rows({"name": [key]})
 
 
 def _exists(session: Session, statement: st.CreateView | st.CreateTable) -> bool:
@@ -156,7 +154,7 @@ def _exists(session: Session, statement: st.CreateView | st.CreateTable) -> bool
     )
 
 
-def _drop(session: Session, kind: str, name: str, if_exists: bool) -> DataFrame:
+def _drop(session: Session, kind: str, name: str, if_exists: bool) -> LogicalPlan:
     found = session.catalog.kind([name])
     if found is None and not if_exists:
         raise TableNotFoundError(name, session.catalog.names())
@@ -166,7 +164,7 @@ def _drop(session: Session, kind: str, name: str, if_exists: bool) -> DataFrame:
                 f"{name!r} is a {found}, not a {kind}: write DROP {found.upper()} {name}"
             )
         session.catalog.remove(name)
-    return _rows(session, {"name": [name]})
+    return _rows({"name": [name]})
 
 
 def _copy_options(options: Sequence[tuple[str, Any]]) -> tuple[tuple[str, Any], ...]:
@@ -178,7 +176,6 @@ def _copy_options(options: Sequence[tuple[str, Any]]) -> tuple[tuple[str, Any], 
     return tuple(sorted(found.items()))
 
 
-def _rows(session: Session, columns: Mapping[str, list[Any]]) -> DataFrame:
+def _rows(columns: Mapping[str, list[Any]]) -> LogicalPlan:
     table = pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()})
-    plan = builder.scan(ArrowSource(table, name="result"))
-    return DataFrame(Frame(plan, sources.of_plan(plan, session.runner).columns, session.runner))
+    return builder.scan(ArrowSource(table, name="result"))

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from plait import order
 from plait.aggregations import Reduction, applies, name_of, reduction
+from plait.calling import caller
 from plait.errors import PlanError, UnsupportedError
-from plait.frame import WRAP, Frame, Labelled, Runner, caller, fresh_name, hidden_name
+from plait.frame import WRAP, Frame, Labelled, Runner, fresh_name, hidden_name
 from plait.planner import builder
 from plait.planner import types as t
 from plait.planner.expr import AggregateCall, Column, Expr, SortKey

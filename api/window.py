@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from plait import expressions as ex
 from plait.aggregations import reduction
+from plait.calling import caller
 from plait.errors import PlanError, UnsupportedError
 from plait.facts import may_be_null
-from plait.frame import WRAP, Frame, caller, hidden_name
+from plait.frame import WRAP, Frame, hidden_name
 from plait.planner import builder
 from plait.planner import types as t
 from plait.planner.expr import WHOLE_PARTITION, Bound, Expr, Literal, SortKey, WindowCall

@@ -8,33 +8,33 @@ called EXACT in `pushdown` is sure to be applied.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pyarrow as pa
 
-from plait.io import csv_read, json_read, memory, parquet_read
-from plait.io.csv import CsvSplit
-from plait.io.json import JsonSplit
-from plait.io.memory import MemorySplit
-from plait.io.parquet import ParquetSplit
 from plait.planner.expr import Expr
 from plait.planner.source import Split
 
 BATCH_ROWS = 1 << 17
 
+# the module of a kind of split -> the module that reads it; loaded when the first one is read, so
+# that a process pays for the formats it meets
+_READERS = {
+    "plait.io.parquet": "plait.io.parquet_read",
+    "plait.io.csv": "plait.io.csv_read",
+    "plait.io.json": "plait.io.json_read",
+    "plait.io.memory": "plait.io.memory",
+}
+
 
 def read_split(split: Split, columns: Sequence[str], predicate: Expr | None = None) -> pa.Table:
     """All rows of a split."""
-    match split:
-        case ParquetSplit():
-            return parquet_read.read(split, columns, predicate)
-        case CsvSplit():
-            return csv_read.read(split, columns)
-        case JsonSplit():
-            return json_read.read(split, columns)
-        case MemorySplit():
-            return memory.read(split, columns)
-    raise TypeError(f"no reader for {type(split).__name__}")
+    kind, module = _reader(split)
+    if kind == "plait.io.parquet":
+        return module.read(split, columns, predicate)
+    return module.read(split, columns)
 
 
 def iterate_split(
@@ -44,13 +44,19 @@ def iterate_split(
     batch_rows: int = BATCH_ROWS,
 ) -> Iterator[pa.Table]:
     """The rows of a split, in order, in tables of at most `batch_rows` rows."""
-    match split:
-        case ParquetSplit():
-            return parquet_read.iterate(split, columns, predicate, batch_rows)
-        case CsvSplit():
-            return csv_read.iterate(split, columns, batch_rows)
-        case JsonSplit():
-            return json_read.iterate(split, columns, batch_rows)
-        case MemorySplit():
-            return memory.slices(memory.read(split, columns), batch_rows)
-    raise TypeError(f"no reader for {type(split).__name__}")
+    kind, module = _reader(split)
+    found: Iterator[pa.Table]
+    if kind == "plait.io.parquet":
+        found = module.iterate(split, columns, predicate, batch_rows)
+    elif kind == "plait.io.memory":
+        found = module.slices(module.read(split, columns), batch_rows)
+    else:
+        found = module.iterate(split, columns, batch_rows)
+    return found
+
+
+def _reader(split: Split) -> tuple[str, Any]:
+    kind = type(split).__module__
+    if kind not in _READERS:
+        raise TypeError(f"no reader for {type(split).__name__}")
+    return kind, importlib.import_module(_READERS[kind])

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import pyarrow as pa
 
 from plait.engine import batches
-from plait.io.writer import PartWriter, WrittenFile, commit
 from plait.planner.physical.operators import CommitFiles, WriteFiles
 from plait.planner.schema import Schema
 
@@ -16,6 +15,8 @@ def write_files(
     op: WriteFiles, rows: Iterator[pa.RecordBatch], partition: int
 ) -> Iterator[pa.RecordBatch]:
     """Write the partition's rows as they come; gives the temporary file, rows and bytes."""
+    from plait.io.writer import PartWriter  # most queries write nothing
+
     schema = op.input.schema
     target = schema.to_arrow()
     with PartWriter(op.path, op.format, op.options, partition) as part:
@@ -29,6 +30,8 @@ def write_files(
 
 def commit_files(op: CommitFiles, rows: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """Give all parts their names; gives the files with their rows and bytes."""
+    from plait.io.writer import WrittenFile, commit
+
     listed = [row for batch in rows for row in batch.to_pylist()]
     parts = [
         WrittenFile.of(row["path"], row["rows"], row["bytes"], op.path, op.options)

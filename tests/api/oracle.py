@@ -136,7 +136,7 @@ def same(
 
 
 def _arranged(value: Any, order: bool, index: bool) -> Any:
-    if not order:
+    if not order and len(value):
         frame = value.to_frame("value") if isinstance(value, pd.Series) else value
         # by the text of whole rows: any order will do if it is the same on both sides
         keys = frame.reset_index() if index else frame
