@@ -114,7 +114,7 @@ def _broadcast(planner: StagePlanner, sides: _Sides) -> bool:
 def _lower_build(planner: StagePlanner, plan: LogicalPlan, need: frozenset[str]) -> Piece:
     """The build side; as a stage that is run and measured first, unless it is sure to be small."""
     before = len(planner.pending)
-    piece = planner.lower(plan, need)
+    piece = planner.lower(plan, planner.columns_to_keep(plan, need))
     rows = planner.estimator.statistics(plan).rows
     worth = rows is None or rows > SMALL_BUILD or not isinstance(plan, Scan)
     if not planner.adaptive or plan in planner.finished or not worth:

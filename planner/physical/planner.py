@@ -106,11 +106,14 @@ class StagePlanner:
     stages: list[Stage] = field(default_factory=list)
     pending: dict[LogicalPlan, int] = field(default_factory=dict)
     shared: dict[LogicalPlan, Piece | None] = field(default_factory=dict)
+    repeated: frozenset[LogicalPlan] = frozenset()
     shared_stages: dict[LogicalPlan, int] = field(default_factory=dict)
 
     def plan(self, root: LogicalPlan) -> Step:
         """The next step towards the rows of `root`."""
-        self.shared = dict.fromkeys(_repeated(root))
+        counts = Counter(root.walk())
+        self.repeated = frozenset(plan for plan, count in counts.items() if count > 1)
+        self.shared = dict.fromkeys(p for p in self.repeated if _costs_more_than_a_scan(p))
         piece = self.lower(root, frozenset(root.schema.names))
         if self.pending:
             needed = self._needed_for(self.pending.values())
@@ -154,6 +157,10 @@ class StagePlanner:
             return replace(piece, op=replace(piece.op, how="all"), partitions=1)
         stage = self.cut(piece, Output(), logical)
         return Piece(ReadStage(piece.op.schema, (stage,), "all"), 1, rows=piece.rows)
+
+    def columns_to_keep(self, plan: LogicalPlan, need: Need) -> Need:
+        """What a stage kept for `plan` must have: all columns if the plan stands elsewhere too."""
+        return frozenset(plan.schema.names) if plan in self.repeated else need
 
     def keep(self, piece: Piece, plan: LogicalPlan) -> Piece:
         """The same partitions, as a stage of their own that others may read too."""
@@ -299,7 +306,7 @@ class StagePlanner:
             op: PhysicalOp = ReadStage(done.schema, (done.stage,), "all")
             return Piece(LimitRows(op.schema, op, plan.count, plan.offset), 1)
         before = len(self.pending)
-        child = self.lower(plan.input, need)
+        child = self.lower(plan.input, self.columns_to_keep(plan, need))
         if child.partitions > 1 and most is not None:
             local = LimitRows(child.op.schema, child.op, most, 0, plan.from_end)
             stop = None if plan.from_end else most
@@ -464,21 +471,8 @@ def _sort_key_columns(piece: Piece, keys: Sequence[SortKey]) -> tuple[Piece, tup
     return piece, tuple(replace(k, expr=columns[k.expr]) for k in keys)
 
 
-def _repeated(root: LogicalPlan) -> list[LogicalPlan]:
-    """The largest sub-plans that occur more than once and cost more than reading a scan."""
-    counts = Counter(root.walk())
-    result: list[LogicalPlan] = []
-    stack = [root]
-    seen: set[LogicalPlan] = set()
-    while stack:
-        plan = stack.pop()
-        if plan in seen:
-            continue
-        seen.add(plan)
-        if counts[plan] > 1 and any(isinstance(p, Join | Aggregate | Sort) for p in plan.walk()):
-            result.append(plan)
-        stack.extend(plan.children())
-    return result
+def _costs_more_than_a_scan(plan: LogicalPlan) -> bool:
+    return any(isinstance(p, Join | Aggregate | Sort) for p in plan.walk())
 
 
 def plan_step(

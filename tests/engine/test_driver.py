@@ -141,3 +141,19 @@ def test_drawing_is_svg(tmp_path: Path) -> None:
     assert path.read_text().startswith("<svg")
     with pytest.raises(ValueError, match=r"\.svg"):
         frame.visualize(str(tmp_path / "plan.png"))
+
+
+def test_a_sub_plan_read_in_two_places_has_the_columns_of_both(runner: Runner) -> None:
+    """One place needs k of it, the other v; both are build sides, which are kept between steps."""
+    part = b.filter(
+        (small := b.scan(Counted(TABLE, 4))),
+        b.call("less", b.column(small, "v"), b.literal(20)),
+    )
+    keys, values = b.select(part, ["k"]), b.select(part, ["v"])
+    both = b.join(b.rename(b.distinct(keys), ["dk"]), b.rename(values, ["dv"]), "cross")
+    big = b.scan(Counted(TABLE, 4))
+    same = b.call("equal", b.column(big, "v"), b.column(both, "dv"))
+    table = runner.execute(b.join(big, both, "inner", same))
+    assert sorted(zip(*(table[n].to_pylist() for n in ("v", "dv", "dk")), strict=True)) == [
+        (v, v, k) for v in range(20) for k in range(7)
+    ]
