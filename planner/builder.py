@@ -21,9 +21,9 @@ from plait.planner.expr import (
     TRUE,
     WHOLE_PARTITION,
     AggregateCall,
+    Call,
     Case,
     Cast,
-    Call,
     Column,
     Expr,
     Frame,
@@ -581,8 +581,8 @@ def map_partitions(
 def write(
     plan: LogicalPlan,
     path: str,
-    format: str,
-    options: Sequence[tuple[str, Any]] = (),  # noqa: A002
+    format: str,  # noqa: A002
+    options: Sequence[tuple[str, Any]] = (),
 ) -> LogicalPlan:
     """The plan's rows written to files."""
     return Write(plan, path, format, tuple(options))

@@ -10,7 +10,7 @@ Expressions that hold plans are in `plait.planner.subquery`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import singledispatch
 from typing import Any
@@ -155,7 +155,8 @@ class Frame:
                 return "CURRENT ROW"
             return f"{b.offset!s} from CURRENT ROW"
 
-        words = f"{self.unit.upper()} {bound(self.start, 'PRECEDING')} TO {bound(self.end, 'FOLLOWING')}"
+        start, end = bound(self.start, "PRECEDING"), bound(self.end, "FOLLOWING")
+        words = f"{self.unit.upper()} {start} TO {end}"
         return words if self.exclude == "none" else f"{words} EXCLUDE {self.exclude.upper()}"
 
 
@@ -215,11 +216,25 @@ def conjuncts(predicate: Expr | None) -> tuple[Expr, ...]:
 
 
 def conjunction(parts: Iterable[Expr]) -> Expr:
-    """AND of the parts without repeats (left-deep); TRUE for none."""
+    """AND of the parts without repeats; TRUE for none."""
+    return chain("and", list(dict.fromkeys(parts))) or TRUE
+
+
+def chain(function: str, parts: Sequence[Expr]) -> Expr | None:
+    """AND or OR of the parts, left-deep; None for none.
+
+    A tree of many parts is balanced, for traversals recurse.
+    """
+    if len(parts) > 32:
+        middle = len(parts) // 2
+        sides = chain(function, parts[:middle]), chain(function, parts[middle:])
+        assert sides[0] is not None
+        assert sides[1] is not None
+        return Call(function, (sides[0], sides[1]), BOOL)
     result: Expr | None = None
-    for part in dict.fromkeys(parts):
-        result = part if result is None else Call("and", (result, part), BOOL)
-    return TRUE if result is None else result
+    for part in parts:
+        result = part if result is None else Call(function, (result, part), BOOL)
+    return result
 
 
 _INFIX = {

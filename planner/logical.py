@@ -324,7 +324,7 @@ class RowNumber(LogicalPlan):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class MapPartitions(LogicalPlan):
-    """A Python function from a pandas DataFrame to one of the stated schema, partition by partition.
+    """A Python function from a pandas DataFrame to one of the stated schema, for each partition.
 
     `whole` gives the function all rows at once. `key` makes calls with equal functions equal.
     A function whose attribute `takes_arrow` is true takes and gives pyarrow Tables, unconverted.

@@ -1,8 +1,8 @@
 """Expressions that hold a plan, as the SQL binder makes them; the decorrelate rule removes all.
 
 Inside such a plan, `OuterColumn` names a column of a surrounding query. Names visible in one
-statement are unique, so no depth is needed: an outer column belongs to the nearest enclosing plan that
-has it.
+statement are unique, so no depth is needed: an outer column belongs to the nearest enclosing plan
+that has it.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Exists(Expr):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class InSubquery(Expr):
-    """`values IN (plan)` in three-valued logic; the plan has as many columns as there are values."""
+    """`values IN (plan)` in three-valued logic; the plan has a column for each value."""
 
     values: tuple[Expr, ...]
     plan: LogicalPlan

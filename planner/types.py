@@ -3,8 +3,9 @@
 Logical types used: null, bool, int8..int64, uint8..uint64, float32/64, decimal128(p, s), string,
 binary, date32, time64[us], timestamp[s|ms|us|ns, tz], duration, month_day_nano_interval, list,
 struct, map. Sources give their columns in this set (`normalize`): large and view strings are
-strings, dictionaries are their values' type, date64 is a timestamp. The engine may carry a column in a narrower
-encoding of the same logical type (dictionary codes, 64-bit decimals); the planner never sees that.
+strings, dictionaries are their values' type, date64 is a timestamp. The engine may carry a column
+in a narrower encoding of the same logical type (dictionary codes, 64-bit decimals); the planner
+never sees that.
 """
 
 from __future__ import annotations
@@ -142,14 +143,14 @@ def _promote_integers(a: pa.DataType, b: pa.DataType) -> pa.DataType:
 
 
 def common_type(a: pa.DataType, b: pa.DataType) -> pa.DataType | None:
-    """The type both convert to without being asked (comparison, CASE, UNION); None if there is none."""
+    """The type both convert to unasked (comparison, CASE, UNION); None if there is none."""
     if a == b:
         return a
     if a == NULL or b == NULL:
         return b if a == NULL else a
     if is_numeric(a) and is_numeric(b):
         return _promote_numbers(a, b)
-    if pat.is_boolean(a) and is_numeric(b) or pat.is_boolean(b) and is_numeric(a):
+    if (pat.is_boolean(a) and is_numeric(b)) or (pat.is_boolean(b) and is_numeric(a)):
         return b if pat.is_boolean(a) else a
     if is_date(a) and is_timestamp(b):
         return b
@@ -279,14 +280,14 @@ def same_kind(a: pa.DataType, b: pa.DataType) -> bool:
 
 def can_cast(source: pa.DataType, target: pa.DataType) -> bool:
     """Whether CAST from `source` to `target` has a meaning (single values may still fail)."""
-    if source == target or source == NULL or is_string(source) or is_string(target):
+    if source in (target, NULL) or is_string(source) or is_string(target):
         return True
     if (is_numeric(source) or pat.is_boolean(source)) and (
         is_numeric(target) or pat.is_boolean(target)
     ):
         return True
     if is_temporal(source) and is_temporal(target):
-        return not (is_date(source) and pat.is_time(target) or pat.is_time(source))
+        return not ((is_date(source) and pat.is_time(target)) or pat.is_time(source))
     if is_duration(source) or is_interval(source):
         return (
             is_duration(target)
