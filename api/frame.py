@@ -15,6 +15,8 @@ constructors that make one kind from another go through `WRAP`, which `plait.dat
 
 from __future__ import annotations
 
+import importlib
+import sys
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -214,12 +216,18 @@ def from_plan(plan: LogicalPlan, runner: Runner) -> Frame:
 
 
 class Wrap:
-    """Constructors of the users' classes, known once `plait.dataframe` is loaded."""
+    """Constructors of the users' classes; `plait.dataframe` fills them in, loaded when needed."""
 
     dataframe: type[DataFrame]
     series: type[Series]
     index: type[Series]
     group: Callable[..., SeriesGroupBy]
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in type(self).__annotations__ or "plait.dataframe" in sys.modules:
+            raise AttributeError(name)
+        importlib.import_module("plait.dataframe")
+        return getattr(self, name)
 
 
 WRAP = Wrap()
