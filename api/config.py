@@ -107,12 +107,12 @@ SETTINGS: Mapping[str, Setting] = {
             "memory_limit", None, _optional(parse_bytes), "bytes a query may use; none: no limit"
         ),
         Setting(
-            "partition.bytes", 128 * 2**20, parse_bytes, "decoded bytes aimed at in a partition"
+            "partition.bytes", 32 * 2**20, parse_bytes, "decoded bytes a piece of a file aims at"
         ),
         Setting("csv.blocksize", 32 * 2**20, parse_bytes, "bytes of a text file read by one task"),
         Setting(
             "broadcast.limit",
-            64 * 2**20,
+            512 * 2**20,
             parse_bytes,
             "a join's side of at most so many bytes is copied to every task",
         ),
