@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -28,6 +28,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
+import plait
 from plait import errors
 from tests.assertions import assert_same_rows
 from tests.differential.systems import WAYS, Refused, Tables, ask_duckdb, check
@@ -125,7 +126,7 @@ def test_query(probe: Probe) -> None:
             expect_refusal(probe, lambda: WAYS[0].run(probe.sql, TABLES))
         case "error":
             with pytest.raises(duckdb.Error):
-                _duckdb(probe.sql)
+                ask_duckdb(probe.sql, TABLES)
             kind = getattr(errors, probe.value)
             for way in WAYS:
                 with pytest.raises(kind):
@@ -135,3 +136,56 @@ def test_query(probe: Probe) -> None:
                 assert way.run(probe.sql, TABLES).num_rows == int(probe.value)
         case other:
             pytest.fail(f"unknown note {other!r}")
+
+
+def expect_refusal(probe: Probe, run: Callable[[], object]) -> None:
+    """plait names what it does not do, and shows where."""
+    try:
+        answer = run()
+    except (errors.UnsupportedError, errors.SqlError) as error:
+        text = str(error)
+        assert probe.value.casefold() in text.casefold(), text
+        assert "^" in text, text
+        return
+    pytest.fail(f"plait answers this now; take the note off: {answer}")
+
+
+@pytest.mark.parametrize("probe", STATEMENTS, ids=str)
+def test_statements(probe: Probe, duck: duckdb.DuckDBPyConnection) -> None:
+    with plait.connect("inline") as session:
+        for name, table in TABLES.items():
+            session.register(name, table)
+            duck.register(name, table)
+
+        def answer() -> pa.Table:
+            found: pa.Table = session.sql(probe.sql).to_arrow()
+            return found
+
+        match probe.note:
+            case "":
+                assert_same_rows(answer(), _last_answer(duck, probe.sql))
+            case "columns":
+                names = probe.value.split()
+                expected = _last_answer(duck, probe.sql).select(names)
+                assert_same_rows(answer().select(names), expected, ordered=True)
+            case "rows":
+                more = len(TABLES)  # SHOW TABLES names those of the test as well
+                assert answer().num_rows == int(probe.value) + more
+            case "answers":
+                assert answer().num_rows
+            case "refused":
+                expect_refusal(probe, answer)
+            case "error":
+                with pytest.raises(duckdb.Error):
+                    _last_answer(duck, probe.sql)
+                with pytest.raises(getattr(errors, probe.value)):
+                    answer()
+            case other:
+                pytest.fail(f"unknown note {other!r}")
+
+
+def _last_answer(connection: duckdb.DuckDBPyConnection, script: str) -> pa.Table:
+    *first, last = (part for part in script.split(";") if part.strip())
+    for statement in first:
+        connection.execute(statement).fetchall()
+    return connection.sql(last).to_arrow_table()

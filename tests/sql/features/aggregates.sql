@@ -54,7 +54,10 @@ select quantile_cont(x, 0.25) as a, quantile_disc(x, 0.25) as b, quantile_cont(y
 select quantile_cont(x, [0.25, 0.5]) as a, quantile_disc(x, [0.1, 0.9]) as b from g
 
 -- WITHIN GROUP
-select percentile_cont(0.5) within group (order by x) as a, percentile_disc(0.5) within group (order by x desc) as b from g
+select percentile_cont(0.5) within group (order by x) as a, percentile_disc(0.5) within group (order by x) as b from g
+
+-- WITHIN GROUP in descending order
+select percentile_cont(0.25) within group (order by x desc) as a from g
 
 -- mode
 select mode(grp) as m from g
@@ -175,16 +178,41 @@ select distinct count(*) as n from a group by k
 select k from a group by k order by count(*) desc, k nulls last
 
 -- GROUPING SETS
--- refused: GROUPING SETS
 select k, s, count(*) as n from a group by grouping sets ((k), (s), ())
 
+-- GROUPING SETS over no rows
+select k, count(*) as n, sum(v) as v from e group by grouping sets ((k), ())
+
+-- GROUPING SETS that repeat
+select k, count(*) as n from a group by grouping sets ((k), (k), (), ())
+
+-- GROUPING SETS of expressions
+select k % 2 as odd, s, max(v) as v from a group by grouping sets ((k % 2, s), (k % 2))
+
 -- ROLLUP
--- refused: ROLLUP
-select k, s, count(*) as n from a group by rollup (k, s)
+select k, s, count(*) as n, sum(v) as v from a group by rollup (k, s)
+
+-- ROLLUP beside a key
+select k, s, v, count(*) as n from a group by k, rollup (s, v)
 
 -- CUBE
--- refused: CUBE
 select k, s, count(*) as n from a group by cube (k, s)
+
+-- GROUPING()
+select k, s, grouping(k) as gk, grouping(s) as gs, grouping(k, s) as g, count(*) as n from a group by cube (k, s)
+
+-- GROUPING() in HAVING and ORDER BY
+-- ordered
+select k, count(*) as n from a group by rollup (k) having grouping(k) = 1 or count(*) > 1 order by grouping(k), k nulls last
+
+-- GROUPING SETS with expressions above
+select coalesce(s, '-') as s, count(*) * 10 as n, sum(sum(v)) over (partition by grouping(s)) as w from a group by rollup (s)
+
+-- GROUPING SETS with DISTINCT aggregates
+select k, count(distinct s) as n, sum(distinct v) as v from a group by rollup (k)
+
+-- GROUPING SETS with a filter above
+select * from (select k, s, count(*) as n from a group by cube (k, s)) where k is null and n > 1
 
 -- sum of int64 past 2^53
 select sum(x) as s from (values (9007199254740993::bigint), (2::bigint)) q(x)

@@ -86,7 +86,7 @@ prepare p as select 1
 create macro plus(x, y) as x + y
 
 -- information_schema
--- refused: schema
+-- refused: information_schema
 select table_name from information_schema.tables
 
 -- ATTACH
@@ -106,5 +106,5 @@ create index i on a (k)
 create table c as select 1 as x; alter table c add column y int
 
 -- MATCH_RECOGNIZE
--- refused: MATCH_RECOGNIZE
+-- error: SqlSyntaxError
 select * from a match_recognize (partition by k order by id measures first(id) as f pattern (x y+) define y as v > 1)

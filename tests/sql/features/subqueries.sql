@@ -232,9 +232,6 @@ select id, (select w from b) as w from a
 -- error: ScalarSubqueryError
 select id, (select w from b where b.k = a.k) as w from a
 
--- a scalar of more than one row that is never asked for
-select id from e where v = (select w from b)
-
 -- scalar without FROM
 select (select 1) as one, (select null) is null as n
 
@@ -242,6 +239,7 @@ select (select 1) as one, (select null) is null as n
 select id, (select a.v + 1) as n, (select a.v where a.v > 1) as m from a
 
 -- subquery in LIMIT
+-- refused: LIMIT
 select id from a order by id limit (select 2)
 
 -- subquery in a function's argument

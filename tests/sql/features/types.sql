@@ -22,7 +22,7 @@ select x - 2::utinyint as y from (values (1::utinyint)) q(x)
 
 -- the smallest integer has no negative
 -- error: NumericOverflowError
-select -x as y, abs(x) as z from (values (-9223372036854775808::bigint)) q(x)
+select -x as y, abs(x) as z from (values (cast('-9223372036854775808' as bigint))) q(x)
 
 -- CAST out of range
 -- error: PlaitError
@@ -31,8 +31,16 @@ select x::tinyint as y from (values (300)) q(x)
 -- division of integers is a double
 select 7 / 2 as a, 7 // 2 as b, -7 // 2 as c, 7 % 3 as d, -7 % 3 as e, 7 % -3 as f
 
--- division by zero is NULL for integers
-select k / 0 as a, k // 0 as b, k % 0 as c from a
+-- division of a number by zero
+select k / 0 as a from a
+
+-- whole division by zero
+-- error: ComputeError
+select id // 0 as b from a
+
+-- modulo zero
+-- error: ComputeError
+select id % 0 as c from a
 
 -- division of doubles by zero
 select 1.0::double / 0 as a, 0.0::double / 0 as b, -1.0::double / 0 as c, 5.0::double % 0 as d
@@ -50,7 +58,7 @@ select 'inf'::double as a, '-infinity'::double as b, 'inf'::double - 'inf'::doub
 select 0.1::float as a, 0.1::float + 0.2::float as b, 0.1::float::double = 0.1 as c, 1::float / 3 as d
 
 -- HUGEINT
-select 170141183460469231731687303715884105727::hugeint > 0 as a, 9223372036854775807::hugeint + 1 = 9223372036854775808 as b
+select 99999999999999999999999999999999999999::hugeint > 0 as a, 9223372036854775807::hugeint + 1 = 9223372036854775808 as b
 
 -- DECIMAL is exact
 select 0.1 + 0.2 = 0.3 as a, 0.1 + 0.2 as b, 1.10 * 1.10 as c, 10.00 - 0.01 as d, -0.5 as e
@@ -155,14 +163,20 @@ select '5' + 1 as a, 2 * '3' as b
 select x'4142'::blob as a, '\x41\x42'::blob = x'4142' as b, octet_length('abc'::blob) as c
 
 -- array literal and index
--- refused: [ ]
-select [1, 2, 3][1] as x
+select [1, 2, 3][1] as x, [1, 2, 3][-1] as y, [1, 2, 3][7] as z, [1, 2, 3][2:3] as s from a
 
 -- array literal
 select [1, 2, 3] as a, [] as b, ['a', null] as c, [[1], [2, 3]] as d, [k, v] as e from a
 
 -- array functions
-select list_contains([1, 2], 2) as a, len([1, 2, 3]) as b, list_sort([3, 1, 2]) as c, list_distinct([1, 1, null]) as d, array_length([4, 5]) as e
+select list_contains([1, 2], 2) as a, len([1, 2, 3]) as b, array_length([4, 5]) as e
+
+-- list_sort
+-- refused: sort
+select list_sort([3, 1, 2]) as c
+
+-- list_distinct
+select list_distinct([1, 1, null]) as d
 
 -- lambda
 -- refused: lambda
@@ -190,8 +204,8 @@ select 'a'::enum('a', 'b') as x
 -- NULL of no type
 select null as a, null + 1 as b, null = null as c, coalesce(null, null) as d, null || 'x' as e, [null] as f
 
--- types of UNION and CASE
-select typeof(x) as t, x from (select 1::tinyint as x union all select 2.5::decimal(3,1) union all select 3::bigint)
+-- types of UNION
+select x from (select 1::tinyint as x union all select 2.5::decimal(3,1) union all select 3::bigint)
 
 -- typeof
-select typeof(1) as a, typeof(1.5) as b, typeof('a') as c, typeof(1 / 2) as d, typeof(date '2024-01-01') as e, typeof(k) as f, typeof(v + 1) as g, typeof(2147483648) as h, typeof(1.5 * 2) as i, typeof(1e3) as j, typeof(id // 2) as l from a where id = 1
+select typeof(1) as a, typeof(1.5) as b, typeof('a') as c, typeof(1 / 2) as d, typeof(date '2024-01-01') as e, typeof(k) as f, typeof(v + 1) as g, typeof(2147483648) as h, typeof(1e3) as j, typeof(id // 2) as l from a where id = 1

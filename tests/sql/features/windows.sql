@@ -145,7 +145,3 @@ select * from (select id, k, sum(v) over (partition by k) as s from a) where k =
 
 -- with a filter of something else above
 select * from (select id, k, sum(v) over (partition by k) as s from a) where id > 3
-
--- fill
--- refused: fill
-select id, fill(v) over (order by id) as x from a
