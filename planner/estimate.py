@@ -368,7 +368,7 @@ def _aggregated(call: AggregateCall, of: Estimate, per_group: float) -> Profile:
     """The profile of an aggregate over groups of so many rows."""
     if call.function in ("min", "max", "first", "last", "any_value") and call.args:
         p = of.profile(call.args[0])
-        return replace(p, sure=False)
+        return replace(p, sure=False, nulls=None)  # NULL over nothing, by its FILTER too
     if call.function == "count":
         return Profile(nulls=0.0, likely=(per_group, math.sqrt(per_group)))
     if call.function in ("sum", "avg") and call.args:

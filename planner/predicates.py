@@ -62,6 +62,10 @@ NEGATED = {
 }
 
 
+# that depend on nothing but which values are equal and which is less
+COMPARING = frozenset((*MIRRORED, "in", "like", "starts_with"))
+
+
 def references(expr: Expr) -> frozenset[str]:
     """The names of all columns an expression reads, kept at the node once computed."""
     known: frozenset[str] | None = expr.__dict__.get("_references")

@@ -12,10 +12,11 @@ over: values that are equal compare the same, but a function may tell 0.0 from -
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from plait.planner import types as t
-from plait.planner.expr import Call, Column, Expr, Literal, conjuncts, substitute
+from plait.planner.expr import TRUE, Call, Column, Expr, Literal, chain, conjuncts, substitute
 from plait.planner.logical import Filter, Join, LogicalPlan, Scan
 from plait.planner.optimizer.join_blocks import (
     Block,
@@ -27,9 +28,7 @@ from plait.planner.optimizer.join_blocks import (
 from plait.planner.optimizer.rewriting import filtered
 from plait.planner.optimizer.rule import Rule, RuleContext
 from plait.planner.optimizer.simplify_expressions import simplify_predicate
-from plait.planner.predicates import MIRRORED, references
-
-_CARRIED = frozenset((*MIRRORED, "in", "like", "starts_with"))
+from plait.planner.predicates import COMPARING, references
 
 
 def rewrite(plan: LogicalPlan, context: RuleContext) -> LogicalPlan:
@@ -82,7 +81,7 @@ def _new_conditions(block: Block) -> list[Expr]:
             found[part] = None
     for part in (*block.conditions, *local):
         names = references(part)
-        if len(names) == 1 and isinstance(part, Call) and part.function in _CARRIED:
+        if len(names) == 1 and isinstance(part, Call) and part.function in COMPARING:
             found |= dict.fromkeys(_carried(part, equal))
         elif isinstance(part, Call) and part.function == "or" and len(names) > 1:
             found |= dict.fromkeys(_shares(part, block, owner))
@@ -150,11 +149,8 @@ def _branches(e: Expr) -> list[Expr]:
     return [e]
 
 
-def _nested(function: str, parts: list[Expr]) -> Expr:
-    result = parts[0]
-    for part in parts[1:]:
-        result = Call(function, (result, part), t.BOOL)
-    return result
+def _nested(function: str, parts: Sequence[Expr]) -> Expr:
+    return chain(function, parts) or TRUE
 
 
 INFER_PREDICATES = Rule("infer_predicates", rewrite)

@@ -22,6 +22,7 @@ from plait.planner.predicates import JoinKey
 from plait.planner.selectivity import Estimate
 
 MOST_PAIRS = 2500  # pairs of sets looked at by dynamic programming, some 10 µs each
+MOST_MEMBERS = 4  # of a class, compared to find the most telling pair
 
 
 @dataclass(frozen=True)
@@ -134,11 +135,11 @@ class Graph:
         for number, link in enumerate(self.links):
             if link.bits & a and link.bits & b:
                 left += 1
-                for m in link.members:
-                    if a >> m.relation & 1:
-                        for n in link.members:
-                            if b >> n.relation & 1:
-                                pairs.setdefault((m.relation, n.relation), []).append(number)
+                here = [m.relation for m in link.members if a >> m.relation & 1]
+                there = [m.relation for m in link.members if b >> m.relation & 1]
+                for i in here[:MOST_MEMBERS]:
+                    for j in there[:MOST_MEMBERS]:
+                        pairs.setdefault((i, j), []).append(number)
         result = []
         done: set[int] = set()
         while left:
@@ -253,15 +254,20 @@ class Graph:
     def _greedy(self, component: int) -> Tree:
         """The two trees whose join is smallest are joined, again and again."""
         trees = [self.leaf(i) for i in range(len(self.estimates)) if component >> i & 1]
+        choices: list[tuple[Tree, Tree, Tree]] = []
+        fresh = trees
         while len(trees) > 1:
-            choices = [
+            choices += [
                 (self.join(a, b), a, b)
-                for n, a in enumerate(trees)
-                for b in trees[n + 1 :]
-                if self.near(a.bits) & b.bits
+                for a in fresh
+                for b in trees
+                if (a.bits < b.bits or b not in fresh) and self.near(a.bits) & b.bits
             ]
             joined, a, b = min(choices, key=lambda c: (c[0].rows, c[0].cost))
-            trees = [tree for tree in trees if tree is not a and tree is not b]
+            gone = a.bits | b.bits
+            choices = [c for c in choices if not c[0].bits & gone]
+            trees = [tree for tree in trees if not tree.bits & gone]
+            fresh = [joined]
             trees.append(joined)
         return trees[0]
 

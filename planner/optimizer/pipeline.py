@@ -22,6 +22,7 @@ from plait.planner.optimizer.push_down_limit import PUSH_DOWN_LIMIT
 from plait.planner.optimizer.push_down_semi_join import PUSH_DOWN_SEMI_JOIN
 from plait.planner.optimizer.remove_trivial import REMOVE_TRIVIAL
 from plait.planner.optimizer.rewrite_distinct import REWRITE_DISTINCT
+from plait.planner.optimizer.rewriting import balanced
 from plait.planner.optimizer.rule import Rule, RuleContext
 from plait.planner.optimizer.share_subplans import SHARE_SUBPLANS
 from plait.planner.optimizer.simplify_expressions import SIMPLIFY_EXPRESSIONS
@@ -72,9 +73,18 @@ def optimize(
     """
     check_disabled(disabled)
     context = context or RuleContext()
+    chosen = [rule for rule in rules if rule.name not in disabled]
+    try:
+        return _run(plan, context, chosen, observe)
+    except RecursionError:
+        # conditions of hundreds of parts, as programs write them
+        return _run(balanced(plan), context, chosen, observe)
+
+
+def _run(
+    plan: LogicalPlan, context: RuleContext, rules: Sequence[Rule], observe: Observe | None
+) -> LogicalPlan:
     for rule in rules:
-        if rule.name in disabled:
-            continue
         start = time.perf_counter()
         after = rule.rewrite(plan, context)
         if after is not plan and not after.schema.same_as(plan.schema):

@@ -20,7 +20,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from plait.planner.expr import Column, Expr, conjunction, conjuncts, substitute
+from plait.planner.expr import (
+    Call,
+    Column,
+    Expr,
+    Literal,
+    conjunction,
+    conjuncts,
+    substitute,
+)
 from plait.planner.logical import (
     Aggregate,
     Distinct,
@@ -36,7 +44,7 @@ from plait.planner.logical import (
 from plait.planner.optimizer.fold_constants import is_volatile
 from plait.planner.optimizer.rewriting import filtered
 from plait.planner.optimizer.rule import Rule, RuleContext
-from plait.planner.predicates import equi_key, references
+from plait.planner.predicates import COMPARING, equi_key, references
 from plait.planner.schema import Schema
 from plait.planner.source import Pushdown
 
@@ -227,17 +235,22 @@ def _right(plan: Join, parts: Parts) -> LogicalPlan:
 def _on_other_side(
     parts: Iterable[Expr], condition: Iterable[Expr], mine: Schema, other: Schema
 ) -> list[Expr]:
-    """Conditions on one side's join keys, as conditions on the other side's."""
+    """Conditions on one side's join keys, as conditions on the other side's.
+
+    Comparisons only: a function may tell values apart that are equal, such as 0.0 and -0.0.
+    """
     keys: dict[str, Expr] = {}
     for c in condition:
         key = equi_key(c, mine, other)
-        if key is not None and not key.null_safe and isinstance(key.left, Column):
+        if key is not None and isinstance(key.left, Column) and key.left.dtype == key.right.dtype:
             keys.setdefault(key.left.name, key.right)
     found: list[Expr] = []
     for part in parts if keys else ():
-        names = references(part)
-        if names and all(n in keys for n in names):
-            found.append(substitute(part, keys))
+        match part:
+            case Call(function, (Column(name), *values)) if (
+                function in COMPARING and name in keys
+            ) and all(isinstance(v, Literal) for v in values):
+                found.append(replace(part, args=(keys[name], *values)))
     return found
 
 

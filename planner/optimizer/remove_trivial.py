@@ -8,6 +8,7 @@ Project of just the input's columns  its input
 Sort over Sort by the same keys      one sort
 inner join with an empty side        no rows; likewise filters, groups, sorts of nothing
 left join with an empty right side   the left side, and NULLs
+cross join with one row of nothing   the other side
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from plait.planner.logical import (
     RowNumber,
     Sort,
     Union,
+    Values,
     Window,
 )
 from plait.planner.optimizer.fold_constants import is_volatile
@@ -51,10 +53,8 @@ def _step(plan: LogicalPlan) -> LogicalPlan:
             return no_rows(plan.schema)
         case Limit(count=None, offset=0, input=below):
             return below
-        case Sort(keys=keys, limit=limit, input=Sort(keys=same, limit=None) as below):
-            if keys == same:
-                return replace(plan, input=below.input)
-            _ = limit
+        case Sort(keys=keys, input=Sort(keys=same, limit=None) as below) if keys == same:
+            return replace(plan, input=below.input)
         case Union():
             return _union(plan)
         case Aggregate(keys=()):
@@ -100,6 +100,10 @@ def _union(plan: Union) -> LogicalPlan:
 
 
 def _join(plan: Join) -> LogicalPlan:
+    if plan.kind == "cross":
+        for one, other in ((plan.left, plan.right), (plan.right, plan.left)):
+            if isinstance(one, Values) and one.rows == ((),):
+                return other  # beside one row without columns
     no_left, no_right = is_empty(plan.left), is_empty(plan.right)
     if not no_left and not no_right:
         return plan

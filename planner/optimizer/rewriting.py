@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from plait.planner.expr import Column, Expr, conjunction, conjuncts
+from plait.planner.expr import Call, Column, Expr, chain, conjunction, conjuncts
 from plait.planner.logical import (
     Filter,
     LogicalPlan,
@@ -25,6 +25,28 @@ def map_all_expressions(plan: LogicalPlan, function: Callable[[Expr], Expr]) -> 
     """
     plan = plan.map_children(lambda child: map_all_expressions(child, function))
     return plan if isinstance(plan, Values) else plan.map_expressions(function)
+
+
+def balanced(plan: LogicalPlan) -> LogicalPlan:
+    """The plan with its long chains of AND and OR as balanced trees, found without recursion."""
+    plan = plan.map_children(balanced)
+    return plan.map_expressions(_balanced)  # type: ignore[no-any-return]
+
+
+def _balanced(e: Expr) -> Expr:
+    if isinstance(e, Call) and e.function in ("and", "or"):
+        parts: list[Expr] = []
+        stack: list[Expr] = [e]
+        while stack:
+            part = stack.pop()
+            if isinstance(part, Call) and part.function == e.function:
+                stack.extend(reversed(part.args))
+            else:
+                parts.append(_balanced(part))
+        return chain(e.function, parts) or e
+    if isinstance(e, SUBQUERIES):
+        e = e.map_nodes_of(LogicalPlan, balanced)
+    return e.map_children(_balanced)  # type: ignore[no-any-return]
 
 
 def has_subquery(expr: Expr) -> bool:

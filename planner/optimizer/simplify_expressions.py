@@ -30,6 +30,7 @@ from plait.planner.expr import (
     Expr,
     Literal,
     WindowCall,
+    chain,
 )
 from plait.planner.functions import registry
 from plait.planner.logical import Filter, Join, LogicalPlan, Values
@@ -40,12 +41,17 @@ from plait.planner.optimizer.unwrap_casts import unwrap_comparison
 from plait.planner.predicates import MIRRORED, NEGATED, keeps_values, propagates_null
 from plait.planner.subquery import SUBQUERIES
 
+MOST_ABSORBED = 64  # parts of a chain, each compared with each
+
 
 def simplify(e: Expr) -> Expr:
     """The expression in its shortest form, with the same value for every row."""
     known: Expr | None = e.__dict__.get("_simplified")
     if known is None:
-        known = _step(e.map_children(simplify))
+        if isinstance(e, Call) and e.function in ("and", "or"):
+            known = _and_or(e)
+        else:
+            known = _step(e.map_children(simplify))
         object.__setattr__(e, "_simplified", known)
         object.__setattr__(known, "_simplified", known)
     return known
@@ -97,10 +103,6 @@ def _step(e: Expr) -> Expr:
 
 def _call(e: Call) -> Expr:
     match e.function, e.args:
-        case "and", _:
-            return _and_or(e, absorbing=False)
-        case "or", _:
-            return _and_or(e, absorbing=True)
         case "not", (x,):
             return _not(e, x)
         case ("is_null" | "is_not_null") as function, (Literal(value),):
@@ -150,15 +152,14 @@ def _flat(function: str, args: tuple[Expr, ...]) -> list[Expr]:
 
 
 def _nested(function: str, parts: list[Expr]) -> Expr:
-    result = parts[0]
-    for part in parts[1:]:
-        result = Call(function, (result, part), t.BOOL)
-    return result
+    return chain(function, parts) or TRUE
 
 
-def _and_or(e: Call, absorbing: bool) -> Expr:
-    """AND (decided by `absorbing` False) and OR (decided by True)."""
-    parts = _flat(e.function, e.args)
+def _and_or(e: Call) -> Expr:
+    """AND, which one FALSE decides, and OR, which one TRUE decides: a whole chain at once."""
+    absorbing = e.function == "or"
+    before = _flat(e.function, e.args)
+    parts = _flat(e.function, tuple(map(simplify, before)))
     if not is_volatile(e):
         parts = list(dict.fromkeys(parts))
     if any(isinstance(p, Literal) and p.value is absorbing for p in parts):
@@ -173,15 +174,14 @@ def _and_or(e: Call, absorbing: bool) -> Expr:
         common = _common_parts(parts)
         if common is not None:
             return common
-    if len(parts) == len(e.args) and all(a is b for a, b in zip(parts, e.args, strict=True)):
-        return e
-    return _nested(e.function, parts)
+    after = _nested(e.function, parts)
+    return e if after == e else after
 
 
 def _absorb(parts: list[Expr], other: str) -> list[Expr]:
     """`a OR (a AND b)` is `a`, and the dual."""
     compound = [p for p in parts if isinstance(p, Call) and p.function == other]
-    if not compound or len(parts) == 1:
+    if not compound or not 1 < len(parts) <= MOST_ABSORBED:
         return parts
     sets: dict[Expr, frozenset[Expr]] = {p: frozenset(_flat(other, p.args)) for p in compound}
     kept = []
@@ -210,15 +210,15 @@ def _common_parts(parts: list[Expr]) -> Expr | None:
 
 def _equalities_to_in(parts: list[Expr]) -> list[Expr]:
     """`x = 1 OR x = 2 OR x IN (3)` as one IN; keeps the place of the first."""
-    values: dict[Expr, list[Expr]] = {}
+    values: dict[Expr, dict[Expr, None]] = {}
     for p in parts:
         match p:
             case Call("equal", (x, Literal() as v)) if not is_constant(x) and v.dtype == x.dtype:
-                values.setdefault(x, []).append(v)
+                values.setdefault(x, {})[v] = None
             case Call("in", (x, *vs)) if all(
                 isinstance(v, Literal) and v.dtype == x.dtype for v in vs
             ):
-                values.setdefault(x, []).extend(vs)
+                values.setdefault(x, {}).update(dict.fromkeys(vs))
     if all(len(v) < 2 for v in values.values()):
         return parts
     result: list[Expr] = []
@@ -228,12 +228,12 @@ def _equalities_to_in(parts: list[Expr]) -> list[Expr]:
             result.append(p)
             continue
         x, *mine = p.args
-        listed = values.get(x, [])
+        listed = values.get(x, {})
         if len(listed) < 2 or not all(v in listed for v in mine):
             result.append(p)
         elif x not in done:
             done.add(x)
-            result.append(simplify(Call("in", (x, *dict.fromkeys(listed)), t.BOOL)))
+            result.append(simplify(Call("in", (x, *listed), t.BOOL)))
     return result
 
 

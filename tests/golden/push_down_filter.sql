@@ -80,7 +80,7 @@ Join anti on ((a IS NOT DISTINCT FROM "#right.a") AND (b IS NOT DISTINCT FROM "#
       Filter (a = 2)
         Scan r where (a = 2)
   Project d AS #right.a, e AS #right.b
-    Scan s
+    Scan s where (d = 2)
 
 -- past an ORDER BY
 select * from (select a, b from r order by a) q where a = 2

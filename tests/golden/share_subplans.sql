@@ -30,13 +30,11 @@ select (select count(*) from orders, customer where o_custkey = c_custkey and c_
 =>
 Project "count_star()" AS n, "max(o_totalprice)" AS m
   Join cross
-    Join cross
-      Values 1 rows of []
-      Aggregate count(*) AS count_star()
-        Join inner on (o_custkey = c_custkey)
-          Scan orders columns=[o_custkey, o_totalprice]
-          Filter (c_nationkey = 1)
-            Scan customer columns=[c_custkey, c_nationkey] where (c_nationkey = 1)
+    Aggregate count(*) AS count_star()
+      Join inner on (o_custkey = c_custkey)
+        Scan orders columns=[o_custkey, o_totalprice]
+        Filter (c_nationkey = 1)
+          Scan customer columns=[c_custkey, c_nationkey] where (c_nationkey = 1)
     Aggregate max("orders.o_totalprice") AS max(o_totalprice)
       Project o_totalprice AS orders.o_totalprice
         Join inner on (o_custkey = c_custkey)
