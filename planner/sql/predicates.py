@@ -128,10 +128,21 @@ def _before(b: Binder, a: Expr, z: Expr, node: exp.Expr) -> Expr:
     return b.call("or", [less, last], node)
 
 
+def _all_of_query(node: exp.Expr) -> exp.Expr | None:
+    """The query of ALL ((SELECT ...) UNION (SELECT ...)), which sqlglot takes for a function."""
+    if not isinstance(node, exp.Anonymous) or node.name.lower() != "all":
+        return None
+    args = node.expressions
+    return args[0] if len(args) == 1 and isinstance(args[0], exp.Query) else None
+
+
 def comparison(b: Binder, node: exp.Binary) -> Expr:
     """Comparisons of values, of rows, and with ANY and ALL."""
     if isinstance(node.expression, exp.Any | exp.All):
         return quantified(b, node)
+    every = _all_of_query(node.expression)
+    if every is not None:
+        return quantified(b, type(node)(this=node.this, expression=exp.All(this=every)))
     b.source.check_args(node, ("this", "expression"), describe(node))
     left, right = row_parts(node.this), row_parts(node.expression)
     if left is None and right is None:
