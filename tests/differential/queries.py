@@ -139,7 +139,20 @@ class Queries:
         wanted = list(kinds) or self.random.choices(KINDS, k=self.random.randint(1, 4))
         if depth > 1 and self.chance(0.12):
             return self._set_operation(depth, outer, wanted)
-        return self._select(depth, outer, wanted)
+        found = self._select(depth, outer, wanted)
+        return self._cut(found) if self.chance(0.1) else found
+
+    def _cut(self, query: Query) -> Query:
+        """The first rows of a query, or the first for each value of a column."""
+        columns = [c.sql for c in query.columns]
+        keys = ", ".join(c + self.random.choice(_ORDERS) for c in columns)
+        if self.chance(0.4):
+            first = f"select distinct on ({columns[0]}) * from ({query.sql}) s"
+            return Query(f"{first} order by {keys}", query.columns)
+        limit = f"limit {self.random.randint(0, 5)}" if self.chance(0.8) else ""
+        offset = f"offset {self.random.randint(1, 3)}" if self.chance(0.5) or not limit else ""
+        cut = f"select * from ({query.sql}) s order by {keys} {limit} {offset}"
+        return Query(cut, query.columns)
 
     def _set_operation(self, depth: int, outer: Sequence[Col], kinds: Sequence[str]) -> Query:
         left = self._select(depth - 1, outer, kinds)
@@ -159,6 +172,9 @@ class Queries:
             clauses += more
         elif self.chance(0.2) and columns:
             items = [self._window(plain, columns, kind) for kind in kinds]
+            if self.chance(0.2):
+                number = self._window(plain, columns, "int", always=True)
+                clauses.append(f" qualify {number} <= {self.random.randint(0, 3)}")
         else:
             items = [plain.expr(kind, 2) for kind in kinds]
         named = [f"{item} as x{i}" for i, item in enumerate(items)]
@@ -182,16 +198,35 @@ class Queries:
             same = [key for key, key_kind in pairs if key_kind == kind]
             if same and self.chance(0.6):
                 items.append(self.random.choice(same))
+            elif kind == "int" and self.chance(0.15):
+                items.append(self._over_groups(inner, [key for key, _ in pairs]))
             else:
                 items.append(self._aggregate(inner, kind))
         clauses = []
         if pairs:
-            clauses.append(f" group by {', '.join(key for key, _ in pairs)}")
+            clauses.append(f" group by {self._group_by([key for key, _ in pairs])}")
         elif not any("(" in item for item in items):
             items[0] = self._aggregate(inner, kinds[0])
         if self.chance(0.3):
             clauses.append(f" having {self._aggregate(inner, 'int')} > {self.random.randint(0, 2)}")
         return items, clauses
+
+    def _group_by(self, keys: list[str]) -> str:
+        listed = ", ".join(keys)
+        if self.chance(0.8):
+            return listed
+        sets = ", ".join(f"({key})" for key in keys)
+        return self.random.choice(
+            [f"rollup ({listed})", f"cube ({listed})", f"grouping sets ({sets}, ())"]
+        )
+
+    def _over_groups(self, inner: Expressions, keys: list[str]) -> str:
+        """A window function over the groups of a query."""
+        counted = self._aggregate(inner, "int")
+        by = f"partition by {keys[0]}" if keys and self.chance(0.4) else ""
+        return self.random.choice(
+            [f"sum({counted}) over ({by})", f"rank() over ({by} order by {counted})"]
+        )
 
     def _aggregate(self, inner: Expressions, kind: str) -> str:
         template = self.random.choice(AGGREGATES[kind])
@@ -202,8 +237,10 @@ class Queries:
             values["text"] = text
         return template.format(argument, **values)
 
-    def _window(self, plain: Expressions, columns: Sequence[Col], kind: str) -> str:
-        if self.chance(0.3):
+    def _window(
+        self, plain: Expressions, columns: Sequence[Col], kind: str, *, always: bool = False
+    ) -> str:
+        if not always and self.chance(0.3):
             return plain.expr(kind, 1)
         random = self.random
         inner = self._expressions(columns, (), 0)
@@ -245,11 +282,30 @@ class Queries:
                 self.shared.append((name, inner.columns))
                 return f"{name} {alias}", self._shown(alias, inner.columns)
             return f"({inner.sql}) {alias}", self._shown(alias, inner.columns)
+        if self.chance(0.06):
+            return self._using(alias)
+        if self.chance(0.04):
+            number = self.random.randint(1, 4)
+            listed = ", ".join(f"({i % 3}, '{'ab'[i % 2]}')" for i in range(number))
+            columns = (Col("v0", "int"), Col("v1", "text"))
+            return f"(values {listed}) {alias}(v0, v1)", self._shown(alias, columns)
         if self.shared and self.chance(0.3):
             name, columns = self.random.choice(self.shared)
             return f"{name} {alias}", self._shown(alias, columns)
         table = self.random.choice(self.tables)
         return f"{table.name} {alias}", self._shown(alias, table.columns)
+
+    def _using(self, alias: str) -> tuple[str, list[Col]]:
+        """Two tables joined USING their first column, which the result has once."""
+        left, right = self.random.choice(self.tables), self.random.choice(self.tables)
+        kind = self.random.choice(["join", "left join", "right join", "full join"])
+        items, columns = ["c0 as u0"], [Col("u0", left.columns[0].kind)]
+        for side, table in (("l", left), ("r", right)):
+            for c in table.columns[1:]:
+                columns.append(Col(f"u{len(columns)}", c.kind))
+                items.append(f"{side}.{c.sql} as {columns[-1].sql}")
+        inner = f"select {', '.join(items)} from {left.name} l {kind} {right.name} r using (c0)"
+        return f"({inner}) {alias}", self._shown(alias, columns)
 
     def _shown(self, alias: str, columns: Sequence[Col]) -> list[Col]:
         return [Col(f"{alias}.{c.sql}", c.kind) for c in columns]

@@ -14,16 +14,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from plait.errors import ComputeError, PlaitError, UnsupportedError
 from plait.io.memory import ArrowSource
+from plait.io.parquet import ParquetSource
 from plait.planner import builder
 from plait.planner.catalog import MemoryCatalog
 from plait.planner.optimizer.pipeline import RULES
 from plait.planner.physical.planner import Settings
+from plait.planner.source import TableSource
 from plait.planner.sql.statements import bind_query_text
 from plait.runner import Runner
 from plait.scheduler.local import InlineExecutor
@@ -36,18 +41,28 @@ OPTIONAL_RULES = tuple(rule.name for rule in RULES if not rule.required)
 
 @dataclass(frozen=True)
 class Way:
-    """How a query is run."""
+    """How a query is run; with `files` over Parquet of small row groups instead of memory."""
 
     name: str
     partitions: int
     optimize: bool = True
     shuffle: bool = False
+    files: bool = False
 
     def run(self, sql: str, tables: Tables) -> pa.Table:
         """plait's answer."""
+        with TemporaryDirectory() as folder:
+            return self._run(sql, tables, Path(folder))
+
+    def _run(self, sql: str, tables: Tables, folder: Path) -> pa.Table:
         catalog = MemoryCatalog()
         for name, table in tables.items():
-            source = ArrowSource(table, name=name, splits=self.partitions)
+            source: TableSource = ArrowSource(table, name=name, splits=self.partitions)
+            if self.files:
+                path = folder / f"{name}.parquet"
+                size = max(1, -(-table.num_rows // self.partitions))
+                pq.write_table(table, path, row_group_size=size, store_decimal_as_integer=True)
+                source = ParquetSource(path, split_rows=size)
             catalog.add(name, builder.scan(source, name=name))
         plan = bind_query_text(sql, catalog)
         disabled = () if self.optimize else OPTIONAL_RULES
@@ -71,6 +86,7 @@ WAYS = (
     Way("optimized", 1),
     Way("optimized, 7 partitions, shuffled", 7, shuffle=True),
     Way("not optimized, 7 partitions", 7, optimize=False),
+    Way("optimized, Parquet", 5, files=True),
 )
 
 
