@@ -1,4 +1,4 @@
-"""A logical plan as SQL for DuckDB, so that what rules make of a plan can be run without our engine.
+"""A logical plan as SQL for DuckDB: what rules make of a plan can be run without our engine.
 
 Every node becomes a SELECT over its inputs. DuckDB has no mark or single joins and no three-valued
 IN as a join: these are written with EXISTS. A single join is written as a left join, so it does not

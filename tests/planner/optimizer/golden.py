@@ -9,8 +9,8 @@
     Project ...
       Scan ...
 
-Cases are separated by blank lines. Required rules run in any case, in their place. `--update-golden`
-writes the plans anew; read the diff before committing.
+Cases are separated by blank lines. Required rules run in any case, in their place.
+`--update-golden` writes the plans anew; read the diff before committing.
 """
 
 from __future__ import annotations

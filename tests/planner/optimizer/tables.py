@@ -1,7 +1,7 @@
 """Tables for optimizer tests: small ones of integers with NULLs, and TPC-H with fixed statistics.
 
-Statistics are written down here, not measured, so that the plans of golden files depend on the rules
-alone. Nothing is read through these sources: answers come from DuckDB, which has the rows.
+Statistics are written down here, not measured, so that the plans of golden files depend on the
+rules alone. Nothing is read through these sources: answers come from DuckDB, which has the rows.
 """
 
 from __future__ import annotations
@@ -57,14 +57,15 @@ def _integers(rng: random.Random, rows: int, values: int, nulls: float) -> pa.Ar
     return pa.array(drawn, pa.int32())
 
 
-def small_tables() -> dict[str, pa.Table]:
+def small_tables(scale: float = 1.0) -> dict[str, pa.Table]:
     """r, s and t: a few rows each, so that keys meet often; NULLs in all but the last column."""
     rng = random.Random(5)
     rows = {"r": ("abc", 25), "s": ("def", 20), "t": ("xyz", 15)}
     tables = {}
     for name, (columns, count) in rows.items():
         shapes = zip(columns, (5, 4, 6), (0.15, 0.15, 0.0), strict=True)
-        tables[name] = pa.table({c: _integers(rng, count, n, p) for c, n, p in shapes})
+        rows_here = round(count * scale)
+        tables[name] = pa.table({c: _integers(rng, rows_here, n, p) for c, n, p in shapes})
     nothing = pa.array([], pa.int32())
     tables["empty"] = pa.table({"k": nothing, "v": nothing})
     return tables
@@ -90,7 +91,6 @@ def small_catalog(tables: Mapping[str, pa.Table]) -> MemoryCatalog:
 # --------------------------------------------------------------------------------------- TPC-H
 
 _MONEY = t.decimal(15, 2)
-_DAYS = (dt.date(1992, 1, 1), dt.date(1998, 12, 31))
 
 # rows at scale factor 1; name, type, lowest, highest, different values (None: nobody knows)
 _TPCH: dict[str, tuple[int, list[tuple[str, pa.DataType, Any, Any, float | None]]]] = {
@@ -187,9 +187,9 @@ _TPCH: dict[str, tuple[int, list[tuple[str, pa.DataType, Any, Any, float | None]
             ("l_tax", _MONEY, Decimal("0.00"), Decimal("0.08"), None),
             ("l_returnflag", t.STRING, "A", "R", 3),
             ("l_linestatus", t.STRING, "F", "O", 2),
-            ("l_shipdate", t.DATE, *_DAYS, None),
-            ("l_commitdate", t.DATE, *_DAYS, None),
-            ("l_receiptdate", t.DATE, *_DAYS, None),
+            ("l_shipdate", t.DATE, dt.date(1992, 1, 2), dt.date(1998, 12, 1), None),
+            ("l_commitdate", t.DATE, dt.date(1992, 1, 31), dt.date(1998, 10, 31), None),
+            ("l_receiptdate", t.DATE, dt.date(1992, 1, 3), dt.date(1998, 12, 31), None),
             ("l_shipinstruct", t.STRING, "COLLECT COD", "TAKE BACK RETURN", 4),
             ("l_shipmode", t.STRING, "AIR", "TRUCK", 7),
             ("l_comment", t.STRING, None, None, None),

@@ -1,7 +1,7 @@
 """Every golden statement: the plan that its rules make, and that plan's answer.
 
 DuckDB runs the statement as it stands, and the plan with the rules applied and without them
-(written back to SQL, `as_duckdb`): a rule that changes an answer fails here, wherever our engine is.
+(written back to SQL, `as_duckdb`): a rule that changes an answer fails here, without our engine.
 """
 
 from __future__ import annotations
