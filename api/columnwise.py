@@ -63,7 +63,7 @@ def mask_series(series: Series, key: Any) -> Series:
     if callable(key) and not is_series(key):
         key = key(series)
     if is_series(key):
-        frame, (own, mask) = over(series._frame, series, key)
+        frame, (own, mask) = over(series._frame, series, key, carry=True)
         if mask.dtype == t.BOOL:
             predicate = ex.two_valued(frame.plan, mask)
             kept = frame.with_plan(builder.filter(frame.plan, predicate))
@@ -143,7 +143,7 @@ def fillna(series: Series, value: Any) -> Series:
     """Missing values replaced."""
     if isinstance(value, Mapping):
         raise UnsupportedError("fillna of a Series takes one value, or another Series")
-    frame, (own, other) = over(series._frame, series, value)
+    frame, (own, other) = over(series._frame, series, value, carry=True)
     return WRAP.series(frame, ex.fill(own, other), series._label)
 
 
@@ -151,7 +151,7 @@ def where(series: Series, cond: Any, other: Any) -> Series:
     """The value where `cond` holds, else `other`."""
     if callable(cond) and not is_series(cond):
         cond = cond(series)
-    frame, (own, test, instead) = over(series._frame, series, cond, other)
+    frame, (own, test, instead) = over(series._frame, series, cond, other, carry=True)
     test = ex.two_valued(frame.plan, test)
     return WRAP.series(frame, ex.choose(test, own, instead), series._label)
 
@@ -160,7 +160,7 @@ def mask(series: Series, cond: Any, other: Any) -> Series:
     """The value where `cond` does not hold, else `other`."""
     if callable(cond) and not is_series(cond):
         cond = cond(series)
-    frame, (own, test, instead) = over(series._frame, series, cond, other)
+    frame, (own, test, instead) = over(series._frame, series, cond, other, carry=True)
     test = ex.two_valued(frame.plan, test)
     return WRAP.series(frame, ex.choose(test, instead, own), series._label)
 
@@ -308,7 +308,7 @@ def group_series(series: Series, by: Any, options: Mapping[str, Any]) -> SeriesG
     for key in keys:
         if not is_series(key):
             raise ColumnNotFoundError(str(key), [])
-    frame, (own, *exprs) = over(series._frame, series, *keys)
+    frame, (own, *exprs) = over(series._frame, series, *keys, carry=True)
     name = hidden_name("v", frame.plan.schema.names)
     plan = builder.with_columns(frame.plan, [(name, own)])
     column = Labelled(series._label, name)

@@ -81,7 +81,7 @@ def resolve_keys(frame: Frame, by: Any) -> tuple[Frame, list[Key]]:
             if level is None:
                 raise frame.missing(key)
             found.append((key, WRAP.series(frame, frame.expr(level.name), key)))
-    frame, exprs = over(frame, *(series for _, series in found))
+    frame, exprs = over(frame, *(series for _, series in found), carry=True)
     return frame, [(label, e) for (label, _), e in zip(found, exprs, strict=True)]
 
 

@@ -25,10 +25,11 @@ def is_frame(value: object) -> bool:
     return hasattr(value, "_frame") and not hasattr(value, "_expr")
 
 
-def over(frame: Frame, *values: Any) -> tuple[Frame, list[Expr]]:
+def over(frame: Frame, *values: Any, carry: bool = False) -> tuple[Frame, list[Expr]]:
     """The frame, with helper columns if need be, and each value as an expression over it.
 
-    A value is a Series with the same rows, a lazy Scalar, or a constant.
+    A value is a Series with the same rows, a lazy Scalar, or a constant. With `carry` a Series may
+    also be of the frame that this one's rows were chosen from.
     """
     found: list[Expr | None] = []
     series: list[Series] = []
@@ -40,7 +41,7 @@ def over(frame: Frame, *values: Any) -> tuple[Frame, list[Expr]]:
             found.append(value.expr)
         else:
             found.append(constant(value))
-    frame, moved = combine(frame, [(s._frame, s._expr) for s in series])
+    frame, moved = combine(frame, [(s._frame, s._expr) for s in series], carry=carry)
     rest = iter(moved)
     return frame, [next(rest) if e is None else e for e in found]
 

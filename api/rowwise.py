@@ -8,6 +8,11 @@ computed above it is computed once more above that one plan, side by side.
     rows     the plan both stand on, growing by helper columns as needed
     meaning  name in one side's plan -> expression over `rows`
 
+A frame that was filtered, sorted or cut since may still be *given* a column of what it came from
+(`sub = df[df.x > 0]; sub["y"] = df.y`): pandas aligns by label, so each row gets the value of the
+row it was. The value is computed below the filter and carried up (`carry`). Arithmetic between the
+two is another matter: pandas gives rows for both, so it is refused.
+
 Projected expressions are put in place of their names while they are small; larger ones become
 helper columns, so that a long chain of assignments does not blow up.
 """
@@ -20,49 +25,120 @@ from dataclasses import replace
 from plait.errors import PlanError
 from plait.frame import Frame, hidden_name
 from plait.planner import builder
-from plait.planner.expr import Column, Expr, Literal, substitute
-from plait.planner.logical import LogicalPlan, MapPartitions, Named, Project, RowNumber, Window
+from plait.planner.expr import Column, Expr, Literal, columns_of, substitute
+from plait.planner.logical import (
+    Distinct,
+    Filter,
+    Limit,
+    LogicalPlan,
+    MapPartitions,
+    Named,
+    Project,
+    RowNumber,
+    Sort,
+    Window,
+)
 from plait.rowfunction import RowFunction
 
 _SMALL = 24  # nodes of an expression that may be put in place of its name
 
 
-def combine(frame: Frame, others: Sequence[tuple[Frame, Expr]]) -> tuple[Frame, list[Expr]]:
+def combine(
+    frame: Frame, others: Sequence[tuple[Frame, Expr]], *, carry: bool = False
+) -> tuple[Frame, list[Expr]]:
     """The frame, possibly with helper columns, and the others' expressions over its plan.
 
-    Raises PlanError, which names `merge`, for a frame whose rows are others.
+    With `carry` the others may also be what the frame's rows were chosen from. Raises PlanError,
+    which names `merge`, for a frame whose rows are others.
     """
     exprs: list[Expr] = []
     for other, expr in others:
         # names of the frame's plan stay, so earlier expressions remain right
-        frame, expr = _combine_one(frame, other, expr)
-        exprs.append(expr)
+        found = _beside(frame.plan, other.plan, expr)
+        if found is None and carry:
+            found = _carried(frame.plan, other.plan, expr)
+        if found is None:
+            raise PlanError(
+                "These two frames do not have the same rows (they come from different data, or one "
+                "was filtered, sorted, grouped or joined since). Compute on columns of one frame, "
+                "or bring the rows together first: left.merge(right, on=...)"
+            )
+        plan, value = found
+        if plan is not frame.plan:
+            frame = frame.with_plan(plan)
+        exprs.append(value)
     return frame, exprs
 
 
-def _combine_one(frame: Frame, other: Frame, expr: Expr) -> tuple[Frame, Expr]:
-    if other.plan is frame.plan or other.plan == frame.plan:
-        return frame, expr
-    base = _common(frame.plan, other.plan)
+def _beside(plan: LogicalPlan, other: LogicalPlan, expr: Expr) -> tuple[LogicalPlan, Expr] | None:
+    """`plan`, perhaps with helper columns, and an expression over `other` as one over it."""
+    if other is plan or other == plan:
+        return plan, expr
+    base = _common(plan, other)
     if base is None:
-        raise PlanError(
-            "These two frames do not have the same rows (they come from different data, or one was "
-            "filtered, sorted, grouped or joined since). Compute on columns of one frame, or bring "
-            "the rows together first: left.merge(right, on=...)"
-        )
-    if base == frame.plan:
-        rows, meaning = _lift(base, {n: frame.expr(n) for n in base.schema.names}, other.plan, base)
-        return frame.with_plan(rows), substitute(expr, meaning)
+        return None
     identity: dict[str, Expr] = {f.name: Column(f.name, f.type) for f in base.schema}
-    rows, mine = _lift(base, dict(identity), frame.plan, base)
-    rows, theirs = _lift(rows, dict(identity), other.plan, base)
+    if base == plan:
+        rows, meaning = _lift(base, identity, other, base)
+        return rows, substitute(expr, meaning)
+    rows, mine = _lift(base, dict(identity), plan, base)
+    rows, theirs = _lift(rows, dict(identity), other, base)
     value = substitute(expr, theirs)
-    visible: list[Named] = [(n, mine[n]) for n in frame.plan.schema.names]
     if isinstance(value, Literal):
-        return frame, value
-    helper = hidden_name("v", frame.plan.schema.names)
-    plan = builder.project(rows, [*visible, (helper, value)])
-    return frame.with_plan(plan), Column(helper, value.dtype)
+        return plan, value
+    visible: list[Named] = [(n, mine[n]) for n in plan.schema.names]
+    helper = hidden_name("v", plan.schema.names)
+    return builder.project(rows, [*visible, (helper, value)]), Column(helper, value.dtype)
+
+
+def _carried(plan: LogicalPlan, other: LogicalPlan, expr: Expr) -> tuple[LogicalPlan, Expr] | None:
+    """As `_beside`, where rows of `other` were chosen or sorted on the way up to `plan`."""
+    above: list[LogicalPlan] = []
+    below = plan
+    while (found := _beside(below, other, expr)) is None:
+        match below:
+            case (
+                Filter(input=inner) | Sort(input=inner) | Limit(input=inner) | Distinct(input=inner)
+            ):
+                above.append(below)
+                below = inner
+            case Project(input=inner) | Window(input=inner) | RowNumber(input=inner):
+                above.append(below)
+                below = inner
+            case MapPartitions(input=inner, function=RowFunction()):
+                above.append(below)
+                below = inner
+            case _:
+                return None
+    rows, value = found
+    names = {name for step in (plan, *above) for name in step.schema.names}
+    for step in reversed(above):
+        rows, value = _again(step, rows, value, names)
+    return rows, value
+
+
+def _again(
+    step: LogicalPlan, rows: LogicalPlan, value: Expr, names: set[str]
+) -> tuple[LogicalPlan, Expr]:
+    """A step on rows that may have more columns now, and the value above it."""
+    match step:
+        case Project(columns=columns):
+            passed: dict[str, Expr] = {}
+            for name, e in columns:
+                if isinstance(e, Column):
+                    passed.setdefault(e.name, Column(name, e.dtype))
+            if columns_of(value) <= set(passed):
+                return replace(step, input=rows), substitute(value, passed)
+            helper = hidden_name("c", {*names, *rows.schema.names})
+            carried = (*columns, (helper, value))
+            return replace(step, input=rows, columns=carried), Column(helper, value.dtype)
+        case Distinct(input=before, on=None) if rows.schema.names != before.schema.names:
+            return replace(step, input=rows, on=before.schema.names), value
+        case MapPartitions(function=RowFunction() as function):
+            return function.over(rows), value
+        case Filter() | Sort() | Limit() | Distinct() | Window() | RowNumber():
+            return replace(step, input=rows), value
+    raise PlanError(f"{step.label()} cannot be done again")
 
 
 def _steps(plan: LogicalPlan) -> list[LogicalPlan]:

@@ -71,7 +71,7 @@ def _sliced(frame: Frame, key: slice) -> Frame:
 
 def masked(frame: Frame, mask: Series) -> Frame:
     """The rows for which a boolean Series with the same rows is true."""
-    wide, (test,) = combine(frame, [(mask._frame, mask._expr)])
+    wide, (test,) = combine(frame, [(mask._frame, mask._expr)], carry=True)
     if test.dtype != t.BOOL:
         raise TypeMismatchError(
             f"A mask needs booleans, not {t.sql_name(test.dtype)}; to choose columns by name give "
@@ -159,7 +159,7 @@ def put(frame: Frame, key: Any, value: Any) -> Frame:
         return frame
     if callable(value) and not is_series(value):
         raise TypeMismatchError(f"df[{key!r}] = takes a value; functions are for assign")
-    wide, (expr,) = over(frame, value)
+    wide, (expr,) = over(frame, value, carry=True)
     if not is_series(value):
         expr = _constant_type(expr)
     return wide.assign([(key, expr)])

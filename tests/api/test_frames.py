@@ -217,7 +217,33 @@ def test_frames_with_other_rows_do_not_meet() -> None:
         with pytest.raises(PlanError, match="merge"):
             _ = lazy.x + other.x
         with pytest.raises(PlanError, match="merge"):
+            _ = other.x + lazy.x
+        with pytest.raises(PlanError, match="merge"):
             lazy["z"] = other.x
+
+
+CHOSEN: dict[str, Step] = {
+    "assign": lambda d: d[d.x > 2].assign(z=d.y * 2, w=d.s),
+    "assign what a projection dropped": lambda d: d[d.x > 2][["x", "k"]].assign(z=d.y + d.x),
+    "assign after more steps": lambda d: (
+        d[d.x > 0].assign(x=1).sort_values(["g", "y", "s"]).head(5).assign(z=d.x)
+    ),
+    "assign of a window": lambda d: d[d.x > 2].assign(m=d.groupby("g").x.transform("sum")),
+    "assign of distinct rows": lambda d: d.drop_duplicates("g").assign(z=d.x + 1),
+    "assign of distinct rows of all columns": lambda d: (
+        d[["g", "k"]].drop_duplicates().assign(z=d.x + 1)
+    ),
+    "mask": lambda d: d[d.x > 2].loc[d.y > 1],
+    "group by": lambda d: d[d.x > 2].groupby(d.g).y.sum(),
+    "group by an expression": lambda d: d[d.x > 2].groupby([d.g, d.y > 2]).x.count(),
+    "fillna": lambda d: d[d.x > 2].y.fillna(d.x),
+    "where": lambda d: d[d.x > 2].x.where(d.y > 1, d.g),
+}
+
+
+@pytest.mark.parametrize("name", CHOSEN)
+def test_rows_chosen_from_a_frame_take_its_columns(name: str) -> None:
+    agree(CHOSEN[name])
 
 
 def test_a_long_loop_of_assignments_stays_one_projection() -> None:
