@@ -56,8 +56,7 @@ def rewrite(plan: LogicalPlan, context: RuleContext) -> LogicalPlan:
             _Pruning(shared).prune(plan, everything)
             if shared == before:
                 break
-    after = keep_schema(_Pruning(shared).prune(plan, everything), plan.schema)
-    return plan if after == plan else after
+    return keep_schema(_Pruning(shared).prune(plan, everything), plan.schema)
 
 
 def _repeated(plan: LogicalPlan) -> list[LogicalPlan]:
@@ -76,11 +75,18 @@ def _of(exprs: object) -> Need:
 class _Pruning:
     def __init__(self, shared: dict[LogicalPlan, Need]) -> None:
         self.shared = shared
+        self.done: dict[tuple[LogicalPlan, Need], LogicalPlan] = {}
 
     def prune(self, plan: LogicalPlan, need: Need) -> LogicalPlan:
         """The plan with at least the needed columns, in their order."""
-        if plan in self.shared:
-            need = self.shared[plan] = self.shared[plan] | need
+        if plan not in self.shared:
+            return self._prune(plan, need)
+        need = self.shared[plan] = self.shared[plan] | need
+        if (plan, need) not in self.done:
+            self.done[plan, need] = self._prune(plan, need)
+        return self.done[plan, need]
+
+    def _prune(self, plan: LogicalPlan, need: Need) -> LogicalPlan:
         match plan:
             case Scan():
                 return _scan(plan, need)

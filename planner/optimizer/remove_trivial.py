@@ -37,7 +37,17 @@ from plait.planner.optimizer.rule import Rule, RuleContext
 
 
 def rewrite(plan: LogicalPlan, context: RuleContext) -> LogicalPlan:
-    return _step(plan.map_children(lambda child: rewrite(child, context)))
+    done: dict[LogicalPlan, LogicalPlan] = {}
+
+    def tidy(node: LogicalPlan) -> LogicalPlan:
+        known = done.get(node)
+        if known is None:
+            # equal sub-plans become one object: whoever compares them later is done at once
+            after = _step(node.map_children(tidy))
+            known = done[node] = done.setdefault(after, after)
+        return known
+
+    return tidy(plan)
 
 
 def _step(plan: LogicalPlan) -> LogicalPlan:
