@@ -316,6 +316,9 @@ def value_range(
             r = value_range(x, ranges, rows)
             low, high = (None if v is None else -v for v in (r.high, r.low))
             return ValueRange(low, high, False, r.null, r.only_null)
+        case Call("null_if_nan", (x,)):
+            r = value_range(x, ranges, rows)
+            return ValueRange(r.low, r.high, False, None if r.nan else r.null, r.only_null)
     return ValueRange(nan=True)
 
 
