@@ -464,41 +464,8 @@ class DataFrame(NamedOperators):
         raise UnsupportedError("A lazy DataFrame is no array; use df.compute().to_numpy()")
 
 
-def _reduction(how: str, doc: str) -> Callable[..., Any]:
-    def method(
-        self: DataFrame,
-        axis: Any = 0,
-        skipna: bool = True,
-        numeric_only: bool = False,
-        **options: Any,
-    ) -> Any:
-        return summary.reduce_frame(self._frame, how, axis, skipna, numeric_only, **options)
-
-    method.__name__ = how
-    method.__qualname__ = f"DataFrame.{how}"
-    method.__doc__ = f"{doc} of every column; lazy, computes to a pandas Series."
-    return method
-
-
-for _how, _doc in {
-    "sum": "The sum",
-    "mean": "The mean",
-    "min": "The smallest value",
-    "max": "The largest value",
-    "std": "The standard deviation",
-    "var": "The variance",
-    "sem": "The standard error of the mean",
-    "skew": "The skewness",
-    "kurt": "The excess kurtosis",
-    "prod": "The product",
-    "median": "The median",
-    "quantile": "A quantile (q=)",
-    "count": "How many values are not missing",
-    "nunique": "How many different values",
-    "any": "Whether any value is true",
-    "all": "Whether all values are true",
-}.items():
-    setattr(DataFrame, _how, _reduction(_how, _doc))
+for _name, _doc in summary.FRAME_REDUCTIONS.items():
+    setattr(DataFrame, _name, summary.frame_method(_name, _doc))
 
 WRAP.dataframe = DataFrame
 WRAP.series = Series

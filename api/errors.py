@@ -84,7 +84,8 @@ def caret(sql: str, line: int, column: int, length: int = 1) -> str:
     lines = sql.splitlines() or [""]
     shown = lines[min(line, len(lines)) - 1]
     width = max(1, min(length, len(shown) - column + 1))
-    return f"  line {line}: {shown}\n  {' ' * len(f'line {line}: ')}{' ' * (column - 1)}{'^' * width}"
+    start = f"  line {line}: "
+    return f"{start}{shown}\n{' ' * (len(start) + column - 1)}{'^' * width}"
 
 
 class SqlError(PlaitError, ValueError):

@@ -27,6 +27,7 @@ from plait.facts import may_be_nan, may_be_null
 from plait.planner import builder
 from plait.planner import types as t
 from plait.planner.expr import FALSE, TRUE, Expr, Literal
+from plait.planner.functions.coercion import integer_range
 from plait.planner.logical import LogicalPlan
 
 COMPARISONS = {
@@ -139,7 +140,7 @@ def number_type(a: Expr, b: Expr) -> pa.DataType | None:
             if t.is_integer(other.dtype):
                 if type(weak.value) is float:
                     return t.DOUBLE
-                low, high = builder.integer_range(other.dtype)
+                low, high = integer_range(other.dtype)
                 return other.dtype if low <= weak.value <= high else t.INT64
     x, y = a.dtype, b.dtype
     if t.is_decimal(x) or t.is_decimal(y):
@@ -376,7 +377,7 @@ def adapt(value: Expr, dtype: pa.DataType) -> Expr:
     """A constant brought to a column's type where it is one of its values; else left as it is."""
     if isinstance(value, Literal) and value.dtype != dtype:
         if type(value.value) is int and t.is_integer(dtype):
-            low, high = builder.integer_range(dtype)
+            low, high = integer_range(dtype)
             return builder.coerce(value, dtype) if low <= value.value <= high else value
         if type(value.value) in (int, float) and t.is_float(dtype):
             return Literal(float(value.value), dtype)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from plait import columnwise, display, order, summary, window
 from plait import expressions as ex
-from plait.accessors import DatetimeAccessor, StringAccessor
+from plait.accessors import DatetimeAccessor
 from plait.advice import unknown_attribute
 from plait.errors import UnsupportedError
 from plait.frame import WRAP, Frame, Labelled, fresh_name
@@ -21,6 +21,7 @@ from plait.planner import builder
 from plait.planner.expr import Expr
 from plait.result import plain, series_to_pandas
 from plait.scalar import Scalar
+from plait.texts import StringAccessor
 
 if TYPE_CHECKING:
     import pandas as pd

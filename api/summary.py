@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from plait import order
@@ -22,6 +22,7 @@ from plait.result import pandas_frame
 from plait.scalar import Scalar
 
 if TYPE_CHECKING:
+    from plait.dataframe import DataFrame
     from plait.series import Series
 
 Cell = tuple[Any, Any]  # (row label, column label) of one value in the result
@@ -384,3 +385,42 @@ def describe(frame: Frame, percentiles: Sequence[float] | None, *, every: bool =
     plan = aggregated(frame.plan, made)
     labels = [column.label for column in columns]
     return Summary(plan, frame.runner, cells, rows=rows, columns=labels)
+
+
+# DataFrame's methods of one reduction each
+FRAME_REDUCTIONS = {
+    "sum": "The sum",
+    "mean": "The mean",
+    "min": "The smallest value",
+    "max": "The largest value",
+    "std": "The standard deviation",
+    "var": "The variance",
+    "sem": "The standard error of the mean",
+    "skew": "The skewness",
+    "kurt": "The excess kurtosis",
+    "prod": "The product",
+    "median": "The median",
+    "quantile": "A quantile (q=)",
+    "count": "How many values are not missing",
+    "nunique": "How many different values",
+    "any": "Whether any value is true",
+    "all": "Whether all values are true",
+}
+
+
+def frame_method(how: str, doc: str) -> Callable[..., Any]:
+    """A DataFrame's method for one reduction of every column."""
+
+    def method(
+        self: DataFrame,
+        axis: Any = 0,
+        skipna: bool = True,
+        numeric_only: bool = False,
+        **options: Any,
+    ) -> Any:
+        return reduce_frame(self._frame, how, axis, skipna, numeric_only, **options)
+
+    method.__name__ = how
+    method.__qualname__ = f"DataFrame.{how}"
+    method.__doc__ = f"{doc} of every column; lazy, computes to a pandas Series."
+    return method

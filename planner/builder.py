@@ -7,6 +7,7 @@ filters are merged as they are built, so that a loop that adds a thousand column
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from decimal import Decimal
@@ -36,6 +37,7 @@ from plait.planner.expr import (
     substitute,
 )
 from plait.planner.functions import registry
+from plait.planner.functions.coercion import integer_range
 from plait.planner.functions.signature import Volatility
 from plait.planner.logical import (
     Aggregate,
@@ -58,6 +60,10 @@ from plait.planner.logical import (
 from plait.planner.schema import Field, Schema
 from plait.planner.source import TableSource
 from plait.planner.subquery import SUBQUERIES
+
+_ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_ISO_TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d{1,6})?)?)?")
+_DATE_WORDS = ("epoch", "infinity", "-infinity")
 
 JOIN_KINDS = ("inner", "left", "right", "full", "cross", "semi", "anti", "mark", "single")
 
@@ -183,23 +189,33 @@ def _convert_literal(expr: Literal, dtype: pa.DataType) -> Literal | None:
     if isinstance(value, float) and dtype == t.DOUBLE:
         return Literal(value, dtype)
     if isinstance(value, str) and t.is_date(dtype):
-        try:
-            return Literal(dt.date.fromisoformat(value.strip()), dtype)
-        except ValueError:
-            raise ConversionError(
-                f"{value!r} is not a date; dates are written YYYY-MM-DD"
-            ) from None
+        return _date_of_text(value)
     if isinstance(value, str) and t.is_timestamp(dtype) and dtype.tz is None:
+        if not _ISO_TIMESTAMP.fullmatch(value.strip()):
+            return None
         try:
-            parsed = dt.datetime.fromisoformat(value.strip())
+            return Literal(dt.datetime.fromisoformat(value.strip()), dtype)
         except ValueError:
             return None
-        return Literal(parsed, dtype) if parsed.tzinfo is None else None
     if type(value) is dt.date and t.is_timestamp(dtype) and dtype.tz is None:
         return Literal(dt.datetime(value.year, value.month, value.day), dtype)
     if isinstance(value, dt.datetime) and t.is_timestamp(dtype) and t.is_timestamp(expr.dtype):
         return Literal(value, dtype) if expr.dtype.tz == dtype.tz else None
     return None
+
+
+def _date_of_text(value: str) -> Literal | None:
+    """A date as it is usually written; None for spellings that are left to the cast."""
+    text = value.strip()
+    problem = ConversionError(f"{value!r} is not a date; dates are written YYYY-MM-DD")
+    if _ISO_DATE.fullmatch(text):
+        try:
+            return Literal(dt.date.fromisoformat(text), t.DATE)
+        except ValueError:
+            raise problem from None
+    if any(c.isdigit() for c in text) or text.lower() in _DATE_WORDS:
+        return None
+    raise problem
 
 
 def _fit_decimal(value: Decimal, dtype: pa.DataType) -> Literal | None:
@@ -209,14 +225,6 @@ def _fit_decimal(value: Decimal, dtype: pa.DataType) -> Literal | None:
     if len(digits) + exponent > dtype.precision - dtype.scale and value != 0:
         return None
     return Literal(value, dtype)
-
-
-def integer_range(dtype: pa.DataType) -> tuple[int, int]:
-    """The least and greatest value of an integer type."""
-    bits = dtype.bit_width
-    if pa.types.is_signed_integer(dtype):
-        return -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
-    return 0, 2**bits - 1
 
 
 def cast(expr: Expr, dtype: pa.DataType, *, try_: bool = False) -> Expr:
@@ -299,7 +307,10 @@ def window_call(
 def is_volatile(expr: Expr) -> bool:
     """Whether an expression gives new values each time it is computed (random, uuid)."""
     return any(
-        isinstance(e, Call) and registry.scalar(e.function).volatility is Volatility.VOLATILE
+        # GROUPING stands in SQL's expressions until they are over an Aggregate
+        isinstance(e, Call)
+        and registry.is_scalar(e.function)
+        and registry.scalar(e.function).volatility is Volatility.VOLATILE
         for e in expr.walk()
     )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+import pyarrow as pa
 import pyarrow.types as pat
 
 from plait.planner.expr import Call, Cast, Column, Expr, Literal
@@ -43,7 +44,7 @@ def _is_safe(expr: Expr) -> bool:
     return False
 
 
-def _is_widening(inner: Expr, dtype: object) -> bool:
+def _is_widening(inner: Expr, dtype: pa.DataType) -> bool:
     """Whether every value of the expression's type is one of the other type."""
     source = inner.dtype
     if source == dtype or is_string(dtype):

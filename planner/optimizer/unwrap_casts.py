@@ -23,8 +23,8 @@ from typing import Any
 import pyarrow as pa
 
 from plait.planner import types as t
-from plait.planner.builder import integer_range
 from plait.planner.expr import Call, Cast, Expr, Literal
+from plait.planner.functions.coercion import integer_range
 from plait.planner.predicates import keeps_values
 
 # enough digits for any two decimals; the default context rounds to 28

@@ -212,6 +212,10 @@ class SelectBinder:
             for index, item in enumerate(self.items):
                 if item.alias and item.name.casefold() == folded:
                     return OrderKey(index, None)
+            if len(self.scope.bare(node.name)) > 1:  # of several tables: the selected one is meant
+                for index, item in enumerate(self.items):
+                    if isinstance(item.node, exp.Column) and item.name.casefold() == folded:
+                        return OrderKey(index, None)
         allowed = replace(_ANYWHERE, name=clause, aliases=self.aliases)
         expr = self._binder(allowed).bind(node)
         for index, item in enumerate(self.items):
