@@ -241,3 +241,7 @@ select count(distinct (k, s)) as n from a
 
 -- WITH TIES of groups, by rank
 select k, n from (select k, n, rank() over (order by n desc) as r from (select k, count(*) as n from a group by k)) where r = 1
+
+-- GROUPING() by its alias
+-- ordered
+select s, grouping(s) as g from a group by rollup (s) order by case when g = 0 then s end nulls last, g

@@ -321,3 +321,7 @@ select y from (select 10 // (k - 1) as y from a where k <> 1) where y > 3
 
 -- COALESCE guards what comes later
 select coalesce(case when k = 1 then 0 end, 10 // (k - 1)) as y from a
+
+-- ORDER BY a selected column that several tables have
+-- ordered
+select a.id, b.id as other, a.k from a join b on a.k = b.k order by k, id, other

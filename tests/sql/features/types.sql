@@ -209,3 +209,9 @@ select x from (select 1::tinyint as x union all select 2.5::decimal(3,1) union a
 
 -- typeof
 select typeof(1) as a, typeof(1.5) as b, typeof('a') as c, typeof(1 / 2) as d, typeof(date '2024-01-01') as e, typeof(k) as f, typeof(v + 1) as g, typeof(2147483648) as h, typeof(1e3) as j, typeof(id // 2) as l from a where id = 1
+
+-- DATE in looser spellings
+select '2024-3-1'::date as a, date '2024/03/01' as b, cast('2024-2-29' as date) + interval 60 day as c, try_cast('2024-3-1' as date) as d, try_cast('20240301' as date) as e, '2024-03-01 12:30'::date as f
+
+-- DATE compared with a looser spelling
+select x from g where d > '2024-2-1'
