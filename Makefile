@@ -9,6 +9,9 @@ PYTEST_ARGS ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
+
+# the same order of sets in every process: pytest-xdist compares the names its workers collect
+export PYTHONHASHSEED ?= 0
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 .DEFAULT_GOAL := help
