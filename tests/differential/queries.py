@@ -215,9 +215,10 @@ class Queries:
         listed = ", ".join(keys)
         if self.chance(0.8):
             return listed
+        # sqlglot does not parse ROLLUP (a = b)
         sets = ", ".join(f"({key})" for key in keys)
         return self.random.choice(
-            [f"rollup ({listed})", f"cube ({listed})", f"grouping sets ({sets}, ())"]
+            [f"rollup ({sets})", f"cube ({sets})", f"grouping sets ({sets}, ())"]
         )
 
     def _over_groups(self, inner: Expressions, keys: list[str]) -> str:

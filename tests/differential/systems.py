@@ -11,7 +11,7 @@ leaves open: an error in a row that another order of conditions would have left 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -140,6 +140,7 @@ def check(
     names: bool = True,
     rel: float = 1e-9,
     lenient: bool = False,
+    ways: Sequence[Way] = WAYS,
 ) -> None:
     """AssertionError unless all ways tell what DuckDB tells; Refused if one does not do it."""
     expected: pa.Table | None = None
@@ -150,7 +151,7 @@ def check(
         if lenient and isinstance(error, _REFUSALS):
             raise Refused(f"DuckDB: {error}") from error
         reason = str(error)
-    for way in WAYS:
+    for way in ways:
         try:
             actual = way.run(sql, tables)
         except UnsupportedError as error:
