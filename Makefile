@@ -13,6 +13,7 @@ BIN := $(VENV)/bin
 # the same order of sets in every process: pytest-xdist compares the names its workers collect
 export PYTHONHASHSEED ?= 0
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+COMPILE := $(BIN)/python -m compileall -q api planner engine io scheduler
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -82,7 +83,8 @@ clean: ## remove .venv, caches, builds and generated data
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A stamp is newer than pyproject.toml when .venv holds what pyproject.toml names; a second call
-# then does nothing. The sources are linked (`-e`), so editing them needs no new install.
+# then does nothing. The sources are linked (`-e`), so editing them needs no new install. pip
+# compiles what it installs, but not what it links: without that, a first start is slow.
 
 # Of all that `python -m venv` makes, pip comes last: an interrupted one is made again.
 $(BIN)/pip:
@@ -101,14 +103,17 @@ $(BIN)/pip:
 $(VENV)/.installed: pyproject.toml | $(BIN)/pip
 	@echo "installing plait and what it needs into $(VENV)"
 	@$(PIP) -e .
+	@$(COMPILE)
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml | $(BIN)/pip
 	@echo "installing plait, its tests and its checks into $(VENV)"
 	@$(PIP) -e '.[test,check]'
+	@$(COMPILE)
 	@touch $(VENV)/.installed $@
 
 $(VENV)/.installed-bench: pyproject.toml | $(BIN)/pip
 	@echo "installing plait and those it races into $(VENV)"
 	@$(PIP) -e '.[bench]'
+	@$(COMPILE)
 	@touch $(VENV)/.installed $@
