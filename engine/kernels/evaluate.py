@@ -17,9 +17,9 @@ import pyarrow.compute as pc
 from plait.engine import batches
 from plait.engine.kernels.cast import cast
 from plait.engine.kernels.registry import KERNELS
-from plait.engine.kernels.risk import may_raise
 from plait.errors import PlanError
 from plait.planner.expr import Call, Case, Cast, Column, Expr, Literal, columns_of
+from plait.planner.risk import may_raise
 from plait.planner.types import BOOL
 
 Value: TypeAlias = pa.Array | pa.Scalar

@@ -12,9 +12,9 @@ import pyarrow.compute as pc
 
 from plait.engine import batches
 from plait.engine.kernels.evaluate import Evaluator
-from plait.engine.kernels.risk import may_raise
 from plait.planner.expr import columns_of, conjuncts
 from plait.planner.physical.operators import Compute
+from plait.planner.risk import may_raise
 
 _CUT_BELOW = 0.5  # of the rows left: cut the batch now rather than at the end
 

@@ -17,6 +17,7 @@ from plait.planner.optimizer.infer_predicates import INFER_PREDICATES
 from plait.planner.optimizer.metadata_aggregates import METADATA_AGGREGATES
 from plait.planner.optimizer.order_joins import ORDER_JOINS
 from plait.planner.optimizer.prune_columns import PRUNE_COLUMNS
+from plait.planner.optimizer.push_down_aggregate import PUSH_DOWN_AGGREGATE
 from plait.planner.optimizer.push_down_filter import PUSH_DOWN_FILTER
 from plait.planner.optimizer.push_down_limit import PUSH_DOWN_LIMIT
 from plait.planner.optimizer.push_down_semi_join import PUSH_DOWN_SEMI_JOIN
@@ -43,6 +44,8 @@ RULES: tuple[Rule, ...] = (
     # filters are at the relations now, so these can be estimated
     PUSH_DOWN_SEMI_JOIN,
     ORDER_JOINS,
+    # looks at the last join below each aggregate, so the order must stand
+    PUSH_DOWN_AGGREGATE,
     # joins decide where order is seen; distinct aggregates become groups, which prune columns well
     REWRITE_DISTINCT,
     METADATA_AGGREGATES,

@@ -38,6 +38,7 @@ _SAME = (
     "any_value",
     "pandas_first",
     "pandas_last",
+    "count_merge",
 )
 _COUNTS = ("count", "size")
 _ENDS = ("first", "last")

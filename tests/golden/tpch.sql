@@ -555,11 +555,13 @@ order by
 =>
 Sort by custdist DESC, c_count DESC
   Aggregate by [c_count] count(*) AS custdist
-    Aggregate by [c_custkey] count(o_orderkey) AS c_count
-      Join left on (c_custkey = o_custkey)
-        Scan customer columns=[c_custkey]
-        Filter NOT ((o_comment LIKE '%special%requests%'))
-          Scan orders columns=[o_orderkey, o_custkey, o_comment]
+    Project "part#1" AS c_count
+      Aggregate by [c_custkey] count_merge("part#1") AS part#1
+        Join left on (c_custkey = o_custkey)
+          Scan customer columns=[c_custkey]
+          Aggregate by [o_custkey] count(o_orderkey) AS part#1
+            Filter NOT ((o_comment LIKE '%special%requests%'))
+              Scan orders columns=[o_orderkey, o_custkey, o_comment]
 
 -- Promotion effect
 select

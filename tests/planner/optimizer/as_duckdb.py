@@ -29,6 +29,12 @@ from plait.planner.logical import (
 )
 from plait.planner.types import sql_name
 
+# what our engine merges partial aggregates with
+MERGES = """
+CREATE MACRO count_merge(x) AS coalesce(sum(x), 0)::BIGINT;
+CREATE MACRO mean_of(total, n) AS total::DOUBLE / nullif(n, 0);
+"""
+
 NOTHING = '1 AS "#nothing"'
 
 

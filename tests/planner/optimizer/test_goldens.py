@@ -17,7 +17,7 @@ from plait.planner.logical import LogicalPlan
 from plait.planner.optimizer.pipeline import RULES, optimize
 from plait.planner.sql.statements import bind_query_text
 from tests.assertions import assert_same_rows
-from tests.planner.optimizer.as_duckdb import as_duckdb
+from tests.planner.optimizer.as_duckdb import MERGES, as_duckdb
 from tests.planner.optimizer.golden import Case, Golden, context, files
 from tests.planner.optimizer.tables import small_catalog, small_tables, tpch_catalog
 
@@ -34,6 +34,7 @@ def catalogs() -> dict[str, MemoryCatalog]:
 @pytest.fixture(scope="module")
 def duck(tpch_dir: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     connection = duckdb.connect(":memory:")
+    connection.execute(MERGES)
     for name, table in small_tables().items():
         connection.register(name, table)
     for path in sorted(tpch_dir.glob("*.parquet")):

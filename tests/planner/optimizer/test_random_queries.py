@@ -19,7 +19,7 @@ from plait.planner.catalog import MemoryCatalog
 from plait.planner.optimizer.pipeline import RULES, optimize
 from plait.planner.sql.statements import bind_query_text
 from tests.assertions import assert_same_rows
-from tests.planner.optimizer.as_duckdb import as_duckdb
+from tests.planner.optimizer.as_duckdb import MERGES, as_duckdb
 from tests.planner.optimizer.golden import context
 from tests.planner.optimizer.random_queries import QueryMaker
 from tests.planner.optimizer.tables import small_catalog, small_tables
@@ -34,6 +34,7 @@ PATIENCE = 4.0  # seconds that a query may take before it is left out
 def duck() -> Iterator[duckdb.DuckDBPyConnection]:
     connection = duckdb.connect(":memory:")
     connection.execute("SET threads = 1")
+    connection.execute(MERGES)
     for name, table in TABLES.items():
         connection.register(name, table)
     yield connection
