@@ -318,8 +318,9 @@ def compute(*values: Any, session: Session | None = None) -> tuple[Any, ...]:
     _collect(list(values), nodes)
     if nodes:
         graph, refs = build(nodes)
-        executor = (session or default_session()).executor
-        found = executor.submit(graph, list(dict.fromkeys(refs))).result()
+        runner = (session or default_session()).runner
+        with runner.progress() as observe:
+            found = runner.executor.submit(graph, list(dict.fromkeys(refs)), observe).result()
         known = dict(zip(dict.fromkeys(refs), found, strict=True))
         results = {id(node): known[ref] for node, ref in zip(nodes, refs, strict=True)}
     else:

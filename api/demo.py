@@ -22,6 +22,7 @@ from plait.dataframe import DataFrame
 from plait.demo_data import Trips, generate
 from plait.errors import ComputeError
 from plait.planner.canonical import same_plan
+from plait.scheduler.progress import bar, clock_time, find_display
 
 QUERY = """
 select
@@ -147,43 +148,27 @@ def _bar(share: float, plain: bool) -> str:
 
 
 def _generate(folder: Path, size_gb: float, seed: int, err: TextIO) -> Trips:
-    bar = ProgressBar("generating trips", err)
+    display = find_display(err)
     started = time.perf_counter()
-    files = generate(folder, size_gb, seed=seed, progress=bar.show)
-    bar.clear()
+
+    def show(done: int, total: int) -> None:
+        if display is not None:
+            display.show(progress_line(done, total, time.perf_counter() - started))
+
+    files = generate(folder, size_gb, seed=seed, progress=show)
+    if display is not None:
+        display.erase()
     if files.generated:
         seconds = time.perf_counter() - started
         print(f"generated {files.generated} files in {seconds:.1f} s", file=err, flush=True)
     return files
 
 
-class ProgressBar:
-    """A line that is drawn over itself; draws nothing where nobody looks."""
-
-    def __init__(self, title: str, stream: TextIO) -> None:
-        self.title = title
-        self.stream = stream
-        self.live = stream.isatty()
-        self.plain = not _speaks_unicode(stream)
-        self.started = time.perf_counter()
-
-    def show(self, done: int, total: int) -> None:
-        """Draw the share of rows that is done, and how long the rest will take."""
-        if not self.live:
-            return
-        share = done / total if total else 1.0
-        left = (time.perf_counter() - self.started) * (1 - share) / share if share else 0.0
-        text = (
-            f"{self.title} {_bar(share, self.plain):{BAR_WIDTH}} {share:4.0%}  {left:3.0f} s left"
-        )
-        self.stream.write(f"\r{text}\x1b[K")
-        self.stream.flush()
-
-    def clear(self) -> None:
-        """Remove the line."""
-        if self.live:
-            self.stream.write("\r\x1b[K")
-            self.stream.flush()
+def progress_line(done: int, total: int, seconds: float) -> str:
+    """How much of the trips is written, and how long the rest will take."""
+    share = done / total if total else 1.0
+    left = f"  ~{clock_time(seconds / share - seconds)} left" if share else ""
+    return f"generating trips {bar(share)}{left}"
 
 
 def _timed(compute: Callable[[], pd.DataFrame]) -> Timed:

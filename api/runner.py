@@ -5,7 +5,8 @@ The one object below Session and DataFrame. It holds the executor and the settin
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,7 @@ class Runner:
     executor: Executor
     disabled_rules: tuple[str, ...] = ()
     broadcast_bytes: int = 512 << 20
-    observe: Observer | None = None
+    progress: Callable[[], AbstractContextManager[Observer | None]] = nullcontext
 
     @property
     def settings(self) -> Settings:
@@ -82,8 +83,9 @@ class Runner:
     def run(self, plan: LogicalPlan) -> tuple[list[pa.RecordBatch], Report]:
         """The plan's batches, in order, in their encodings, and what it took."""
         optimized, estimator = self._optimize(plan)
-        driver = Driver(self.executor, self.settings, self.observe, estimator)
-        result = driver.run(optimized)
+        with self.progress() as observe:
+            driver = Driver(self.executor, self.settings, observe, estimator)
+            result = driver.run(optimized)
         with kept(self.executor, result) as parts:
             return [b for part in parts for b in part if b.num_rows], driver.report
 

@@ -12,8 +12,11 @@ command line, which shows Arrow, does without.
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -23,14 +26,15 @@ from plait.errors import ConfigError, TableNotFoundError, UnsupportedError
 from plait.planner import builder
 from plait.planner.catalog import MemoryCatalog
 from plait.planner.logical import LogicalPlan
-from plait.progress import observer
 from plait.runner import Runner
 from plait.scheduler.local import InlineExecutor, ThreadExecutor
+from plait.scheduler.progress import ProgressObserver, TerminalDisplay, find_display
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from plait.dataframe import DataFrame
+    from plait.scheduler.events import Observer
     from plait.scheduler.executor import Executor
 
 LATER = {
@@ -211,8 +215,17 @@ def make_runner(executor: Executor, config: Config) -> Runner:
         executor,
         disabled_rules=tuple(config.get("optimizer.disabled")),
         broadcast_bytes=config.get("broadcast.limit"),
-        observe=observer(config),
+        progress=partial(progress_bar, config),
     )
+
+
+def progress_bar(config: Config) -> AbstractContextManager[Observer | None]:
+    """The bar that the settings ask for at this moment: to be entered for one query."""
+    wanted = config.get("progress")
+    display = None if wanted == "off" else find_display()
+    if display is None and wanted == "on" and sys.stderr is not None:
+        display = TerminalDisplay(sys.stderr)
+    return nullcontext() if display is None else ProgressObserver(display)
 
 
 def connect(url: str = "threads", **config: Any) -> Session:

@@ -23,7 +23,7 @@ from plait.planner.physical.operators import PhysicalOp, ReadStage, ScanSplits
 from plait.planner.physical.planner import Finished, Settings, Step, plan_step
 from plait.planner.physical.stages import Stage
 from plait.planner.statistics import Statistics
-from plait.scheduler.events import Observer
+from plait.scheduler.events import Observer, followed
 from plait.scheduler.executor import Executor, TaskMetrics
 from plait.scheduler.graph import Handle, Ref
 
@@ -118,13 +118,15 @@ class Driver:
 
     def _finish(self, step: Step) -> Kept:
         assert step.final is not None
-        measured = self._run(step.stages, [step.final])
+        measured = self._run(step.stages, [step.final], last=True)
         produced = self._produced.pop(step.final)
         handles = tuple(item for item in produced.all() if isinstance(item, Handle))
         rows, size = measured[step.final]
         return Kept(handles, rows, size)
 
-    def _run(self, stages: Sequence[Stage], keep: Sequence[int]) -> dict[int, tuple[int, int]]:
+    def _run(
+        self, stages: Sequence[Stage], keep: Sequence[int], last: bool = False
+    ) -> dict[int, tuple[int, int]]:
         """Run stages as one graph and keep the results of some; rows and bytes of each."""
         started = time.perf_counter()
         lowered = lower(stages, self._produced)
@@ -132,9 +134,8 @@ class Driver:
         wanted = {i: lowered.produced[i] for i in keep}
         refs = [item for p in wanted.values() for item in p.all()]
         started = time.perf_counter()
-        run = self.executor.submit(
-            lowered.graph, [r for r in refs if isinstance(r, Ref)], self.observe
-        )
+        observe = self.observe if last else followed(self.observe)
+        run = self.executor.submit(lowered.graph, [r for r in refs if isinstance(r, Ref)], observe)
         run.wait()
         self.report.running += time.perf_counter() - started
         handles = iter(run.handles)

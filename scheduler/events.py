@@ -13,7 +13,7 @@ if tasks that could not be stopped are still running. Without an observer no eve
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +27,14 @@ class GroupSummary:
 
 @dataclass(frozen=True, slots=True)
 class RunStarted:
-    """A run begins. `groups` is indexed by the group numbers of the later events."""
+    """A run begins. `groups` is indexed by the group numbers of the later events.
+
+    `more`: further runs of the same job are to follow, not known yet (see `followed`).
+    """
 
     run: str
     groups: tuple[GroupSummary, ...]
+    more: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,3 +91,14 @@ class RunCancelled:
 
 Event = RunStarted | TaskStarted | TaskFinished | TaskFailed | RunFinished | RunCancelled
 Observer = Callable[[Event], None]
+
+
+def followed(observe: Observer | None) -> Observer | None:
+    """The observer as one for a run that will be followed by others of the same job."""
+    if observe is None:
+        return None
+
+    def told(event: Event) -> None:
+        observe(replace(event, more=True) if isinstance(event, RunStarted) else event)
+
+    return told

@@ -1,22 +1,32 @@
 """A progress bar made of events.
 
+    with ProgressObserver(display) as observe:
+        executor.submit(graph, want, observe).wait()
+
 Shown for what takes longer than a second, erased when it is over, never written where nobody
-looks: to a terminal, or to a notebook's cell. One observer may follow several runs, one after the
-other or at once; the bar shows them together.
+looks: to a terminal, or to a notebook's cell. One observer follows all runs of one job, one after
+the other or at once, and shows them together.
 
     [#########-----------]  46%  1204/2600  scan 1200/2000, join 4/600  0:07  ~0:08 left
+    1204/2600+  scan 1200/2000, join 4/600  0:07
 
-It redraws on events only, at most ten times a second, so it costs a clock reading per task.
+The second line is that of a run after which others come, of which nobody knows yet how many tasks
+they have: a percentage, or the time left, would be made up.
+
+Events are counted only, which costs next to nothing; a thread of the bar's own draws, so that the
+seconds go on when a single task takes long.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, Protocol, TextIO
+from types import TracebackType
+from typing import Any, Protocol, Self, TextIO
 
 from plait.scheduler.events import (
     Event,
@@ -94,8 +104,24 @@ def find_display(stream: TextIO | None = None) -> Display | None:
     shell = ipython.get_ipython() if ipython is not None else None
     if shell is not None and getattr(shell, "kernel", None) is not None:
         return NotebookDisplay(sys.modules["IPython.display"].display)
-    # stderr is None under pythonw and in some services.
-    return TerminalDisplay(stream) if stream is not None and stream.isatty() else None
+    # stderr is None under pythonw and in some services; a dumb terminal cannot erase a line.
+    if stream is None or not stream.isatty() or os.environ.get("TERM") == "dumb":
+        return None
+    return TerminalDisplay(stream)
+
+
+def bar(part: float) -> str:
+    """A bar of which so much is done, with the percentage."""
+    # rounded down: 100% is said when it is over
+    filled, percent = int(part * _BAR), int(part * 100)
+    return f"[{'#' * filled}{'-' * (_BAR - filled)}] {percent:3}%"
+
+
+def clock_time(seconds: float) -> str:
+    """Seconds as a clock shows them: 0:07, 12:30, 1:00:00."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 class _Group:
@@ -108,99 +134,109 @@ class _Group:
 
 
 class ProgressObserver:
-    """An observer that shows how far runs are.
+    """An observer that shows how far the runs of one job are, while it is entered.
 
     Parameters
     ----------
-    display : Display, optional
-        Where to show it; by default the notebook or the terminal, or nowhere.
+    display : Display
+        Where to show it.
     delay : float
         Seconds before anything is shown.
     interval : float
-        Least seconds between two drawings.
+        Seconds between two drawings.
     clock : callable
         Seconds; for tests.
     """
 
     def __init__(
         self,
-        display: Display | None = None,
+        display: Display,
         *,
         delay: float = 1.0,
         interval: float = 0.1,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._display = find_display() if display is None else display
+        self._display = display
         self._delay = delay
         self._interval = interval
         self._clock = clock
         # Events of one run come one at a time, those of several runs do not.
         self._lock = threading.Lock()
-        self._groups: dict[str, list[_Group]] = {}  # active run -> its groups
+        self._over = threading.Event()
+        self._runs: dict[str, list[_Group]] = {}  # active run -> its groups
         self._names: dict[str, _Group] = {}
-        self._started = 0.0
-        self._next_draw = 0.0
+        self._started = clock()
+        self._more = False
+        # When the latest run began, and what was done by then: its speed is that of the rest.
+        self._since = self._started, 0
         self._shown = False
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._keep_drawing, name="plait-progress", daemon=True).start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        with self._lock:
+            self._over.set()
+            if self._shown:
+                self._display.erase()
 
     def __call__(self, event: Event) -> None:
         """Take one event."""
-        if self._display is None:
-            return
         with self._lock:
             if isinstance(event, RunStarted):
                 self._begin(event)
             elif isinstance(event, RunFinished | RunCancelled):
-                self._end(event.run)
-            elif event.run in self._groups:
-                group = self._groups[event.run][event.group]
+                for group in self._runs.pop(event.run, ()):
+                    group.active = 0
+            elif event.run in self._runs:
+                group = self._runs[event.run][event.group]
                 group.active += 1 if isinstance(event, TaskStarted) else -1
                 group.done += isinstance(event, TaskFinished)
-                self._draw_if_due()
 
     def _begin(self, event: RunStarted) -> None:
-        if not self._groups:
-            self._started = self._clock()
-            self._next_draw = self._started + self._delay
-            self._names.clear()
+        self._more = event.more
+        self._since = self._clock(), self._done()
         groups = []
         for summary in event.groups:
             group = self._names.setdefault(summary.name, _Group())
             group.total += summary.tasks
             groups.append(group)
-        self._groups[event.run] = groups
+        self._runs[event.run] = groups
 
-    def _end(self, run: str) -> None:
-        self._groups.pop(run, None)
-        if not self._groups and self._shown and self._display is not None:
-            self._display.erase()
-            self._shown = False
+    def _keep_drawing(self) -> None:
+        pause = self._delay
+        while not self._over.wait(pause):
+            self.draw()
+            pause = self._interval
 
-    def _draw_if_due(self) -> None:
-        now = self._clock()
-        if now < self._next_draw or self._display is None:
-            return
-        self._next_draw = now + self._interval
-        self._shown = True
-        self._display.show(self.line(now - self._started))
+    def draw(self) -> None:
+        """Show how far it is now, unless it is over."""
+        with self._lock:
+            if not self._over.is_set():
+                self._shown = True
+                self._display.show(self._line(self._clock()))
 
-    def line(self, seconds: float) -> str:
-        """The text of the bar after so many seconds."""
-        done = sum([group.done for group in self._names.values()])
+    def _done(self) -> int:
+        return sum([group.done for group in self._names.values()])
+
+    def _line(self, now: float) -> str:
+        done = self._done()
         total = sum([group.total for group in self._names.values()])
-        part = done / total if total else 0.0
-        filled = int(part * _BAR)
         groups = ", ".join(
             [f"{name} {g.done}/{g.total}" for name, g in self._names.items() if g.active]
         )
+        text = f"{groups}  {clock_time(now - self._started)}"
+        if self._more or not total:
+            return f"{done}/{total}+  {text}"
+        since, before = self._since
         # A guess from little is worse than none.
-        left = f"  ~{_clock_time(seconds / part - seconds)} left" if part > 0.02 else ""
-        return (
-            f"[{'#' * filled}{'-' * (_BAR - filled)}] {part:4.0%}  {done}/{total}  {groups}"
-            f"  {_clock_time(seconds)}{left}"
-        )
-
-
-def _clock_time(seconds: float) -> str:
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+        if done > before and (done - before) > 0.02 * (total - before):
+            left = (now - since) * (total - done) / (done - before)
+            text += f"  ~{clock_time(left)} left"
+        return f"{bar(done / total)}  {done}/{total}  {text}"

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from plait.demo import ProgressBar, check_same, run_demo, tip_table
+from plait.demo import check_same, progress_line, run_demo, tip_table
 from plait.errors import ComputeError
 from tests.assertions import assert_same_rows
 
@@ -74,21 +74,14 @@ def test_differences_are_not_accepted() -> None:
         check_same(_tips(), _tips().rename(columns={"tip_fraction": "tip"}))
 
 
-def test_bar_is_drawn_over_itself_and_removed() -> None:
-    stream = Terminal()
-    bar = ProgressBar("working", stream)
-    bar.show(0, 4)
-    bar.show(1, 4)
-    assert stream.getvalue().count("\r") == 2
-    assert "working ██████" in stream.getvalue()
-    assert " 25%" in stream.getvalue()
-    bar.clear()
-    assert stream.getvalue().endswith("\r\x1b[K")
+def test_progress_of_generating() -> None:
+    assert progress_line(0, 4, 0.0) == "generating trips [--------------------]   0%"
+    assert progress_line(1, 4, 20.0) == "generating trips [#####---------------]  25%  ~1:00 left"
 
 
-def test_no_bar_where_nobody_looks() -> None:
-    stream = io.StringIO()
-    bar = ProgressBar("working", stream)
-    bar.show(1, 4)
-    bar.clear()
-    assert stream.getvalue() == ""
+def test_progress_is_drawn_over_itself_and_removed(tmp_path: Path) -> None:
+    err = Terminal()
+    run_demo(tmp_path, 0.001, out=io.StringIO(), err=err)
+    *drawn, last = err.getvalue().split("\r\x1b[K")
+    assert any(line.startswith("generating trips [") for line in drawn)
+    assert last.startswith("generated 12 files")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import sys
+import time
 from pathlib import Path
 
 import duckdb
@@ -264,3 +267,27 @@ def test_persist_and_interchange(session: plait.Session) -> None:
     assert "Filter" not in str(kept.plan)
     assert pl.DataFrame(frame).shape == (4, 3)
     assert pa.table(frame).num_rows == 4
+
+
+def test_progress_of_a_query(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    def slow(rows: pd.DataFrame) -> pd.DataFrame:
+        time.sleep(1.2)
+        return rows
+
+    monkeypatch.setenv("TERM", "xterm")
+    shown = {}
+    for setting, stream in [("auto", Terminal()), ("auto", io.StringIO()), ("off", Terminal()),
+                            ("on", io.StringIO())]:  # fmt: skip
+        monkeypatch.setattr(sys, "stderr", stream)
+        with plait.connect("threads", threads=1) as session, plait.config.set(progress=setting):
+            frame = session.from_pandas(pd.DataFrame({"n": [1]}))
+            frame.map_partitions(slow).compute()
+        shown[setting, stream.isatty()] = stream.getvalue()
+    assert shown["auto", False] == shown["off", True] == ""
+    for text in (shown["auto", True], shown["on", False]):
+        assert "0:01" in text
+        assert text.endswith("\r\x1b[K")
