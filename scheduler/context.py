@@ -7,54 +7,19 @@ task there is a detached one, so that a task's function can be called by hand an
     scratch       a folder for spill files, shared by the executor's tasks, made on first use and
                   removed when the executor is closed
     memory_limit  bytes this task may use, or None
+    memory_total  bytes all tasks of the process and their results may use, or None
     report        rows, bytes and whatever else was measured; kept by the run and sent in events
     cancelled     whether the run wants its tasks to stop; long loops call check_cancelled()
 """
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
 import threading
-import weakref
 from collections.abc import Mapping
 from pathlib import Path
 
 from plait.scheduler.errors import RunCancelledError
-
-
-class ScratchFolder:
-    """A temporary folder that is made when first asked for."""
-
-    def __init__(self, parent: str | None = None) -> None:
-        self._parent = parent
-        self._path: Path | None = None
-        self._lock = threading.Lock()
-        self._finalizer: weakref.finalize[..., ScratchFolder] | None = None
-
-    @property
-    def path(self) -> Path:
-        """The folder, which exists."""
-        with self._lock:
-            if self._path is None:
-                self._path = Path(tempfile.mkdtemp(prefix="plait-", dir=self._parent))
-                # Also runs at interpreter exit, so that no executor leaves its files behind.
-                self._finalizer = weakref.finalize(self, _remove, self._path, os.getpid())
-            return self._path
-
-    def remove(self) -> None:
-        """Delete the folder and all in it; the next `path` makes a new one."""
-        with self._lock:
-            if self._finalizer is not None:
-                self._finalizer()
-            self._path = self._finalizer = None
-
-
-def _remove(folder: Path, owner: int) -> None:
-    # A forked child inherits the finalizer, not the folder.
-    if os.getpid() == owner:
-        shutil.rmtree(folder, ignore_errors=True)
+from plait.scheduler.scratch import ScratchFolder
 
 
 class CancelFlag:
@@ -69,14 +34,28 @@ class CancelFlag:
 class TaskContext:
     """Scratch folder, memory budget, metrics and cancellation of one running task."""
 
-    __slots__ = ("_scratch", "bytes", "cancel_flag", "extra", "memory_limit", "reported", "rows")
+    __slots__ = (
+        "_scratch",
+        "bytes",
+        "cancel_flag",
+        "extra",
+        "memory_limit",
+        "memory_total",
+        "reported",
+        "rows",
+    )
 
     def __init__(
-        self, scratch: ScratchFolder, cancel: CancelFlag, memory_limit: int | None = None
+        self,
+        scratch: ScratchFolder,
+        cancel: CancelFlag,
+        memory_limit: int | None = None,
+        memory_total: int | None = None,
     ) -> None:
         self._scratch = scratch
         self.cancel_flag = cancel
         self.memory_limit = memory_limit
+        self.memory_total = memory_limit if memory_total is None else memory_total
         self.reported = False
         self.rows: int | None = None
         self.bytes: int | None = None
@@ -128,14 +107,19 @@ class Seat:
     A context is made when a task asks for it: most never do.
     """
 
-    __slots__ = ("context", "memory_limit", "run_flag", "scratch", "worker")
+    __slots__ = ("context", "memory_limit", "memory_total", "run_flag", "scratch", "worker")
 
     def __init__(
-        self, worker: str, scratch: ScratchFolder, memory_limit: int | None = None
+        self,
+        worker: str,
+        scratch: ScratchFolder,
+        memory_limit: int | None = None,
+        memory_total: int | None = None,
     ) -> None:
         self.worker = worker
         self.scratch = scratch
         self.memory_limit = memory_limit
+        self.memory_total = memory_total
         self.run_flag: CancelFlag | None = None
         self.context: TaskContext | None = None
 
@@ -158,7 +142,9 @@ def current_context() -> TaskContext:
     if seat is None or seat.run_flag is None:
         return TaskContext(_detached_scratch, CancelFlag())
     if seat.context is None:
-        seat.context = TaskContext(seat.scratch, seat.run_flag, seat.memory_limit)
+        seat.context = TaskContext(
+            seat.scratch, seat.run_flag, seat.memory_limit, seat.memory_total
+        )
     return seat.context
 
 

@@ -18,3 +18,44 @@ def available_cpus(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
     except (OSError, ValueError):  # not Linux, or cgroup v1: the mask is all we know
         return count
     return count if quota == "max" else max(1, min(count, math.ceil(int(quota) / int(period))))
+
+
+def available_memory(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
+    """Bytes of memory this process may use: the machine's, and in a container no more than its own.
+
+    Raises OSError where the system does not tell.
+    """
+    try:
+        machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError) as error:  # neither Linux nor macOS
+        raise OSError("this system does not tell how much memory it has") from error
+    limits = [_number(path) for path in _limit_files(cgroup)]
+    return min([machine, *(limit for limit in limits if limit)])
+
+
+def _limit_files(cgroup: Path) -> list[Path]:
+    """Where limits of our control group and of those around it may stand, versions 1 and 2."""
+    files = [cgroup / "memory.max", cgroup / "memory" / "memory.limit_in_bytes"]
+    try:
+        lines = Path("/proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return files
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if controllers not in ("", "memory"):
+            continue
+        folder, name = (
+            (cgroup / "memory", "memory.limit_in_bytes") if controllers else (cgroup, "memory.max")
+        )
+        for part in Path(path.lstrip("/")).parts:
+            folder = folder / part
+            files.append(folder / name)
+    return files
+
+
+def _number(path: Path) -> int | None:
+    try:
+        text = path.read_text().strip()
+    except OSError:
+        return None
+    return int(text) if text.isdecimal() else None  # "max" is no limit

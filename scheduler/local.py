@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
-from plait.scheduler.context import ScratchFolder, Seat, current_flag, take_seat
+from plait.scheduler.context import Seat, current_flag, take_seat
 from plait.scheduler.errors import ExecutorClosedError, HandleError, RunCancelledError
 from plait.scheduler.events import Observer
 from plait.scheduler.graph import Handle, Ref, TaskGraph
@@ -23,6 +23,7 @@ from plait.scheduler.host import available_cpus
 from plait.scheduler.local_run import Kept, LocalRun
 from plait.scheduler.local_state import RunState
 from plait.scheduler.pool import WorkerPool
+from plait.scheduler.scratch import ScratchFolder
 
 # How long close() waits for tasks that are still running.
 _PATIENCE = 5.0

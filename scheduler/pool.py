@@ -32,9 +32,10 @@ import os
 import threading
 import time
 
-from plait.scheduler.context import ScratchFolder, Seat, take_seat
+from plait.scheduler.context import Seat, take_seat
 from plait.scheduler.errors import ExecutorClosedError, RunCancelledError
 from plait.scheduler.local_run import Kept, LocalRun
+from plait.scheduler.scratch import ScratchFolder
 
 _log = logging.getLogger(__name__)
 
@@ -62,6 +63,7 @@ class WorkerPool:
     def __init__(self, workers: int, scratch: ScratchFolder, memory_limit: int | None) -> None:
         self.workers = workers
         self.scratch = scratch
+        self.memory_total = memory_limit
         # Each task may use an equal share.
         self.memory_limit = None if memory_limit is None else max(1, memory_limit // workers)
         self.kept: dict[str, Kept] = {}
@@ -168,7 +170,7 @@ class WorkerPool:
                     self._forget_helper(run, sleeper)
 
     def _new_seat(self, worker: str) -> Seat:
-        return Seat(worker, self.scratch, self.memory_limit)
+        return Seat(worker, self.scratch, self.memory_limit, self.memory_total)
 
     def _forget_helper(self, run: LocalRun, sleeper: threading.Lock) -> None:
         helpers = self._helpers.get(run, [])

@@ -4,20 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from plait.scheduler.context import CancelFlag, ScratchFolder, TaskContext, current_context
+from plait.scheduler.context import CancelFlag, TaskContext, current_context
 from plait.scheduler.errors import RunCancelledError
-
-
-def test_scratch_is_lazy_and_removed(tmp_path: Path) -> None:
-    scratch = ScratchFolder(str(tmp_path))
-    context = TaskContext(scratch, CancelFlag())
-    assert list(tmp_path.iterdir()) == []
-    (context.scratch / "file").write_text("x")
-    assert context.scratch.parent == tmp_path
-    scratch.remove()
-    scratch.remove()
-    assert list(tmp_path.iterdir()) == []
-    assert context.scratch.is_dir()
+from plait.scheduler.scratch import ScratchFolder
 
 
 def test_cancelled(tmp_path: Path) -> None:
