@@ -19,7 +19,6 @@ from plait.engine.lower import Lowered, Produced, lower
 from plait.engine.metrics import OperatorMetrics, total
 from plait.planner.estimate import Estimator
 from plait.planner.logical import LogicalPlan
-from plait.planner.physical.operators import PhysicalOp, ReadStage, ScanSplits
 from plait.planner.physical.planner import Finished, Settings, Step, plan_step
 from plait.planner.physical.stages import Stage
 from plait.planner.statistics import Statistics
@@ -169,12 +168,13 @@ class Driver:
         width = 1
         while start < stage.partitions and rows < stage.stop_after:
             stop = min(stage.partitions, start + width)
-            measured = self._run([_some_partitions(stage, start, stop)], [stage.id])
+            wave = replace(stage, first=start, partitions=stop - start)
+            measured = self._run([wave], [stage.id])
             more_rows, more_size = measured[stage.id]
             rows, size = rows + more_rows, size + more_size
             done += self._produced.pop(stage.id).tasks
             start, width = stop, max(self.executor.workers, 2 * width)
-        self._produced[stage.id] = Produced(tuple(done), hashed=False)
+        self._produced[stage.id] = Produced(tuple(done), split=False)
         return rows, size
 
     def _release(self) -> None:
@@ -190,19 +190,6 @@ def _with_handles(produced: Produced, handles: Iterator[Handle]) -> Produced:
         for parts in produced.tasks
     )
     return replace(produced, tasks=tasks)
-
-
-def _some_partitions(stage: Stage, start: int, stop: int) -> Stage:
-    """The stage over partitions start..stop-1 only."""
-
-    def cut(op: PhysicalOp) -> PhysicalOp:
-        if isinstance(op, ScanSplits):
-            return replace(op, partitions=op.partitions[start:stop])
-        if isinstance(op, ReadStage) and op.how == "part":
-            return replace(op, first=op.first + start)
-        return op
-
-    return replace(stage, root=stage.root.transform_up(cut), partitions=stop - start)
 
 
 @contextmanager

@@ -1,8 +1,8 @@
 """Fragment: the picklable body of one stage; one fragment over one partition is one task.
 
 Called with the partition's number and, for each operator that reads something, what it reads.
-Returns the task's parts: for `keep` one list of batches, for `hash` one list for each partition of
-the next stage, for `table` the join table.
+Returns the task's parts: one list of batches, for a split output one for each partition of the next
+stage, for `table` the join table.
 """
 
 from __future__ import annotations
@@ -12,8 +12,11 @@ import time
 from dataclasses import replace
 from typing import Any
 
+import pyarrow as pa
+
 from plait.engine import batches
 from plait.engine.exchange.partition import partition_by_hash
+from plait.engine.exchange.places import send_home
 from plait.engine.operators.run import Runner, TaskInputs
 from plait.planner.physical.operators import PhysicalOp, ReadStage, ScanSplits
 from plait.planner.physical.stages import Stage
@@ -61,12 +64,20 @@ class Fragment:
             table = runner.table()
             context.report(rows=table.batch.num_rows, bytes=table.batch.nbytes)
             return table
+        if self.output.kind == "range":
+            parts = runner.ranges(self.output.parts)
+            context.report(rows=sum(p.num_rows for p in parts), bytes=batches.size(parts))
+            return tuple([p] for p in parts)
         rows = list(runner.batches())
         context.report(rows=sum(b.num_rows for b in rows), bytes=batches.size(rows))
         if self.output.kind == "keep":
             return rows
-        schema = self.root.schema
-        whole = batches.concat(rows, schema)
-        parts = partition_by_hash(whole, self.output.keys, self.output.parts)
+        parts = self._split(batches.concat(rows, self.root.schema))
         # a task with a single output gives the part itself, not a tuple of one
-        return tuple([p] for p in parts) if self.output.parts > 1 else [whole]
+        return tuple([p] for p in parts) if self.output.parts > 1 else parts
+
+    def _split(self, rows: pa.RecordBatch) -> list[pa.RecordBatch]:
+        output = self.output
+        if output.kind == "home":
+            return send_home(rows, *output.keys, output.parts)
+        return partition_by_hash(rows, output.keys, output.parts)

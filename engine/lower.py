@@ -21,17 +21,17 @@ class Produced:
     """What a stage gives: for each of its tasks, its parts."""
 
     tasks: tuple[tuple[Item, ...], ...]
-    hashed: bool
+    split: bool
 
     def part(self, number: int) -> list[Item]:
         """What partition `number` of a reader gets."""
-        if self.hashed:
+        if self.split:
             return [parts[number] for parts in self.tasks]
         return list(self.tasks[number])
 
     @property
     def partitions(self) -> int:
-        return len(self.tasks[0]) if self.hashed and self.tasks else len(self.tasks)
+        return len(self.tasks[0]) if self.split and self.tasks else len(self.tasks)
 
     def all(self) -> list[Item]:
         """Everything, in order."""
@@ -52,7 +52,7 @@ def lower(stages: Sequence[Stage], earlier: Mapping[int, Produced]) -> Lowered:
     graph = TaskGraph()
     produced: dict[int, Produced] = dict(earlier)
     for stage in stages:
-        outputs = stage.output.parts if stage.output.kind == "hash" else 1
+        outputs = stage.output.parts if stage.output.split else 1
         group = graph.add_group(
             TaskGroup(
                 f"{stage.id} {stage.root.label().split(' ')[0]}",
@@ -64,10 +64,10 @@ def lower(stages: Sequence[Stage], earlier: Mapping[int, Produced]) -> Lowered:
         )
         tasks = [
             graph.add_task(group, _arguments(stage, partition, produced))
-            for partition in range(stage.partitions)
+            for partition in range(stage.first, stage.first + stage.partitions)
         ]
         refs = tuple(tuple(Ref(t, p) for p in range(outputs)) for t in tasks)
-        produced[stage.id] = Produced(refs, stage.output.kind == "hash")
+        produced[stage.id] = Produced(refs, stage.output.split)
     return Lowered(graph, produced, tuple(s.id for s in stages))
 
 
@@ -84,7 +84,6 @@ def _arguments(stage: Stage, partition: int, produced: Mapping[int, Produced]) -
 def _inputs(op: ReadStage, partition: int, produced: Mapping[int, Produced]) -> list[Item]:
     if op.how in ("all", "table"):
         return [item for s in op.stages for item in produced[s].all()]
-    partition += op.first
     for s in op.stages:
         count = produced[s].partitions
         if partition < count:

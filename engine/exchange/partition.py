@@ -7,9 +7,12 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from plait.engine import batches
 from plait.engine.kernels.hashing import hash_columns
+
+_HALF = np.uint64(32)
 
 
 def partition_by_hash(
@@ -19,16 +22,24 @@ def partition_by_hash(
     if parts == 1:
         return [batch]
     hashes = hash_columns([batches.column(batch, k) for k in keys])
-    return split(batch, ((hashes >> np.uint64(32)) % np.uint64(parts)).astype(np.int64), parts)
+    # the part is the high half of (upper 32 bits x parts): no division
+    part_of = ((hashes >> _HALF) * np.uint64(parts)) >> _HALF
+    return split(batch, part_of.astype(np.int64), parts)
 
 
 def split(
     batch: pa.RecordBatch, part_of: np.ndarray[Any, np.dtype[np.int64]], parts: int
 ) -> list[pa.RecordBatch]:
     """The rows of each part: one gather of the whole batch, then slices of it."""
-    small = part_of.astype(np.uint8 if parts <= 256 else np.uint32)
-    order = np.argsort(small, kind="stable")  # a radix sort for 8-bit numbers
-    ends = np.cumsum(np.bincount(part_of, minlength=parts))
-    moved = batches.take(batch, pa.array(order))
-    starts = np.concatenate(([0], ends[:-1]))
-    return [moved.slice(int(a), int(b - a)) for a, b in zip(starts, ends, strict=True)]
+    sizes = np.bincount(part_of, minlength=parts)
+    ends = np.cumsum(sizes)
+    starts = ends - sizes
+    if sizes.max(initial=0) < batch.num_rows:
+        batch = batches.take(batch, _part_by_part(part_of, parts))
+    return [batch.slice(int(a), int(n)) for a, n in zip(starts, sizes, strict=True)]
+
+
+def _part_by_part(part_of: np.ndarray[Any, np.dtype[np.int64]], parts: int) -> pa.Array:
+    if parts <= 256:
+        return pc.sort_indices(pa.array(part_of.astype(np.uint8)))  # a counting sort
+    return pa.array(np.argsort(part_of, kind="stable"))

@@ -119,6 +119,26 @@ def first_of(words: Sequence[Word], rows: int, limit: int) -> Ints:
     return candidates[order_of([_narrowed(w, candidates) for w in words], len(candidates))[:limit]]
 
 
+def below_each(words: Sequence[Word], bounds: int, rows: int) -> Ints:
+    """Of rows of which the first `bounds` stand in order: how many bounds each other row has at or
+    below it.
+    """
+    bits = _Bits(words)
+    if bits.left == 0:
+        return np.full(rows - bounds, bounds)
+    chunk = bits.take(64, None)
+    steps, values = chunk[:bounds], chunk[bounds:]
+    result: Ints = np.searchsorted(steps, values, side="right")
+    if bits.left:
+        # rows whose first bits are those of a bound: sorted with the bounds
+        tied = np.flatnonzero(steps[np.maximum(result - 1, 0)] == values)
+        some = np.concatenate((np.arange(bounds), tied + bounds))
+        order = order_of([_narrowed(w, some) for w in words], len(some))
+        is_bound = order < bounds  # stands before rows equal to it, since it came first
+        result[tied[order[~is_bound] - bounds]] = np.cumsum(is_bound)[~is_bound]
+    return result
+
+
 def _narrowed(word: Word, rows: Ints) -> Word:
     return Word(word.bits, lambda some: word.read(rows if some is None else rows[some]))
 

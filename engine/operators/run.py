@@ -14,6 +14,8 @@ import numpy as np
 import pyarrow as pa
 
 from plait.engine import batches
+from plait.engine.exchange.places import mark, restore
+from plait.engine.exchange.ranges import cut_ranges, range_bounds, sample
 from plait.engine.kernels.evaluate import Evaluator
 from plait.engine.metrics import Meter
 from plait.engine.operators.aggregate import aggregate
@@ -30,14 +32,19 @@ from plait.planner.physical.operators import (
     BuildTable,
     CommitFiles,
     Compute,
+    CutRanges,
     DistinctRows,
     GroupRows,
     HashJoin,
     LimitRows,
+    MarkRows,
     NumberRows,
     PhysicalOp,
+    RangeBounds,
     ReadStage,
     ReadValues,
+    RestoreRows,
+    SampleRows,
     ScanSplits,
     SortRows,
     WindowRows,
@@ -84,6 +91,16 @@ class Runner:
             make(self.root.keys, self.root.null_safe)
         return made
 
+    def ranges(self, parts: int) -> list[pa.RecordBatch]:
+        """The ranges of a CutRanges root."""
+        op = self.root
+        assert isinstance(op, CutRanges)
+        bounds, rows = self._gathered(op.bounds), self._gathered(op.input)
+        return cut_ranges(rows, op.keys, bounds, op.schema.names, parts)
+
+    def _gathered(self, op: PhysicalOp) -> pa.RecordBatch:
+        return batches.concat(list(self._run(op)), op.schema)
+
     def _run(self, op: PhysicalOp) -> Iterator[pa.RecordBatch]:
         number = self._numbers[id(op)]
         return self.inputs.meter.follow(number, self._operator(op, number))
@@ -103,6 +120,8 @@ class Runner:
                 return (b for b in made if b is not None)
             case HashJoin():
                 return join(op, self._run(op.probe), self._join_table(op.build))
+            case MarkRows():
+                return mark(self._run(op.input), self.inputs.partition, op.place)
             case LimitRows():
                 return _limit(op, self._run(op.input))
             case ApplyFunction():
@@ -117,8 +136,7 @@ class Runner:
 
     def _whole(self, op: PhysicalOp) -> Iterator[pa.RecordBatch]:
         """Operators that need all rows of their input; lazy, so that time is counted rightly."""
-        (child,) = op.children()
-        rows = batches.concat(list(self._run(child)), child.schema)
+        rows = self._gathered(op.children()[0])
         match op:
             case GroupRows():
                 yield aggregate(rows, op.keys, op.calls)
@@ -129,11 +147,24 @@ class Runner:
             case WindowRows():
                 yield window(rows, op.calls)
             case NumberRows():
-                numbers = pa.array(np.arange(rows.num_rows, dtype=np.int64))
-                names = [*rows.schema.names, op.name]
-                yield batches.make(names, [*rows.columns, numbers], rows.num_rows)
+                yield self._number(op, rows)
+            case SampleRows():
+                yield sample(rows, op.weight)
+            case RangeBounds():
+                yield range_bounds(rows, op.keys, op.weight, op.parts)
+            case RestoreRows():
+                yield restore(rows, self._gathered(op.found), op.place)
             case _:
                 raise NotImplementedError(type(op).__name__)
+
+    def _number(self, op: NumberRows, rows: pa.RecordBatch) -> pa.RecordBatch:
+        start = 0
+        if op.counts is not None:
+            counts = self._gathered(op.counts).column(0).to_numpy()
+            start = int(counts[: self.inputs.partition].sum())
+        numbers = pa.array(np.arange(start, start + rows.num_rows))
+        names = [*rows.schema.names, op.name]
+        return batches.make(names, [*rows.columns, numbers], rows.num_rows)
 
     def _scan(self, op: ScanSplits, splits: Sequence[Split]) -> Iterator[pa.RecordBatch]:
         context = current_context()

@@ -4,6 +4,9 @@ Frozen, printable, comparable, picklable; `plait.engine.operators` runs them. Ev
 ScanSplits or ReadStage up to the root of a stage is one chain that batches stream through, until
 an operator that needs all its input (aggregate, sort, distinct, window) gathers them.
 
+A row's *place* is the number of its partition and its own number in it, as one integer: places of
+later rows are greater, and a place tells an exchange where a row came from.
+
 Expressions in GroupRows, SortRows, WindowRows and the keys of HashJoin are plain columns: a
 Compute below works them out.
 """
@@ -61,18 +64,15 @@ class ScanSplits(PhysicalOp):
 class ReadStage(PhysicalOp):
     """The output of other stages. `how`:
 
-    part      partition i gets part i of every task of the stage (after a hash exchange), or of
+    part      partition i gets part i of every task of the stage if its output is split, or of
               its task i alone if that stage keeps its partitions; several stages follow each other
     all       every partition gets everything, in order
     table     every partition gets the one join table that a BuildTable stage made
-
-    `first` is added to the partition's number: a wave runs some partitions only.
     """
 
     schema: Schema
     stages: tuple[int, ...]
     how: str
-    first: int = 0
 
     def label(self) -> str:
         return f"ReadStage {_listed(self.stages)} {self.how}"
@@ -226,14 +226,82 @@ class WindowRows(PhysicalOp):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class NumberRows(PhysicalOp):
-    """Row numbers from 0 as a last column."""
+    """Row numbers as a last column, from 0, or on from the partitions before.
+
+    `counts` has a row for each partition: how many rows it has.
+    """
 
     schema: Schema
     input: PhysicalOp
     name: str
+    counts: PhysicalOp | None = None
 
     def label(self) -> str:
         return f"NumberRows AS {self.name}"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class MarkRows(PhysicalOp):
+    """The rows' places as a last column."""
+
+    schema: Schema
+    input: PhysicalOp
+    place: str
+
+    def label(self) -> str:
+        return f"MarkRows AS {self.place}"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class RestoreRows(PhysicalOp):
+    """The rows of `input` whose places `found` has, in order, with the other columns of `found`."""
+
+    schema: Schema
+    input: PhysicalOp
+    found: PhysicalOp
+    place: str
+
+    def label(self) -> str:
+        return f"RestoreRows by {self.place}"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SampleRows(PhysicalOp):
+    """A few of a partition's rows, all over it; `weight` tells how many each stands for."""
+
+    schema: Schema
+    input: PhysicalOp
+    weight: str
+
+    def label(self) -> str:
+        return "SampleRows"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class RangeBounds(PhysicalOp):
+    """At most `parts` - 1 rows that cut the sampled rows into ranges of about equally many."""
+
+    schema: Schema
+    input: PhysicalOp
+    keys: tuple[SortKey, ...]
+    weight: str
+    parts: int
+
+    def label(self) -> str:
+        return f"RangeBounds by [{_listed(self.keys)}] for {self.parts}"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class CutRanges(PhysicalOp):
+    """The rows between bounds, range by range: the root of a stage whose output is ranges."""
+
+    schema: Schema
+    input: PhysicalOp
+    keys: tuple[SortKey, ...]
+    bounds: PhysicalOp
+
+    def label(self) -> str:
+        return f"CutRanges by [{_listed(self.keys)}]"
 
 
 @dataclass(frozen=True, eq=False, repr=False)

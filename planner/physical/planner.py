@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from plait.planner.estimate import Estimator
-from plait.planner.expr import AggregateCall, Column, Expr, SortKey, WindowCall, columns_of
+from plait.planner.expr import AggregateCall, Column, Expr, columns_of
 from plait.planner.logical import (
     Aggregate,
     Distinct,
@@ -41,19 +41,17 @@ from plait.planner.physical.operators import (
     ApplyFunction,
     CommitFiles,
     Compute,
-    DistinctRows,
     GroupRows,
     LimitRows,
-    NumberRows,
     PhysicalOp,
     ReadStage,
     ReadValues,
     ScanSplits,
-    SortRows,
-    WindowRows,
     WriteFiles,
 )
-from plait.planner.physical.pieces import Piece, compute, fresh_name, keep, with_key_columns
+from plait.planner.physical.pieces import Piece, compute, fresh_name, keep
+from plait.planner.physical.places import lower_distinct, lower_row_number, lower_window
+from plait.planner.physical.sorts import lower_sort
 from plait.planner.physical.stages import Output, Stage
 from plait.planner.predicates import can_match
 from plait.planner.schema import Schema
@@ -67,6 +65,7 @@ class Settings:
     workers: int = 2
     broadcast_bytes: int = 512 << 20
     gather_groups: int = 200_000  # more estimated groups than this are merged in several tasks
+    gather_rows: int = 500_000  # more than this are sorted, windowed, ... in several tasks
 
 
 @dataclass(frozen=True)
@@ -121,7 +120,7 @@ class StagePlanner:
             # what several places read is kept for the later steps
             kept = {p: i for p, i in self.shared_stages.items() if i in running}
             return Step(needed, {**kept, **self.pending}, None)
-        piece = self._in_order(piece, root.schema)
+        piece = self.in_order(piece, root.schema)
         final = self.cut(piece, Output(), root)
         return Step(self._needed_for([final]), {}, final)
 
@@ -188,6 +187,14 @@ class StagePlanner:
         stage = self.cut(piece, Output("hash", keys, parts))
         return Piece(ReadStage(piece.op.schema, (stage,), "part"), parts, rows=piece.rows)
 
+    def at_home(self, piece: Piece) -> Piece:
+        """The same partitions, to be read by several stages."""
+        op = piece.op
+        if isinstance(op, ReadStage) and op.how == "part":
+            return piece
+        stage = self.cut(piece, Output())
+        return Piece(ReadStage(op.schema, (stage,), "part"), piece.partitions, rows=piece.rows)
+
     def measure(self, plan: LogicalPlan, stage: int, pending_before: int) -> None:
         """Ask the driver to run and measure a stage first, if it can run now."""
         if self.adaptive and plan not in self.finished and len(self.pending) == pending_before:
@@ -236,19 +243,17 @@ class StagePlanner:
             case Join():
                 piece = joins.lower_join(self, plan, need)
             case Sort():
-                piece = self._lower_sort(plan, need)
+                piece = lower_sort(self, plan, need)
             case Limit():
                 piece = self._lower_limit(plan, need)
             case Distinct():
-                piece = self._lower_distinct(plan)
+                piece = lower_distinct(self, plan)
             case Union():
                 piece = self._lower_union(plan)
             case Window():
-                piece = self._lower_window(plan)
+                piece = lower_window(self, plan)
             case RowNumber():
-                child = self.gather(self.lower(plan.input, frozenset(plan.input.schema.names)))
-                child = self._in_order(child, plan.input.schema)
-                piece = replace(child, op=NumberRows(plan.schema, child.op, plan.name))
+                piece = lower_row_number(self, plan)
             case MapPartitions():
                 piece = self._lower_function(plan)
             case Write():
@@ -287,14 +292,6 @@ class StagePlanner:
         child = self.lower(plan.input, columns_of([e for _, e in columns]))
         return replace(child, op=compute(child.op, columns))
 
-    def _lower_sort(self, plan: Sort, need: Need) -> Piece:
-        child = self.lower(plan.input, need | columns_of(plan.keys))
-        child, keys = _sort_key_columns(child, plan.keys)
-        if plan.limit is not None and child.partitions > 1:
-            child = replace(child, op=SortRows(child.op.schema, child.op, keys, plan.limit))
-        child = self.gather(child)
-        return replace(child, op=SortRows(child.op.schema, child.op, keys, plan.limit))
-
     def _lower_limit(self, plan: Limit, need: Need) -> Piece:
         most = None if plan.count is None else plan.count + plan.offset
         done = self.finished.get(plan)
@@ -318,38 +315,18 @@ class StagePlanner:
         op = LimitRows(child.op.schema, child.op, plan.count, plan.offset, plan.from_end)
         return replace(child, op=op)
 
-    def _lower_distinct(self, plan: Distinct) -> Piece:
-        child = self.lower(plan.input, frozenset(plan.input.schema.names))
-        on, keep = plan.on, plan.keep
-        if child.partitions > 1 and keep != "none":
-            child = replace(child, op=DistinctRows(child.op.schema, child.op, on, keep))
-        child = self.gather(child)
-        return replace(child, op=DistinctRows(child.op.schema, child.op, on, keep))
-
     def _lower_union(self, plan: Union) -> Piece:
         stages, partitions = [], 0
         for child_plan in plan.inputs:
             child = self.lower(child_plan, frozenset(child_plan.schema.names))
-            child = self._in_order(child, plan.schema)
+            child = self.in_order(child, plan.schema)
             stages.append(self.cut(child, Output(), child_plan))
             partitions += child.partitions
         return Piece(ReadStage(plan.schema, tuple(stages), "part"), partitions)
 
-    def _lower_window(self, plan: Window) -> Piece:
-        child = self.lower(plan.input, frozenset(plan.input.schema.names))
-        calls = [call for _, call in plan.calls]
-        exprs = [e for c in calls for e in _window_inputs(c)]
-        child, columns = with_key_columns(child, exprs)
-        named = tuple((name, _over_columns(c, columns)) for name, c in plan.calls)
-        # one partition: windows keep the order of rows, which a hash exchange would lose
-        child = self.gather(child)
-        fields = [(f.name, f.type) for f in child.op.schema]
-        schema = Schema.of([*fields, *((n, c.dtype) for n, c in named)])
-        return replace(child, op=WindowRows(schema, child.op, named))
-
     def _lower_function(self, plan: MapPartitions) -> Piece:
         child = self.lower(plan.input, frozenset(plan.input.schema.names))
-        child = self._in_order(child, plan.input.schema)
+        child = self.in_order(child, plan.input.schema)
         if plan.whole:
             child = self.gather(child)
         op = ApplyFunction(plan.schema, child.op, plan.function, plan.key, plan.whole)
@@ -357,7 +334,7 @@ class StagePlanner:
 
     def _lower_write(self, plan: Write) -> Piece:
         child = self.lower(plan.input, frozenset(plan.input.schema.names))
-        child = self._in_order(child, plan.input.schema)
+        child = self.in_order(child, plan.input.schema)
         if dict(plan.options).get("single_file"):
             child = self.gather(child)
         where = (plan.path, plan.format, plan.options)
@@ -403,11 +380,19 @@ class StagePlanner:
     def _merge_tasks(self, keys: tuple[str, ...], groups: float | None) -> int:
         if not keys or groups is None or groups <= self.settings.gather_groups:
             return 1
-        return max(self.settings.workers, min(64, int(groups // 1_000_000)))
+        return self._tasks(groups)
+
+    def tasks_for(self, piece: Piece) -> int:
+        """How many tasks are to share work that takes an exchange: one if there are few rows."""
+        few = piece.rows is None or piece.rows <= self.settings.gather_rows
+        return 1 if few or piece.partitions == 1 else self._tasks(piece.rows or 0)
+
+    def _tasks(self, rows: float) -> int:
+        return max(self.settings.workers, min(64, int(rows // 1_000_000)))
 
     # ------------------------------------------------------------------------------------ other
 
-    def _in_order(self, piece: Piece, schema: Schema) -> Piece:
+    def in_order(self, piece: Piece, schema: Schema) -> Piece:
         """Exactly the columns of `schema`, in its order."""
         if piece.op.schema.names == schema.names:
             return piece
@@ -449,26 +434,6 @@ def _call_over_columns(call: AggregateCall, columns: Mapping[Expr, Column]) -> A
         filter=None if call.filter is None else columns[call.filter],
         order_by=tuple(replace(k, expr=columns[k.expr]) for k in call.order_by),
     )
-
-
-def _window_inputs(call: WindowCall) -> tuple[Expr, ...]:
-    keys = (*call.partition_by, *(k.expr for k in call.order_by))
-    return (*call.args, *keys, *(() if call.filter is None else (call.filter,)))
-
-
-def _over_columns(call: WindowCall, columns: Mapping[Expr, Column]) -> WindowCall:
-    return replace(
-        call,
-        args=tuple(columns[a] for a in call.args),
-        partition_by=tuple(columns[e] for e in call.partition_by),
-        order_by=tuple(replace(k, expr=columns[k.expr]) for k in call.order_by),
-        filter=None if call.filter is None else columns[call.filter],
-    )
-
-
-def _sort_key_columns(piece: Piece, keys: Sequence[SortKey]) -> tuple[Piece, tuple[SortKey, ...]]:
-    piece, columns = with_key_columns(piece, [k.expr for k in keys])
-    return piece, tuple(replace(k, expr=columns[k.expr]) for k in keys)
 
 
 def _costs_more_than_a_scan(plan: LogicalPlan) -> bool:

@@ -5,6 +5,8 @@ becomes of a task's rows:
 
 keep           one part: the task's rows as they are
 hash           `parts` parts by the hash of `keys`
+range          `parts` parts, one after the other in the order of the CutRanges at the root
+home           `parts` parts by the partition in the place that `keys` names
 table          the one object a BuildTable makes
 """
 
@@ -25,15 +27,19 @@ class Output:
     keys: tuple[str, ...] = ()
     parts: int = 1
 
+    @property
+    def split(self) -> bool:
+        """Whether a task gives a part to each partition of the next stage."""
+        return self.kind in ("hash", "range", "home")
+
     def __str__(self) -> str:
-        if self.kind == "hash":
-            return f"hash({', '.join(self.keys)}) into {self.parts}"
-        return self.kind
+        keys = f"({', '.join(self.keys)})" if self.keys else ""
+        return f"{self.kind}{keys} into {self.parts}" if self.split else self.kind
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One operator tree over some partitions.
+    """One operator tree over the partitions `first`, first + 1, ...
 
     `stop_after`: once the tasks run so far gave this many rows, the others need not run.
     `source`: its tasks read stored data (they are held back when consumers lag).
@@ -48,6 +54,7 @@ class Stage:
     source: bool = False
     logical: LogicalPlan | None = None
     estimated_rows: float | None = None
+    first: int = 0
 
     @property
     def inputs(self) -> tuple[int, ...]:

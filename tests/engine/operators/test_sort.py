@@ -1,4 +1,4 @@
-"""Row order against DuckDB's, and the pieces of a parallel sort against the whole."""
+"""Row order against DuckDB's."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plait.engine.operators.sort import partition_by_ranges, range_bounds, sort, sort_indices
+from plait.engine.operators.sort import sort, sort_indices
 from plait.errors import PlanError
 from plait.planner.expr import Column, Literal, SortKey
 from tests.engine.random_batches import KINDS, ask_duckdb, batch_of, column, plain
@@ -49,22 +49,6 @@ def test_order_is_duckdbs(
     assert sort(batch, keys)["rn"].to_pylist() == expected
     limit = data.draw(st.integers(0, batch.num_rows + 1))
     assert sort(batch, keys, limit)["rn"].to_pylist() == expected[:limit]
-
-
-@given(sorts(), st.integers(1, 5))
-@settings(max_examples=60)
-def test_ranges_follow_each_other(
-    case: tuple[Kinds, pa.RecordBatch, list[SortKey]], parts: int
-) -> None:
-    _, batch, keys = case
-    bounds = range_bounds([batch.slice(0, 7), batch.slice(9)], keys, parts)
-    assert bounds.num_rows < parts
-    pieces = partition_by_ranges(batch, keys, bounds)
-    assert len(pieces) == bounds.num_rows + 1
-    for piece in pieces:
-        assert piece["rn"].to_pylist() == sorted(piece["rn"].to_pylist())
-    after = [r for piece in pieces for r in sort(piece, keys)["rn"].to_pylist()]
-    assert after == sort(batch, keys)["rn"].to_pylist()
 
 
 def _large(rows: int) -> pa.RecordBatch:
