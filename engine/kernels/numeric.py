@@ -30,7 +30,7 @@ from plait.engine.kernels.encoding import (
 from plait.engine.kernels.printing import per_distinct
 from plait.engine.kernels.views import Bools, Ints, from_stored, stored, validity
 from plait.errors import ComputeError, NumericOverflowError
-from plait.planner.types import HUGEINT, normalize, sql_name
+from plait.planner.types import HUGEINT, sql_name
 
 Ufunc = Callable[..., Any]
 
@@ -423,8 +423,9 @@ def hash_(args: Sequence[Value], result: pa.DataType) -> pa.Array:
 
 
 def typeof(args: Sequence[Value], result: pa.DataType) -> pa.Array:
-    """The type's name; binders that know the exact type of a decimal fold this themselves."""
-    return pa.repeat(pa.scalar(sql_name(normalize(args[0].type))), length_of(args))
+    """The type's name, which is the second argument: the first may be in a narrower encoding."""
+    name = args[1]
+    return pa.repeat(name, length_of(args)) if isinstance(name, pa.Scalar) else name
 
 
 _FLOATS: dict[str, Ufunc] = {

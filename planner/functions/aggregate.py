@@ -266,6 +266,18 @@ FUNCTIONS = (
         doc="The first argument in the row where the second is largest",
     ),
     AggregateFunction(
+        "arg_min_null",
+        _same("arg_min_null", any_type),
+        splits=False,
+        doc="As arg_min, but the first argument may be NULL in that row",
+    ),
+    AggregateFunction(
+        "arg_max_null",
+        _same("arg_max_null", any_type),
+        splits=False,
+        doc="As arg_max, but the first argument may be NULL in that row",
+    ),
+    AggregateFunction(
         "bool_and",
         fixed("bool_and", BOOL, result=BOOL),
         sql=("every", "logical_and"),

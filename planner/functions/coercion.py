@@ -117,8 +117,12 @@ def promote(a: pa.DataType, b: pa.DataType) -> pa.DataType | None:
     return common_type(a, b)
 
 
-def unify_pair(a: Expr, b: Expr) -> pa.DataType | None:
-    """The type two values are brought to, literals adapting; None if there is none."""
+def unify_pair(a: Expr, b: Expr, *, compared: bool = False) -> pa.DataType | None:
+    """The type two values are brought to, literals adapting; None if there is none.
+
+    An integer beside a decimal counts as a decimal of all its type's digits, unless the values are
+    only compared: then the column stays as it is.
+    """
     if is_string_literal(a) and not is_string_literal(b) and b.dtype != NULL:
         return b.dtype
     if is_string_literal(b) and not is_string_literal(a) and a.dtype != NULL:
@@ -128,6 +132,7 @@ def unify_pair(a: Expr, b: Expr) -> pa.DataType | None:
             is_integer_literal(literal)
             and is_numeric(other.dtype)
             and not is_number_literal(other)
+            and (compared or not is_decimal(other.dtype) or other.dtype == HUGEINT)
             and isinstance(literal, Literal)
             and fits_exactly(literal, other.dtype)
         ):
@@ -135,13 +140,13 @@ def unify_pair(a: Expr, b: Expr) -> pa.DataType | None:
     return promote(a.dtype, b.dtype)
 
 
-def unify(exprs: Sequence[Expr], what: str) -> pa.DataType:
+def unify(exprs: Sequence[Expr], what: str, *, compared: bool = False) -> pa.DataType:
     """The one type all values are cast to, or TypeMismatchError that says where it was needed."""
     result: Expr = Literal(None, NULL)
     strings = [e for e in exprs if is_string_literal(e)]
     # literals last, since they adapt to the others
     for expr in sorted(exprs, key=lambda e: isinstance(e, Literal)):
-        common = unify_pair(result, expr)
+        common = unify_pair(result, expr, compared=compared)
         if common is None:
             raise TypeMismatchError(
                 f"{what} needs values of one type, not {sql_name(result.dtype)} and "

@@ -62,7 +62,7 @@ def comparison_types(a: Expr, b: Expr, ordering: bool = True) -> tuple[pa.DataTy
             beside = _literal_beside(column, literal)
             if beside is not None:
                 return (beside, column.dtype) if swapped else (column.dtype, beside)
-    common = unify_pair(a, b)
+    common = unify_pair(a, b, compared=True)
     if common is None and not ordering:
         strings = [is_string(a.dtype), is_string(b.dtype)]
         if any(strings) and not pat.is_nested(a.dtype) and not pat.is_nested(b.dtype):
@@ -105,7 +105,7 @@ def _in(args: tuple[Expr, ...]) -> Signature:
     adapted = {t for t, _ in types}
     common = adapted.pop() if len(adapted) == 1 and all(a == b for a, b in types) else None
     if common is None:
-        common = unify(args, "IN")
+        common = unify(args, "IN", compared=True)
     return Signature((common,) * len(args), BOOL)
 
 

@@ -215,8 +215,8 @@ FUNCTIONS = (
     ),
     Function(
         "typeof",
-        fixed("typeof", any_type, result=STRING),
+        fixed("typeof", any_type, STRING, result=STRING),
         nulls=Nulls.OWN,
-        doc="The name of the value's type",
+        doc="The name of the value's type, which the binder knows and gives as well",
     ),
 )

@@ -144,6 +144,10 @@ def _call_parts(b: Binder, node: exp.Expr) -> Parts:
             b.source.refuse(describe(node), node)
         nodes = list(node.expressions) if isinstance(node, exp.Anonymous) else [node.this]
         return _unwrap(b, Parts(name, tuple(n for n in nodes if n is not None)))
+    if node.args.get("count") is not None:
+        b.source.refuse(
+            f"{signature.name} of several values", node.args["count"], "use list(x ORDER BY y)[1:n]"
+        )
     b.source.check_args(node, {*signature.keys, *signature.mute}, describe(node))
     nodes = [node.args[key] for key in signature.keys if node.args.get(key) is not None]
     if isinstance(node, exp.Count) and nodes and isinstance(nodes[0], exp.Star):

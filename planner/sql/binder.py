@@ -27,7 +27,7 @@ from plait.planner import types as t
 from plait.planner.catalog import Catalog
 from plait.planner.expr import AggregateCall, Column, Expr, WindowCall
 from plait.planner.logical import LogicalPlan
-from plait.planner.sql.mistakes import Source
+from plait.planner.sql.mistakes import Source, UnknownColumnError
 from plait.planner.sql.parameters import Parameters
 from plait.planner.sql.scope import Entry, Names, Scope, outer
 from plait.planner.subquery import SUBQUERIES
@@ -262,6 +262,13 @@ class Binder:
                 names += [r.name for r in scope.visible.relations]
                 scope = scope.parent
             return self.source.unknown_table(".".join(qualifier), names, node)
+        if not self.scope.visible.relations and self.scope.parent is None:
+            return self.source.error(
+                f"No column named {name!r}: there is no FROM to take it from",
+                node,
+                UnknownColumnError,
+                name,
+            )
         aliases = list(self.clause.aliases)
         return self.source.unknown_column(name, [*self.scope.visible.names(), *aliases], node)
 

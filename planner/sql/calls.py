@@ -15,7 +15,7 @@ from plait.planner.sql import aggregates
 from plait.planner.sql.binder import Binder, Handler, describe
 from plait.planner.sql.functions import AGGREGATES, PARTS, SCALARS, WINDOWS, Signature, unlisted
 from plait.planner.sql.literals import interval_of, unit_name
-from plait.planner.types import DATE, INT64, INTERVAL, NULL, STRING
+from plait.planner.types import DATE, INT64, INTERVAL, NULL, STRING, sql_name
 
 
 def arguments(b: Binder, node: exp.Expr, signature: Signature) -> list[exp.Expr]:
@@ -290,6 +290,23 @@ def sha2(b: Binder, node: exp.SHA2) -> Expr:
     return b.call("sha256", [b.bind(node.this)], node)
 
 
+def type_of(b: Binder, node: exp.Typeof) -> Expr:
+    """typeof(x): the engine may hold x in a narrower type, so the name is given here."""
+    b.source.check_args(node, ("this",), "typeof")
+    value = b.bind(node.this)
+    name = '"NULL"' if value.dtype == NULL else sql_name(value.dtype)
+    return b.call("typeof", [value, Literal(name, STRING)], node)
+
+
+def list_sort(b: Binder, node: exp.ArraySort) -> Expr:
+    """list_sort(x, order, nulls), list_reverse_sort(x, nulls); sqlglot makes flags of the words."""
+    b.source.check_args(node, ("this", "asc", "nulls_first"), "list_sort")
+    descending = isinstance(node.args.get("asc"), exp.Boolean) and not node.args["asc"].this
+    first = isinstance(node.args.get("nulls_first"), exp.Boolean) and node.args["nulls_first"].this
+    words = ("DESC" if descending else "ASC", "NULLS FIRST" if first else "NULLS LAST")
+    return b.call("list_sort", [b.bind(node.this), *(Literal(w, STRING) for w in words)], node)
+
+
 def coded(b: Binder, node: exp.Encode | exp.Decode) -> Expr:
     """encode, decode: UTF-8 to bytes and back."""
     charset = node.args.get("charset")
@@ -381,6 +398,8 @@ HANDLERS: dict[type[exp.Expr], Handler] = {
     exp.Initcap: initcap,
     exp.Array: array,
     exp.SHA2: sha2,
+    exp.Typeof: type_of,
+    exp.ArraySort: list_sort,
     exp.Encode: coded,
     exp.Decode: coded,
     exp.Greatest: extreme,

@@ -104,7 +104,6 @@ SCALARS = _table(
         exp.Unhex: "unhex this",
         exp.ToBase64: "to_base64 this",
         exp.FromBase64: "from_base64 this",
-        exp.Typeof: "typeof this",
         exp.RegexpLike: "regexp_matches this expression flag",
         exp.RegexpFullMatch: "regexp_full_match this expression options",
         exp.Year: "year this",
@@ -128,10 +127,16 @@ SCALARS = _table(
         exp.StrToTime: "strptime this format",
         exp.TimeToUnix: "epoch this",
         exp.ToDays: "to_days this",
+        exp.ArrayAppend: "list_append this expression ~null_propagation",
         exp.ArrayConcat: "list_concat this *expressions ~null_propagation",
         exp.ArrayContains: "list_contains this expression",
+        exp.ArrayContainsAll: "list_has_all this expression",
         exp.ArrayMax: "list_max this",
         exp.ArrayMin: "list_min this",
+        exp.ArrayOverlaps: "list_has_any this expression ~null_safe",
+        exp.ArrayPrepend: "list_prepend expression this ~null_propagation",
+        exp.ArrayReverse: "list_reverse this",
+        exp.ArrayDistinct: "list_distinct this ~check_null",
         exp.ArrayPosition: "list_position this expression",
         exp.ArraySlice: "list_slice this start end",
         exp.ArrayToString: "array_to_string this expression",
@@ -141,6 +146,7 @@ SCALARS = _table(
         exp.TimeFromParts: "make_time hour min sec",
         exp.TimestampFromParts: "make_timestamp year month day hour min sec",
         exp.ArraySize: "array_length this",
+        exp.StructExtract: "struct_extract this expression",
     }
 )
 
@@ -181,6 +187,15 @@ AGGREGATES = _table(
         exp.StddevPop: "stddev_pop this",
         exp.Variance: "variance this",
         exp.VariancePop: "var_pop this",
+        exp.RegrAvgx: "regr_avgx this expression",
+        exp.RegrAvgy: "regr_avgy this expression",
+        exp.RegrCount: "regr_count this expression",
+        exp.RegrIntercept: "regr_intercept this expression",
+        exp.RegrR2: "regr_r2 this expression",
+        exp.RegrSlope: "regr_slope this expression",
+        exp.RegrSxx: "regr_sxx this expression",
+        exp.RegrSxy: "regr_sxy this expression",
+        exp.RegrSyy: "regr_syy this expression",
     }
 )
 

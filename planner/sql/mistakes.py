@@ -189,7 +189,8 @@ class Source:
             inner = value[0] if isinstance(value, list) else value
             place = inner if isinstance(inner, exp.Expr) else node
             word = key.strip("_").replace("_", " ").upper()
-            self.refuse(f"{word} in {what}", place)
+            where = what[:1].lower() + what[1:] if what.startswith("The ") else what
+            self.refuse(f"{word} in {where}", place)
 
     @contextmanager
     def at(self, node: exp.Expr | None) -> Iterator[None]:

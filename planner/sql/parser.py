@@ -35,6 +35,14 @@ _REFUSED = _words(
     RESET REVOKE ROLLBACK START SUMMARIZE TRUNCATE UNPIVOT UPDATE USE VACUUM"""
 )
 
+_INSTEAD = {
+    "PIVOT": "write a FILTER for each column: sum(x) FILTER (WHERE kind = 'a')",
+    "UNPIVOT": "write a SELECT for each column and UNION ALL",
+    "PRAGMA": "there are SET, SHOW TABLES and DESCRIBE",
+    "RESET": "there is SET name = DEFAULT",
+    "SUMMARIZE": "there is DESCRIBE; write the aggregates out: count(x), min(x), max(x), avg(x)",
+}
+
 _BLANKS = r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/)*"
 _EXPLAIN = re.compile(rf"({_BLANKS})(explain\b{_BLANKS}(analyze\b)?)", re.IGNORECASE | re.DOTALL)
 _CLOSED = re.compile(
@@ -221,7 +229,8 @@ def _check(sql: str, chunk: list[Token]) -> None:
     first = chunk[0]
     word = first.text.upper()
     if word in _REFUSED:
-        text = f"{word} is not supported; plait reads data and writes it with COPY"
+        advice = _INSTEAD.get(word, "plait reads data and writes it with COPY")
+        text = f"{word} is not supported; {advice}"
         raise make_error(SqlUnsupportedError, text, sql, first.start, len(word))
     if word not in _STATEMENTS and first.token_type != TokenType.L_PAREN:
         text = f"A statement cannot begin with {first.text!r}."
@@ -236,7 +245,8 @@ def _check(sql: str, chunk: list[Token]) -> None:
     for token, following in zip(chunk, [*chunk[1:], None], strict=True):
         kind = token.token_type
         after = None if following is None else following.token_type
-        if kind == TokenType.ALIAS and (after is None or after in _ENDS):
+        creates = word == "CREATE" and after == TokenType.FROM  # create view v as from t
+        if kind == TokenType.ALIAS and (after is None or after in _ENDS) and not creates:
             raise make_error(SqlSyntaxError, "A name is missing after AS", sql, token.start, 2)
         if kind == TokenType.COMMA and following and after == TokenType.COMMA:
             text = "Something is missing between two commas"
@@ -256,6 +266,28 @@ def _parse_one(sql: str, text: str, chunk: list[Token], dialect: Dialect) -> exp
     return node
 
 
+_CLAUSES = _words("FROM WHERE GROUP HAVING QUALIFY ORDER LIMIT JOIN UNION WINDOW")
+
+
+def _misspelt(chunk: list[Token], token: Token | None) -> str:
+    """A hint where the word before looks like a keyword, and was taken for an alias."""
+    place = 0 if token is None else chunk.index(token)
+    before = chunk[place - 1] if place else None
+    if before is None or before.token_type != TokenType.VAR:
+        return ""
+    close = nearest_names(before.text.upper(), _CLAUSES)
+    return f". Did you mean {close[0]} where {before.text!r} stands?" if close else ""
+
+
+def _lacking(description: str) -> str | None:
+    """What to say of a function that misses an argument; sqlglot names the argument and a class."""
+    found = re.match(r"Required keyword: '(\w+)' missing for <class '[\w.]+\.(\w+)'>", description)
+    kind = getattr(exp, found[2], None) if found else None
+    if found is None or not isinstance(kind, type) or not issubclass(kind, exp.Func):
+        return None
+    return f"{kind.sql_names()[0].lower()} needs one more argument: {found[1]}"
+
+
 def _syntax_error(sql: str, chunk: list[Token], problem: ParseError) -> SqlError:
     details = problem.errors[0] if problem.errors else {}
     highlight = details.get("highlight") or ""
@@ -271,11 +303,12 @@ def _syntax_error(sql: str, chunk: list[Token], problem: ParseError) -> SqlError
         return make_error(SqlSyntaxError, f"Cannot parse this: {description}", sql, None)
     after = f"after {highlight!r}"
     if "Unexpected token" in description:
-        message = f"{highlight!r} is not expected here"
+        message = f"{highlight!r} is not expected here{_misspelt(chunk, token)}"
     elif description.startswith("Expected table name"):
         message = f"A table name is missing {after}"
     elif description.startswith("Required keyword"):
-        message = f"Something is missing {after}"
+        lacking = _lacking(description) if highlight == ")" else None
+        message = lacking or f"Something is missing {after}"
     elif description.startswith("Expecting") and token is chunk[-1]:
         message = f"{description.removeprefix('Expecting ')!r} is missing {after}"
     elif description.startswith("Expecting"):

@@ -191,7 +191,10 @@ def _like(b: Binder, node: exp.Like | exp.ILike, escaped: exp.Expr | None) -> Ex
         b.source.refuse(f"{name.upper()} ANY", node, "write the patterns with OR")
     args = [b.bind(node.this), b.bind(node.expression)]
     if escaped is not None:
-        name, args = f"{name}_escape", [*args, b.bind(escaped)]
+        mark = b.bind(escaped)
+        if isinstance(mark, Literal) and isinstance(mark.value, str) and len(mark.value) > 1:
+            raise b.source.error("ESCAPE needs one character, or none", escaped)
+        name, args = f"{name}_escape", [*args, mark]
     result = b.call(name, args, node)
     return b.call("not", [result], node) if node.args.get("negate") else result
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from sqlglot import expressions as exp
 
 from plait.planner import builder
-from plait.planner.expr import AggregateCall, Column, Expr, Literal, SortKey
+from plait.planner.expr import AggregateCall, Column, Expr, SortKey
 from plait.planner.logical import LogicalPlan, Named
 from plait.planner.sql.aggregates import check_ordered
 from plait.planner.sql.binder import Binder, Bound, Clause, CommonTables, Context, Output
@@ -284,12 +284,11 @@ class SelectBinder:
         ]
         hidden: list[Named] = []
         if distinct is not None and not on:
-            self._project(columns)
-            self.plan = builder.distinct(self.plan, origin=self._origin("select distinct"))
-            over = {i.expr: o.column for o, i in zip(outputs, self.items, strict=True)}
-            sort_keys = [self._key(o, outputs, hidden, over) for o in orders]
-            if hidden:
-                self.plan = builder.with_columns(self.plan, hidden)
+            # a key that is not selected comes from the first of the equal rows
+            sort_keys = [self._key(o, outputs, hidden) for o in orders]
+            self._project([*columns, *hidden])
+            names = [o.column.name for o in outputs] if hidden else None
+            self.plan = builder.distinct(self.plan, names, origin=self._origin("select distinct"))
         else:
             on_names = [self._key(o, outputs, hidden).expr for o in on]
             sort_keys = [self._key(o, outputs, hidden) for o in orders]
@@ -340,36 +339,19 @@ class SelectBinder:
         order: OrderKey,
         outputs: Sequence[Output],
         hidden: list[Named],
-        over: dict[Expr, Column] | None = None,
     ) -> SortKey:
         """A sort key over the projection; what it lacks becomes a hidden column."""
         if order.output is not None:
             column = outputs[order.output].column
         else:
             assert order.expr is not None
-            expr = order.expr if over is None else self._over_outputs(order.expr, over)
+            expr = order.expr
             known = next((n for n, e in hidden if e == expr), None)
             name = known or self.context.names.fresh("#order")
             if known is None:
                 hidden.append((name, expr))
             column = Column(name, expr.dtype)
         return SortKey(column, order.descending, order.nulls_first)
-
-    def _over_outputs(self, expr: Expr, over: dict[Expr, Column]) -> Expr:
-        """After DISTINCT only what was selected is left."""
-
-        def lift(e: Expr) -> Expr:
-            if e in over and not isinstance(e, Literal):
-                return over[e]
-            if isinstance(e, Column):
-                raise self.context.source.error(
-                    f"With DISTINCT, ORDER BY can only use what is selected; {e.name!r} is not",
-                    self.context.place(e) or self.node.args.get("order"),
-                )
-            lifted: Expr = e.map_children(lift)
-            return lifted
-
-        return lift(expr)
 
 
 def unique_names(names: Sequence[str]) -> list[str]:

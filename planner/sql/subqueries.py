@@ -64,7 +64,7 @@ def _in(b: Binder, values: list[Expr], bound: Bound, node: exp.Expr) -> Expr:
     converted, wanted = [], []
     with b.source.at(node):
         for value, column in zip(values, columns, strict=True):
-            common = unify([value, column], "IN")
+            common = unify([value, column], "IN", compared=True)
             converted.append(builder.coerce(value, common))
             wanted.append((column.name, builder.coerce(column, common)))
         return InSubquery(tuple(converted), builder.project(bound.plan, wanted))
@@ -87,7 +87,7 @@ def quantified(b: Binder, node: exp.Binary) -> Expr:
         return b.call("not", [_in(b, [value], bound, node)], node)
     column = bound.outputs[0].column
     with b.source.at(node):
-        common = unify([value, column], f"{word}")
+        common = unify([value, column], word, compared=True)
         plan = builder.project(bound.plan, [(column.name, builder.coerce(column, common))])
         return Quantified(builder.coerce(value, common), name, every, plan, t.BOOL)
 

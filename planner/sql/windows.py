@@ -117,12 +117,26 @@ def _frame(b: Binder, spec: exp.WindowSpec, keys: list[SortKey]) -> Frame:
     unit = str(spec.args["kind"]).lower()
     start = _bound(b, spec, "start", keys, unit)
     end = _bound(b, spec, "end", keys, unit) if spec.args.get("end") else Bound(0)
+    first, last = _place(spec, "start"), _place(spec, "end")
+    if first > last:
+        raise b.source.error(
+            f"A frame that starts at {_PLACES[first]} cannot end at {_PLACES[last]}", spec.parent
+        )
     if unit == "groups" and not keys:
         raise b.source.error("GROUPS frames need an ORDER BY", spec.parent)
     exclude = spec.args.get("exclude")
     word = "none" if exclude is None else exclude.name.lower()
     word = "none" if word in ("no others", "none") else word
     return Frame(unit, start, end, word)
+
+
+_PLACES = ("PRECEDING", "CURRENT ROW", "FOLLOWING")
+
+
+def _place(spec: exp.WindowSpec, which: str) -> int:
+    """Before, at or after the current row."""
+    side = str(spec.args.get(f"{which}_side") or "").upper()
+    return _PLACES.index(side) if side in _PLACES else 1
 
 
 def _bound(b: Binder, spec: exp.WindowSpec, which: str, keys: list[SortKey], unit: str) -> Bound:

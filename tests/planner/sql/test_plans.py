@@ -94,10 +94,9 @@ PLANS = {
     "select distinct a, b from t order by b + 1": """
         Project a, b
           Sort by "#order"
-            Project a, b, (b + 1) AS #order
-              Distinct
-                Project a, b
-                  Scan t""",
+            Distinct on [a, b]
+              Project a, b, (b + 1) AS #order
+                Scan t""",
     "select distinct on (a) b from t order by a, c desc nulls first": """
         Project b
           Sort by "#order", "#order#2" DESC NULLS FIRST

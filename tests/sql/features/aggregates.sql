@@ -41,8 +41,7 @@ select stddev(x) as a, var_pop(x) as b from g where x = 1
 select corr(x, y) as a, covar_pop(x, y) as b, covar_samp(x, y) as c from g
 
 -- regr
--- refused: regr_slope
-select regr_slope(y, x) as a, regr_r2(y, x) as b from g
+select regr_slope(y, x) as a, regr_r2(y, x) as b, regr_count(y, x) as c, regr_intercept(y, x) as d, regr_avgx(y, x) as e, regr_avgy(y, x) as f, regr_sxx(y, x) as g, regr_sxy(y, x) as h, regr_syy(y, x) as i from g where y < 100
 
 -- median
 select grp, median(x) as a, median(y) as b from g group by grp

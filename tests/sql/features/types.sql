@@ -172,7 +172,6 @@ select [1, 2, 3] as a, [] as b, ['a', null] as c, [[1], [2, 3]] as d, [k, v] as 
 select list_contains([1, 2], 2) as a, len([1, 2, 3]) as b, array_length([4, 5]) as e
 
 -- list_sort
--- refused: sort
 select list_sort([3, 1, 2]) as c
 
 -- list_distinct
