@@ -139,6 +139,11 @@ def _fits(value: str, dtype: pa.DataType, layout: CsvLayout) -> bool:
 def _in(pattern: str, value: str) -> bool:
     import pandas as pd
 
+    try:  # asked of every row before the bad one: to_datetime takes a millisecond for each
+        dt.datetime.strptime(value, pattern)
+        return True
+    except ValueError:
+        pass
     try:
         pd.to_datetime(value, format=pattern)
     except ValueError:
