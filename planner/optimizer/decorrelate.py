@@ -8,6 +8,7 @@
                                             can't give more than one row, cross join if it always
                                             gives exactly one
     x < ANY (...), x >= ALL (...)           scalar subqueries of min, max and counts
+    a join whose right side reads its left  inner or left join (LATERAL)
 
 Innermost subqueries go first. What one reads from queries further out stays an outer column, to be
 resolved when that level's turn comes. How the correlation is taken out of the subquery's plan:
@@ -21,7 +22,7 @@ from dataclasses import replace
 
 from plait.errors import PlanError
 from plait.planner import types as t
-from plait.planner.expr import Call, Column, Expr, Literal, conjunction, conjuncts
+from plait.planner.expr import Call, Column, Expr, Literal, conjunction, conjuncts, substitute
 from plait.planner.logical import (
     Aggregate,
     Filter,
@@ -33,16 +34,19 @@ from plait.planner.logical import (
     Values,
     Window,
 )
-from plait.planner.optimizer.outer_columns import FreshNames, outer_columns, outer_of
+from plait.planner.optimizer.outer_columns import FreshNames, outer_columns, outer_of, reads_outer
 from plait.planner.optimizer.rewriting import all_columns, filtered, has_subquery, keep_schema
 from plait.planner.optimizer.rule import Rule, RuleContext
 from plait.planner.optimizer.subquery_joins import SubqueryJoins
 from plait.planner.predicates import references
-from plait.planner.subquery import SUBQUERIES, Exists, InSubquery
+from plait.planner.subquery import SUBQUERIES, Exists, InSubquery, OuterColumn
 
 
 def rewrite(plan: LogicalPlan, context: RuleContext) -> LogicalPlan:
-    if not any(has_subquery(e) for node in plan.walk() for e in node.expressions()):
+    correlated = bool(outer_columns(plan))
+    if not correlated and not any(
+        has_subquery(e) for node in plan.walk() for e in node.expressions()
+    ):
         return plan
     after = _Decorrelation(FreshNames(plan)).plan(plan)
     left_over = outer_columns(after)
@@ -60,6 +64,8 @@ class _Decorrelation:
     def plan(self, plan: LogicalPlan) -> LogicalPlan:
         """The plan without subquery expressions; its free outer columns stay."""
         plan = plan.map_children(self.plan)
+        if isinstance(plan, Join) and reads_outer(plan.right, frozenset(plan.left.schema.names)):
+            return self._lateral(plan)
         if not any(has_subquery(e) for e in plan.expressions()):
             return plan
         plan = plan.map_expressions(self._inner_first)
@@ -121,6 +127,21 @@ class _Decorrelation:
             for row in plan.rows
         ]
         return rows[0] if len(rows) == 1 else Union(tuple(rows))
+
+    def _lateral(self, plan: Join) -> LogicalPlan:
+        """A join whose right side is another for each left row.
+
+        The condition of a left join belongs to the right side then, and may hold subqueries there.
+        """
+        left, right = plan.left, plan.right
+        if plan.condition is None:
+            return self.joins.lateral(left, right, outer=plan.kind == "left")
+        if plan.kind != "left":
+            pairs = self.joins.lateral(left, right, outer=False)
+            return self.plan(Filter(pairs, plan.condition, origin=plan.origin))
+        mine = {f.name: OuterColumn(f.name, f.type) for f in left.schema}
+        matching = self.plan(Filter(right, substitute(plan.condition, mine)))
+        return self.joins.lateral(left, matching, outer=True)
 
     # ----------------------------------------------------------------------- in join conditions
 

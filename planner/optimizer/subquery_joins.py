@@ -38,7 +38,7 @@ from plait.planner.optimizer.outer_columns import (
     with_outer,
 )
 from plait.planner.optimizer.pull_up import Pulled, pull_up
-from plait.planner.optimizer.rewriting import has_subquery
+from plait.planner.optimizer.rewriting import all_columns, has_subquery
 from plait.planner.optimizer.simplify_expressions import simplify
 from plait.planner.predicates import NEGATED
 from plait.planner.subquery import Exists, InSubquery, Quantified, ScalarSubquery
@@ -100,6 +100,21 @@ class SubqueryJoins:
         same_parts = [_equal(v, c) for v, c in zip(values, columns, strict=True)]
         whole = conjunction([*same_parts, *condition])
         return Join(base, pulled.plan, "semi", whole), None
+
+    def lateral(self, base: LogicalPlan, plan: LogicalPlan, *, outer: bool) -> LogicalPlan:
+        """Every row of `base` with the rows that `plan` has for it; `outer`: or with NULLs."""
+        kept = all_columns(base.schema)
+        if one_row_always(plan):
+            base, found = self._one_row(base, plan)
+            return Project(base, (*kept, *found.items()))
+        pulled = self._pull(base, plan)
+        if outer and pulled.deferred:
+            pulled = self._without_deferred(base, plan)
+        condition = _condition(base, pulled)
+        kind = "left" if outer else "inner" if condition else "cross"
+        joined = Join(base, pulled.plan, kind, _or_none(condition))
+        columns = tuple((n, _filled(pulled.column(n), base)) for n in plan.schema.names)
+        return Project(joined, (*kept, *columns))
 
     # -------------------------------------------------------------------------------- the kinds
 

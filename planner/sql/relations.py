@@ -3,6 +3,10 @@
 Commas bind weaker than JOIN: `a, b JOIN c ON ...` joins b and c, and pairs the result with a. What
 a table shows keeps its column's names as plan names as long as no other table of the statement has
 them; else a projection on it renames them to `table.column`.
+
+A query in FROM may read the tables before it, with LATERAL or, as in DuckDB, without. Their columns
+are outer columns in its plan, as in a subquery, and its join is a dependent one: for each left row
+the right side is another. The rule `decorrelate` makes ordinary joins of these.
 """
 
 from __future__ import annotations
@@ -26,6 +30,7 @@ from plait.planner.sql.scope import Entry, Relation, Scope, Visible, beside, tab
 from plait.planner.subquery import OuterColumn
 
 _MOST_GENERATED = 100_000
+_DEPENDENT = ("inner", "cross", "left")  # whose right side may read the left one
 
 
 @dataclass(frozen=True)
@@ -84,6 +89,7 @@ class Tables:
         is the same where rows of `right` are not kept for themselves.
         """
         around = None if done is None else Scope(done.visible, self.outer)
+        lateral = {o.name for o in outer_columns(right.plan)}
 
         def binder(visible: Visible) -> Binder:
             clause = Clause("ON", reason="write it in WHERE or HAVING")
@@ -92,15 +98,23 @@ class Tables:
 
         parts = bind_join(self.source, node, left.visible, right.visible, binder)
         condition, visible = parts.condition, parts.visible
-        if around is not None and done is not None and condition is not None:
+        if around is not None and done is not None:
             names = around.plan_names()
-            if any(o.name in names for o in outer_of(condition)):
+            in_condition = () if condition is None else outer_of(condition)
+            if any(o.name in names for o in in_condition) or lateral & names:
                 if parts.kind in ("right", "full"):
                     self.source.refuse(
                         f"{parts.kind.upper()} JOIN on a table before the comma", node
                     )
                 left, visible = _beside(done, left), beside(done.visible, visible)
-                condition, done = _inside(condition, names), None
+                condition, done = None if condition is None else _inside(condition, names), None
+        if parts.kind not in _DEPENDENT and lateral & set(left.plan.schema.names):
+            self.source.refuse(
+                f"{parts.kind.upper()} JOIN with a query that reads the tables before it",
+                node,
+                "INNER and LEFT JOIN can",
+                parts.kind,
+            )
         with self.source.at(node.args.get("on") or node):
             plan = builder.join(left.plan, right.plan, parts.kind, condition, origin=parts.origin)
         return done, From(plan, visible)
@@ -113,9 +127,9 @@ class Tables:
             case exp.Table():
                 return self._table(node)
             case exp.Subquery():
-                return self._derived(node)
+                return self._derived(node, earlier)
             case exp.Values():
-                return self._values(node)
+                return self._values(node, earlier)
             case exp.Lateral():
                 return self._lateral(node, earlier)
             case exp.Unnest():
@@ -224,17 +238,21 @@ class Tables:
         ]
         return From(builder.project(bound.plan, pairs), table([alias], entries))
 
-    def _derived(self, node: exp.Subquery) -> From:
+    def _after(self, earlier: Visible) -> Scope | None:
+        """What a query in FROM may read: the tables before it, then what is around."""
+        return Scope(earlier, self.outer) if earlier.relations else self.outer
+
+    def _derived(self, node: exp.Subquery, earlier: Visible) -> From:
         self._refuse_clauses(node)
         alias, columns = _alias(node)
-        if isinstance(node.this, exp.Table | exp.Subquery) and not _is_query(node):
-            inner = self.table(node.this, Visible())
-            inner = self._joined(inner, node.args.get("joins") or ())
-            return inner if not alias else self._realiased(inner, alias, columns, node)
         joins = node.args.get("joins") or ()
-        bound = self.context.bind_query(_without_alias(node), self.outer, self.common, False)
+        inside = replace(self, outer=self._after(earlier))
+        if isinstance(node.this, exp.Table | exp.Subquery) and not _is_query(node):
+            inner = inside._joined(inside.table(node.this, Visible()), joins)
+            return inner if not alias else self._realiased(inner, alias, columns, node)
+        bound = self.context.bind_query(_without_alias(node), inside.outer, self.common, False)
         found = self._bound(bound, alias, columns, node)
-        return self._joined(found, joins) if joins else found
+        return inside._joined(found, joins) if joins else found
 
     def _bound(self, bound: Bound, alias: str, columns: Sequence[str], node: exp.Expr) -> From:
         names = [o.name for o in bound.outputs]
@@ -248,23 +266,18 @@ class Tables:
         renamed = tuple(replace(e, name=n) for e, n in zip(entries, shown, strict=True))
         return From(inner.plan, Visible((Relation((alias,), renamed),), renamed))
 
-    def _values(self, node: exp.Values) -> From:
+    def _values(self, node: exp.Values, earlier: Visible) -> From:
         self._refuse_clauses(node)
         alias, columns = _alias(node)
-        bound = self.context.bind_query(node, self.outer, self.common, False)
+        bound = self.context.bind_query(node, self._after(earlier), self.common, False)
         return self._bound(bound, alias, columns, node)
 
     def _lateral(self, node: exp.Lateral, earlier: Visible) -> From:
-        """LATERAL whose query uses nothing of its neighbours is a derived table."""
         self.source.check_args(node, ("this", "alias"), "LATERAL")
         if not isinstance(node.this, exp.Subquery):
             self.source.refuse("LATERAL before something else than a query", node, word="lateral")
         alias, columns = _alias(node)
-        scope = Scope(earlier, self.outer)
-        bound = self.context.bind_query(node.this, scope, self.common, False)
-        if any(o.name in scope.plan_names() for o in outer_columns(bound.plan)):
-            advice = "write it as a subquery in SELECT, or join and group"
-            self.source.refuse("LATERAL that uses the tables before it", None, advice, "lateral")
+        bound = self.context.bind_query(node.this, self._after(earlier), self.common, False)
         return self._bound(bound, alias, columns, node)
 
     def _series(self, node: exp.Table, call: exp.Expr) -> From:

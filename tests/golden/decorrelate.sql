@@ -978,3 +978,26 @@ Project a, ((coalesce("count_star()", 0) * 2) + coalesce("count(*)", 0)) AS (((S
         Scan s
     Aggregate by [x] count(*) AS count(*)
       Scan t
+
+-- LATERAL: the first rows for each outer row
+select a, q.e from r left join lateral (select e from s where d = a order by e limit 2) q on true
+=>
+Project a, e
+  Project a, b, c, e
+    Join left on (a = d)
+      Scan r
+      Project e, d
+        Filter ("row#1" <= 2)
+          Window row_number() OVER (PARTITION BY d ORDER BY e ROWS UNBOUNDED PRECEDING TO UNBOUNDED FOLLOWING) AS row#1
+            Project e, d
+              Scan s
+
+-- LATERAL with a row for every outer row
+select a, q.n from r, lateral (select count(*) as n from s where d = a) q
+=>
+Project a, n
+  Project a, b, c, coalesce(n, 0) AS n
+    Join left on (a = d)
+      Scan r
+      Aggregate by [d] count(*) AS n
+        Scan s

@@ -102,7 +102,16 @@ MISTAKES: list[tuple[str, str, type[Exception]]] = [
     ("select a from t «positional» join u", "POSITIONAL JOIN is not", UnsupportedError),
     ("select * from t «tablesample» 10%", "TABLESAMPLE is not supported", UnsupportedError),
     ("select * from t «pivot» (sum(a) for b in (1,2))", "PIVOT is not", UnsupportedError),
-    ("select * from t, «lateral» (select k from u where u.a = t.a) x", "LATERAL", UnsupportedError),
+    (
+        "select * from t «full» join lateral (select k from u where u.a = t.a) x on true",
+        "FULL JOIN with a query that reads the tables before it",
+        UnsupportedError,
+    ),
+    (
+        "select * from lateral (select k from u where u.a = «t.a») x, t",
+        "No table named 't'",
+        TableNotFoundError,
+    ),
     ("select * from t, «unnest»([1]) x", "UNNEST in FROM is not supported", UnsupportedError),
     ("select a from t limit «10»%", "LIMIT in percent is not supported", UnsupportedError),
     ("select a from t fetch first 2 rows «with ties»", "WITH TIES is not", UnsupportedError),

@@ -153,12 +153,17 @@ select a.id, coalesce(b.w, -1) as w from a left join b on a.k = b.k where coales
 select a.id, b.id as b from a asof join b on a.k >= b.k
 
 -- LATERAL with a correlated subquery
--- refused: LATERAL
 select a.id, q.n from a, lateral (select count(*) as n from b where b.k = a.k) q
 
 -- LEFT JOIN LATERAL
--- refused: LATERAL
 select a.id, q.w from a left join lateral (select w from b where b.k = a.k order by w limit 1) q on true
+
+-- the first rows for each row, without the word LATERAL
+select a.id, q.w from a, (select w from b where b.k = a.k order by w desc limit 2) q
+
+-- RIGHT JOIN LATERAL
+-- refused: RIGHT JOIN
+select a.id, q.w from a right join lateral (select w from b where b.k = a.k) q on true
 
 -- POSITIONAL JOIN
 -- refused: POSITIONAL
