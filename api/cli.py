@@ -11,13 +11,15 @@ from __future__ import annotations
 
 import argparse
 import gc
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 import plait
-from plait.errors import PlaitError
+from plait.errors import PlaitError, WriteError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -70,6 +72,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 def run_sql(options: argparse.Namespace) -> int:
     """`plait sql`."""
     text = _statements(options)
+    out = options.output
+    if out is not None and (out.is_dir() or not out.resolve().parent.is_dir()):
+        # before the query is run, which may take long
+        why = "it is a folder" if out.is_dir() else f"there is no folder {out.resolve().parent}"
+        raise WriteError(f"{out} cannot be written: {why}")
     gc.disable()  # looking for garbage among freshly imported modules is a fifth of the start
     _leave_pandas_out()
     from plait import statements  # noqa: F401  (what `execute` imports)
@@ -80,18 +87,37 @@ def run_sql(options: argparse.Namespace) -> int:
     settings = {} if options.threads is None else {"threads": options.threads}
     with connect("threads", **settings) as session:
         table = session.execute(text, dialect=options.dialect)
-    out = options.output
     kind = options.format or _format_of(out)
     if out is None:
         write(table, sys.stdout, kind, options.max_rows)
-    elif str(out).endswith((".parquet", ".pq")) and options.format is None:
-        import pyarrow.parquet as pq
+        return 0
+    with _replacing(out) as path:
+        if out.suffix.lower() in (".parquet", ".pq") and options.format is None:
+            import pyarrow.parquet as pq
 
-        pq.write_table(table, out)
-    else:
-        with out.open("w", newline="") as file:
-            write(table, file, kind, 0)
+            pq.write_table(table, path)
+        else:
+            with path.open("w", newline="", encoding="utf-8") as file:
+                write(table, file, kind, 0)
     return 0
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """Where to write so that the file at `path` is replaced at once or not at all."""
+    try:
+        if path.exists() and not path.is_file():
+            yield path  # a device or a pipe
+            return
+        path = path.resolve()  # a link stays one
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        try:
+            yield temporary
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise WriteError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
 def _leave_pandas_out() -> None:

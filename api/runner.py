@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from plait.engine.kernels.evaluate import constant
 from plait.engine.lower import lower
 from plait.errors import PlaitError, PlanError
 from plait.io.memory import ArrowSource
-from plait.io.writer import check_target
+from plait.io.staging import staged
 from plait.planner import builder
 from plait.planner.estimate import Estimator
 from plait.planner.explain import explain as plan_text
@@ -109,8 +109,8 @@ class Runner:
     def write(self, plan: LogicalPlan) -> pa.Table:
         """Run a Write plan: a row of path, rows and bytes for each file."""
         assert isinstance(plan, Write)
-        check_target(plan.path, plan.format, plan.options)  # before anything is computed
-        return self.execute(plan)
+        with staged(plan.path, plan.format, plan.options) as options:
+            return self.execute(replace(plan, options=options))
 
     def explain(self, plan: LogicalPlan, level: str = "optimized", analyze: bool = False) -> str:
         """The plan at one level as text; with `analyze` it is run and its stages are measured."""

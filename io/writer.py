@@ -1,12 +1,12 @@
-"""The engine's only door to writing: parts written under temporary names, then committed.
+"""The engine's only door to writing: parts written into a staging folder, then committed.
 
-    written = [write_part(table, path, "parquet", options, number) for each task]
-    commit(written)            # or abort(written)
+    with staged(path, kind, options) as options:          # plait.io.staging
+        written = [write_part(table, path, kind, options, number) for each task]
+        commit(written)
 
 A path is one file with the option `single_file` (then there is one part, number 0), else a folder
-of `part-00000.parquet`, ... . Temporary names begin with a dot, so that nobody reads them, and a
-job that is killed leaves nothing that looks like a result. Committing renames: a file that exists
-is replaced at once or not at all, a folder that is overwritten is exchanged as a whole.
+of `part-00000.parquet`, ... . Committing renames: a file that exists is replaced at once or not at
+all, so is a folder.
 
 `mode`: error (the path must not exist), overwrite, or append (further parts in a folder).
 """
@@ -17,6 +17,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -54,19 +55,22 @@ class WrittenFile:
     @staticmethod
     def of(temporary: str, rows: int, size: int, path: str, options: Options) -> WrittenFile:
         """The record of a part from the row of numbers that a task gave back."""
-        given = dict(options)
-        folder, name = os.path.split(temporary)
-        final = f"{folder}/{name[1:].rsplit('.', 2)[0]}"
+        given, target = dict(options), absolute(path)
+        single = bool(given.get("single_file", False))
+        final = target if single else f"{target}/{temporary.rsplit('/', 1)[1]}"
         mode, storage = given.get("mode", "error"), given.get("storage_options")
-        return WrittenFile(temporary, final, rows, size, _absolute(path), mode, storage)
+        return WrittenFile(temporary, final, rows, size, target, mode, storage)
 
 
 class PartWriter:
-    """One part being written; tables can be added until it is closed."""
+    """One part being written; tables can be added until it is closed.
+
+    The options are those that `staged` gave: checked, with the folder to write into.
+    """
 
     def __init__(self, path: str, kind: str, options: Options, part_number: int) -> None:
-        given = check_target(path, kind, options)
-        self._target = _absolute(path)
+        given = dict(options)
+        self._target = absolute(path)
         self._mode = str(given.pop("mode", "error"))
         self._storage = given.pop("storage_options", None)
         single = bool(given.pop("single_file", False))
@@ -74,16 +78,15 @@ class PartWriter:
             given.setdefault("compression", compression_of(self._target))
         suffix = SUFFIXES[kind] + _compressed_suffix(kind, given.get("compression"))
         self._final = _final_name(self._target, suffix, single, part_number, self._mode)
-        folder, name = self._final.rsplit("/", 1)
-        self._temporary = f"{folder}/.{name}.{uuid.uuid4().hex[:12]}.tmp"
+        self._temporary = f"{given.pop('staging')}/{self._final.rsplit('/', 1)[1]}"
         self._rows = 0
-        self._stream = self._open(folder)
+        self._stream = self._open()
         self._encoder: Encoder = encoder(kind, self._stream, given)
 
-    def _open(self, folder: str) -> Any:
+    def _open(self) -> Any:
         try:
             if is_local(self._target):
-                os.makedirs(folder, exist_ok=True)
+                # makes no folder: once that is gone, the write was given up
                 return open(self._temporary, "wb")
             fs, inner = open_filesystem(self._temporary, self._storage)
             fs.makedirs(inner.rsplit("/", 1)[0], exist_ok=True)
@@ -122,7 +125,12 @@ class PartWriter:
     def abort(self) -> None:
         """Leaves nothing behind."""
         if not self._stream.closed:
-            self._stream.close()
+            # Closed all the same: who is collected unclosed would write to a closed stream. What
+            # they complain of, a full disk say, is known: it is why the part is given up.
+            with suppress(Exception):
+                self._encoder.close()
+            with suppress(OSError):
+                self._stream.close()
         _remove(self._temporary, self._storage)
 
     def __enter__(self) -> Self:
@@ -155,7 +163,7 @@ def check_target(path: str, kind: str, options: Options) -> dict[str, Any]:
     single = bool(given.get("single_file", False))
     if single and mode == "append":
         raise UnsupportedError("A single file cannot be appended to; write a folder of parts")
-    target, storage = _absolute(path), given.get("storage_options")
+    target, storage = absolute(path), given.get("storage_options")
     if not path_exists(target, storage):
         return given
     folder = is_folder(target, storage)
@@ -187,26 +195,19 @@ def commit(parts: Sequence[WrittenFile]) -> tuple[str, ...]:
     try:
         if not is_local(first.target):
             _commit_remote(parts)
-        elif first.mode == "overwrite" and first.final != first.target:
-            _exchange_folder(parts)
-        else:
+        elif first.final == first.target:
             _rename_all(parts)
+        elif os.path.dirname(os.path.dirname(first.temporary)) == first.target:
+            _rename_all(parts)  # staged inside of the folder they are added to
+        else:
+            _place_folder(parts)
     except OSError as error:
-        abort(parts)
         raise WriteError(f"{first.target}: {error.strerror or error}") from error
     return tuple(part.final for part in parts)
 
 
-def abort(parts: Sequence[WrittenFile]) -> None:
-    """Removes parts that are not committed, and a folder that held nothing else."""
-    for part in parts:
-        _remove(part.temporary, part.storage_options)
-    for target in {p.target for p in parts if is_local(p.target)}:
-        if os.path.isdir(target) and not os.listdir(target):
-            os.rmdir(target)
-
-
-def _absolute(path: str) -> str:
+def absolute(path: str) -> str:
+    """The path as the files of one write all have it."""
     text = plain_path(path)
     return os.path.abspath(text) if is_local(text) else text.rstrip("/")
 
@@ -227,38 +228,46 @@ def _final_name(target: str, suffix: str, single: bool, number: int, mode: str) 
 
 
 def _rename_all(parts: Sequence[WrittenFile]) -> None:
-    for part in parts:
-        if part.mode == "error" and os.path.exists(part.final):
-            raise FileExistsError(17, "was made by somebody else meanwhile")
-        os.replace(part.temporary, part.final)
+    done: list[str] = []
+    try:
+        for part in parts:
+            if part.mode == "error" and os.path.exists(part.final):
+                raise FileExistsError(17, "was made by somebody else meanwhile")
+            os.replace(part.temporary, part.final)
+            done.append(part.final)
+    except OSError:
+        if parts[0].final != parts[0].target:
+            for final in done:
+                os.remove(final)
+        raise
 
 
-def _exchange_folder(parts: Sequence[WrittenFile]) -> None:
-    """Puts a new folder with the parts in the place of the old one."""
-    target = os.path.abspath(parts[0].target)
-    others = _foreign(target, parts)
+def _place_folder(parts: Sequence[WrittenFile]) -> None:
+    """Gives the folder of staged parts the name of the target, in place of what is there."""
+    target, staging = parts[0].target, os.path.dirname(parts[0].temporary)
+    if not os.path.isdir(target):
+        os.rename(staging, target)
+        return
+    others = _foreign(target)
     if others:
         raise OSError(f"holds other things than data ({', '.join(others[:3])}); remove it first")
-    parent, name = os.path.split(target)
-    token = uuid.uuid4().hex[:12]
-    fresh, old = f"{parent}/.{name}.{token}.new", f"{parent}/.{name}.{token}.old"
-    os.mkdir(fresh)
-    for part in parts:
-        os.replace(part.temporary, os.path.join(fresh, os.path.basename(part.final)))
-    os.replace(target, old)
-    os.replace(fresh, target)
+    old = f"{staging}.old"
+    os.rename(target, old)
+    try:
+        os.rename(staging, target)
+    except OSError:
+        os.rename(old, target)
+        raise
     shutil.rmtree(old)
 
 
-def _foreign(folder: str, parts: Sequence[WrittenFile]) -> list[str]:
+def _foreign(folder: str) -> list[str]:
     """What is in a folder beside data files: overwriting is not to remove somebody's home."""
-    mine = {os.path.basename(p.temporary) for p in parts}
     suffixes = tuple({*SUFFIXES.values(), ".crc", ".jsonl", ".ndjson"})
     return [
         entry.name
         for entry in os.scandir(folder)
-        if entry.name not in mine
-        and not entry.name.startswith(("_", "."))
+        if not entry.name.startswith(("_", "."))
         and not (entry.is_dir() and "=" in entry.name)
         and not entry.name.endswith(suffixes + tuple(_SUFFIXES.values()))
     ]

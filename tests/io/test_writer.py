@@ -6,6 +6,8 @@ import datetime as dt
 import json
 import math
 import os
+import shutil
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,8 @@ from hypothesis import strategies as st
 from plait.errors import PlanError, ReadError, UnsupportedError, WriteError
 from plait.io.csv import CsvSource
 from plait.io.parquet import ParquetSource
-from plait.io.writer import PartWriter, WrittenFile, abort, check_target, commit, write_part
+from plait.io.staging import staged
+from plait.io.writer import PartWriter, WrittenFile, check_target, commit, write_part
 from tests.assertions import assert_same_rows
 from tests.io.reading import read_source
 
@@ -42,9 +45,14 @@ TABLE = pa.table(
 PLAIN = TABLE.set_column(3, "c", TABLE["c"].cast(pa.string()))
 
 
+def write(path: str, kind: str, tables: Sequence[pa.Table], **given: Any) -> tuple[str, ...]:
+    with staged(path, kind, given) as options:
+        parts = [write_part(table, path, kind, options, i) for i, table in enumerate(tables)]
+        return commit(parts)
+
+
 def whole(path: Path, kind: str, **options: Any) -> Path:
-    (final,) = commit([write_part(TABLE, str(path), kind, {"single_file": True, **options})])
-    assert final == str(path)
+    write(str(path), kind, [TABLE], single_file=True, **options)
     assert [p.name for p in path.parent.iterdir()] == [path.name]
     return path
 
@@ -100,12 +108,12 @@ def test_text_formats_lose_nothing(folder: Path, rows: list[tuple[Any, ...]]) ->
     texts, floats, integers = (list(column) for column in zip(*rows, strict=True))
     table = pa.table({"s": pa.array(texts, pa.string()), "f": floats, "i": integers})
     options = {"single_file": True, "mode": "overwrite"}
-    commit([write_part(table, str(folder / "x.json"), "json", options)])
+    write(str(folder / "x.json"), "json", [table], **options)
     found = [json.loads(line) for line in (folder / "x.json").read_text().split("\n")[:-1]]
     assert [row["s"] for row in found] == texts
     assert [row["i"] for row in found] == integers
     assert [row["f"] for row in found] == [v if math.isfinite(v) else None for v in floats]
-    commit([write_part(table, str(folder / "x.csv"), "csv", options)])
+    write(str(folder / "x.csv"), "csv", [table], **options)
     types = {"s": "str", "f": "float64", "i": "int64"}
     back = read_source(CsvSource(folder / "x.csv", dtype=types, keep_default_na=False))
     # without NA texts, NULL and '' are the same text
@@ -137,63 +145,107 @@ def test_compression(tmp_path: Path, name: str, options: dict[str, Any]) -> None
 # ---------------------------------------------------------------------------------- folders
 
 
-def parts(path: Path, numbers: range, **options: Any) -> list[WrittenFile]:
-    return [write_part(pa.table({"n": [n]}), str(path), "parquet", options, n) for n in numbers]
+def write_numbers(path: Path, numbers: range, **options: Any) -> tuple[str, ...]:
+    return write(str(path), "parquet", [pa.table({"n": [n]}) for n in numbers], **options)
 
 
 def numbers_in(path: Path) -> list[int]:
     return sorted(read_source(ParquetSource(path))["n"].to_pylist())
 
 
-def test_nothing_is_seen_before_the_commit(tmp_path: Path) -> None:
+@pytest.mark.parametrize("there", [False, True])
+def test_nothing_is_seen_before_the_commit(tmp_path: Path, there: bool) -> None:
     target = tmp_path / "out"
-    written = parts(target, range(3))
-    assert [w.rows for w in written] == [1, 1, 1]
-    assert all(os.path.getsize(w.temporary) == w.bytes for w in written)
-    with pytest.raises(ReadError, match=r"no .* files"):
-        ParquetSource(target)
-    names = commit(written)
+    if there:
+        target.mkdir()
+    with staged(str(target), "parquet", {}) as options:
+        written = [
+            write_part(pa.table({"n": [i]}), str(target), "parquet", options, i) for i in range(3)
+        ]
+        assert [w.rows for w in written] == [1, 1, 1]
+        assert all(os.path.getsize(w.temporary) == w.bytes for w in written)
+        with pytest.raises(ReadError):
+            ParquetSource(target)
+        names = commit(written)
     assert [os.path.basename(n) for n in names] == [f"part-0000{i}.parquet" for i in range(3)]
     assert sorted(os.listdir(target)) == [os.path.basename(n) for n in names]
     assert numbers_in(target) == [0, 1, 2]
+    assert os.listdir(tmp_path) == ["out"]
 
 
-def test_abort_leaves_nothing(tmp_path: Path) -> None:
+def everything(folder: Path) -> list[str]:
+    return sorted(str(p.relative_to(folder)) for p in folder.rglob("*"))
+
+
+def give_up(target: str, kind: str, given: Mapping[str, Any]) -> None:
+    with staged(target, kind, given) as options:
+        write_part(TABLE, target, kind, options)
+        raise KeyboardInterrupt
+
+
+def test_giving_up_leaves_nothing(tmp_path: Path) -> None:
+    target = tmp_path / "new" / "deep" / "out"
+    for options in ({}, {"single_file": True}):
+        with pytest.raises(KeyboardInterrupt):
+            give_up(str(target), "csv", options)
+        assert everything(tmp_path) == []
+    write_numbers(target, range(2))
+    before = everything(tmp_path)
+    for mode in ("append", "overwrite"):
+        with pytest.raises(KeyboardInterrupt):
+            give_up(str(target), "parquet", {"mode": mode})
+        assert everything(tmp_path) == before
+        assert numbers_in(target) == [0, 1]
+
+
+def test_a_task_that_is_late_leaves_nothing(tmp_path: Path) -> None:
+    """It writes on after the write was given up, as a thread does that cannot be stopped."""
+    target = tmp_path / "x.csv"
+    with staged(str(target), "csv", {"single_file": True}) as options:
+        late = PartWriter(str(target), "csv", options, 0)
+        late.write(TABLE)
+    late.write(TABLE)
+    with pytest.raises(WriteError):
+        late.close()
+    with pytest.raises(WriteError):
+        PartWriter(str(target), "csv", options, 0)
+    assert everything(tmp_path) == []
+
+
+def test_a_commit_that_fails_half_way_is_undone(tmp_path: Path) -> None:
     target = tmp_path / "out"
-    abort(parts(target, range(2)))
-    assert not target.exists()
-    commit(parts(target, range(2)))
-    abort(parts(target, range(2), mode="append"))
-    assert numbers_in(target) == [0, 1]
+    write_numbers(target, range(2))
+    for mode in ("append", "overwrite"):
+        with staged(str(target), "parquet", {"mode": mode}) as options:
+            parts = [write_part(TABLE, str(target), "parquet", options, i) for i in range(3)]
+            if mode == "append":
+                os.remove(parts[2].temporary)
+            else:
+                shutil.rmtree(os.path.dirname(parts[0].temporary))
+            with pytest.raises(WriteError, match="No such file"):
+                commit(parts)
+        assert os.listdir(tmp_path) == ["out"]
+        assert numbers_in(target) == [0, 1]
+        assert len(os.listdir(target)) == 2
 
 
 def test_modes(tmp_path: Path) -> None:
     target = tmp_path / "out"
-    commit(parts(target, range(2)))
+    write_numbers(target, range(2))
     with pytest.raises(WriteError, match="exists already; pass mode='overwrite'"):
-        parts(target, range(1))
-    commit(parts(target, range(5, 7), mode="append"))
+        write_numbers(target, range(1))
+    write_numbers(target, range(5, 7), mode="append")
     assert numbers_in(target) == [0, 1, 5, 6]
-    commit(parts(target, range(9, 10), mode="overwrite"))
+    write_numbers(target, range(9, 10), mode="overwrite")
     assert numbers_in(target) == [9]
     assert os.listdir(tmp_path) == ["out"]
 
 
-def test_overwriting_keeps_the_old_until_the_commit(tmp_path: Path) -> None:
-    target = tmp_path / "out"
-    commit(parts(target, range(2)))
-    written = parts(target, range(5, 6), mode="overwrite")
-    assert numbers_in(target) == [0, 1]
-    abort(written)
-    assert numbers_in(target) == [0, 1]
-
-
 def test_overwriting_spares_what_is_not_data(tmp_path: Path) -> None:
     (tmp_path / "thesis.docx").write_text("years of work")
-    written = parts(tmp_path, range(1), mode="overwrite")
     with pytest.raises(WriteError, match=r"thesis\.docx"):
-        commit(written)
-    assert [p.name for p in tmp_path.iterdir()] == ["thesis.docx"]
+        write_numbers(tmp_path, range(1), mode="overwrite")
+    assert everything(tmp_path) == ["thesis.docx"]
 
 
 def test_single_files(tmp_path: Path) -> None:
@@ -202,39 +254,42 @@ def test_single_files(tmp_path: Path) -> None:
     with pytest.raises(WriteError, match="exists already"):
         whole(path, "csv")
     before = path.read_text()
-    written = write_part(
-        TABLE.slice(0, 1), str(path), "csv", {"single_file": True, "mode": "overwrite"}
-    )
-    assert path.read_text() == before
-    commit([written])
+    with staged(str(path), "csv", {"single_file": True, "mode": "overwrite"}) as options:
+        written = write_part(TABLE.slice(0, 1), str(path), "csv", options)
+        assert path.read_text() == before
+        commit([written])
     assert path.read_text() != before
     with pytest.raises(WriteError, match="part 1 came"):
-        write_part(TABLE, str(tmp_path / "y.csv"), "csv", {"single_file": True}, 1)
+        write(str(tmp_path / "y.csv"), "csv", [TABLE, TABLE], single_file=True)
     with pytest.raises(WriteError, match="is a folder"):
-        write_part(TABLE, str(tmp_path), "csv", {"single_file": True, "mode": "overwrite"})
+        whole(tmp_path, "csv", mode="overwrite")
     with pytest.raises(WriteError, match="is a file"):
-        write_part(TABLE, str(path), "csv", {"mode": "overwrite"})
+        write(str(path), "csv", [TABLE], mode="overwrite")
+    assert everything(tmp_path) == ["x.csv"]
 
 
 def test_record_of_a_part_from_its_numbers(tmp_path: Path) -> None:
-    for options in ({}, {"mode": "append"}, {"mode": "overwrite"}):
-        target = tmp_path / "out"
-        written = parts(target, range(1), **options)
-        again = [
-            WrittenFile.of(w.temporary, w.rows, w.bytes, str(target), options) for w in written
-        ]
-        assert again == written
-        commit(again)
-    assert numbers_in(target) == [0]
+    for chosen in ({}, {"mode": "append"}, {"mode": "overwrite"}, {"single_file": True}):
+        target = str(tmp_path / ("x.csv" if chosen.get("single_file") else "out"))
+        with staged(target, "csv", chosen) as options:
+            written = write_part(TABLE, target, "csv", options)
+            again = WrittenFile.of(written.temporary, written.rows, written.bytes, target, options)
+            assert again == written
+            commit([again])
+    assert everything(tmp_path) == ["out", "out/part-00000.csv", "x.csv"]
 
 
 def test_parts_written_piece_by_piece(tmp_path: Path) -> None:
-    with PartWriter(str(tmp_path / "x"), "parquet", {"row_group_size": 100}, 0) as part:
+    target = str(tmp_path / "x")
+    with (
+        staged(target, "parquet", {"row_group_size": 100}) as options,
+        PartWriter(target, "parquet", options, 0) as part,
+    ):
         for start in range(0, 1000, 30):
             part.write(pa.table({"n": list(range(start, min(start + 30, 1000)))}))
         written = part.close()
+        (path,) = commit([written])
     assert written.rows == 1000
-    (path,) = commit([written])
     assert pq.ParquetFile(path).metadata.num_row_groups <= 12
     assert numbers_in(tmp_path / "x") == list(range(1000))
 
@@ -242,14 +297,14 @@ def test_parts_written_piece_by_piece(tmp_path: Path) -> None:
 def test_failing_part_is_removed(tmp_path: Path) -> None:
     bad = pa.table({"x": pa.array([b"\xff"])})
     with pytest.raises(WriteError, match="Binary columns"):
-        write_part(bad, str(tmp_path / "out"), "csv")
-    assert os.listdir(tmp_path / "out") == []
+        write(str(tmp_path / "out"), "csv", [bad])
+    assert everything(tmp_path) == []
 
 
 def test_result_without_rows(tmp_path: Path) -> None:
     for kind in ("parquet", "csv", "json"):
         path = tmp_path / f"x.{kind}"
-        commit([write_part(TABLE.slice(0, 0), str(path), kind, {"single_file": True})])
+        write(str(path), kind, [TABLE.slice(0, 0)], single_file=True)
     assert pq.read_table(tmp_path / "x.parquet").num_rows == 0
     assert (tmp_path / "x.csv").read_text() == "i,f,s,c,b,d,t,m,n\n"
 
@@ -269,7 +324,8 @@ def test_impossible_options(
     tmp_path: Path, kind: str, options: dict[str, Any], error: type[Exception], message: str
 ) -> None:
     with pytest.raises(error, match=message):
-        write_part(TABLE, str(tmp_path / "x"), kind, options)
+        write(str(tmp_path / "x"), kind, [TABLE], **options)
+    assert everything(tmp_path) == []
 
 
 def test_check_before_anything_runs(tmp_path: Path) -> None:
@@ -281,22 +337,29 @@ def test_check_before_anything_runs(tmp_path: Path) -> None:
         check_target(str(tmp_path / "x"), "csv", {})
 
 
-def test_unwritable_place(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["file/x.csv", "file/deep/out", "locked/x.csv", "locked/out"])
+def test_unwritable_place(tmp_path: Path, name: str) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(WriteError):
-        write_part(TABLE, str(tmp_path / "file" / "x"), "csv")
+    (tmp_path / "locked").mkdir(mode=0o555)
+    if name.startswith("locked") and os.access(tmp_path / "locked", os.W_OK):
+        pytest.skip("this user may write everywhere")
+    with pytest.raises(WriteError, match=r"cannot be written: .*(Not a directory|denied)"):
+        write(str(tmp_path / name), "csv", [TABLE], single_file=name.endswith(".csv"))
+    assert everything(tmp_path) == ["file", "locked"]
 
 
 def test_to_a_store_of_fsspec() -> None:
     fs = fsspec.filesystem("memory")
     target = "memory://bucket/out"
     table = pa.table({"n": [1]})
-    commit([write_part(table, target, "parquet", {}, i) for i in range(2)])
+    write(target, "parquet", [table, table])
     assert read_source(ParquetSource(target))["n"].to_pylist() == [1, 1]
     with pytest.raises(WriteError, match="exists already"):
-        write_part(table, target, "parquet", {})
-    commit([write_part(table, target, "parquet", {"mode": "overwrite"})])
+        write(target, "parquet", [table])
+    write(target, "parquet", [table], mode="overwrite")
     assert read_source(ParquetSource(target))["n"].to_pylist() == [1]
-    abort([write_part(table, target, "parquet", {"mode": "append"})])
-    assert len(fs.find("/bucket/out")) == 1
+    with pytest.raises(KeyboardInterrupt):
+        give_up(target, "parquet", {"mode": "append"})
+    write("memory://bucket/x.csv", "csv", [table], single_file=True)
+    assert fs.find("/bucket") == ["/bucket/out/part-00000.parquet", "/bucket/x.csv"]
     fs.rm("/bucket", recursive=True)

@@ -1,0 +1,95 @@
+"""Where the files of a write lie until they are committed.
+
+    with staged(path, kind, options) as options:
+        ...                                 # tasks write parts into options["staging"], one commits
+
+One hidden folder a write, beside the target, so that committing is a rename: `.out.6f2a.tmp` for
+`out`. Whatever ends the write early, an error, Ctrl-C or a full disk, the folder goes and takes
+with it what tasks have written, and the target is as it was. Tasks that cannot be stopped at once
+do no harm: the folder is renamed before it is removed, and they make no folders, so that after that
+moment they can open no new file. Only a killed process leaves its folder, which readers skip.
+
+To a folder that is there and keeps its files, parts are added from a folder inside of it: it may be
+the one place that can be written, or another disk. So it is in stores, which have no folders to
+rename.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from plait.errors import WriteError
+from plait.io.filesystem import is_local, open_filesystem
+from plait.io.writer import Options, absolute, check_target
+
+
+@contextmanager
+def staged(path: str, kind: str, options: Options) -> Iterator[tuple[tuple[str, Any], ...]]:
+    """Check a write and prepare for its parts; afterwards, remove what is not committed.
+
+    Parameters
+    ----------
+    path, kind, options
+        See `plait.io.writer`.
+
+    Yields
+    ------
+    tuple
+        The options for the parts and for committing: as given, and where parts are staged.
+
+    Raises
+    ------
+    WriteError
+        If the target is there and may not be replaced, or cannot be made.
+    """
+    given = check_target(path, kind, options)
+    target = absolute(path)
+    staging = _staging_folder(target, given)
+    made = _make(staging, target) if is_local(target) else []
+    try:
+        yield (*given.items(), ("staging", staging))
+    finally:
+        _remove(staging, given)
+        for folder in made:
+            # what was committed is in it: then it stays
+            if os.path.isdir(folder) and not os.listdir(folder):
+                os.rmdir(folder)
+
+
+def _staging_folder(target: str, options: Mapping[str, Any]) -> str:
+    token = uuid.uuid4().hex[:12]
+    kept = os.path.isdir(target) and options.get("mode", "error") != "overwrite"
+    if not options.get("single_file") and (kept or not is_local(target)):
+        return f"{target}/.{token}.tmp"
+    parent, name = target.rsplit("/", 1)
+    return f"{parent}/.{name}.{token}.tmp"
+
+
+def _make(staging: str, target: str) -> list[str]:
+    """Make the folder; gives those above it that were not there, the innermost first."""
+    made = []
+    parent = os.path.dirname(staging)
+    while not os.path.exists(parent):
+        made.append(parent)
+        parent = os.path.dirname(parent)
+    try:
+        os.makedirs(staging)
+    except OSError as error:
+        raise WriteError(f"{target} cannot be written: {error.strerror} ({parent})") from error
+    return made
+
+
+def _remove(staging: str, options: Mapping[str, Any]) -> None:
+    if not is_local(staging):
+        fs, inner = open_filesystem(staging, options.get("storage_options"))
+        if fs.exists(inner):
+            fs.rm(inner, recursive=True)
+    elif os.path.isdir(staging):
+        gone = f"{staging}.gone"
+        os.rename(staging, gone)
+        shutil.rmtree(gone)
