@@ -31,7 +31,7 @@ import pyarrow as pa
 
 from plait.planner.cost import BUILD, OUTPUT, PROBE, group_cost, join_cost
 from plait.planner.estimate import Estimator, groups
-from plait.planner.expr import AggregateCall, Column, Expr, conjuncts, substitute
+from plait.planner.expr import AggregateCall, Cast, Column, Expr, conjuncts, substitute
 from plait.planner.logical import Aggregate, Join, LogicalPlan, Named, Project
 from plait.planner.optimizer.fold_constants import is_volatile
 from plait.planner.optimizer.outer_columns import FreshNames
@@ -39,7 +39,17 @@ from plait.planner.optimizer.rule import Rule, RuleContext
 from plait.planner.physical.decompose import decompose
 from plait.planner.predicates import references, strict_columns
 from plait.planner.risk import may_raise, sum_may_raise
-from plait.planner.types import BOOL, is_date, is_decimal, is_integer, is_string, is_timestamp
+from plait.planner.types import (
+    BOOL,
+    INT64,
+    decimal,
+    digits,
+    is_date,
+    is_decimal,
+    is_integer,
+    is_string,
+    is_timestamp,
+)
 
 WORTH = 0.6  # of the cost without
 
@@ -119,7 +129,7 @@ class _Eager:
         held = tuple((f.name, Column(f.name, f.type)) for f in side.schema if f.name in read)
         if not held or not all(_equal_is_same(e.dtype) for _, e in held):
             return None
-        split = decompose(calls)
+        split = decompose([(n, _with_room(c)) for n, c in calls])
         if split is None or not self._pays(plan, join, side, held):
             return None
         fresh = {name: self.names.fresh("part") for name, _ in split.partial}
@@ -128,8 +138,11 @@ class _Eager:
         joined = replace(join, right=partial) if side is join.right else replace(join, left=partial)
         merged = tuple((fresh[n], substitute(c, moved)) for n, c in split.merge)
         whole = Aggregate(joined, keys, merged, origin=plan.origin)
-        kept = tuple((n, Column(n, e.dtype)) for n, e in keys)
-        return Project(whole, (*kept, *((n, substitute(e, moved)) for n, e in split.final)))
+        results: list[Named] = [(n, Column(n, e.dtype)) for n, e in keys]
+        for (name, e), (_, call) in zip(split.final, calls, strict=True):
+            e = substitute(e, moved)
+            results.append((name, e if e.dtype == call.dtype else Cast(e, call.dtype)))
+        return Project(whole, tuple(results))
 
     def _pays(self, plan: Aggregate, join: Join, side: LogicalPlan, held: Iterable[Named]) -> bool:
         here = self.estimator.estimate(side)
@@ -148,6 +161,13 @@ def _can_move(call: AggregateCall) -> bool:
         return False
     adds = call.function in ("sum", "avg")
     return not (adds and any(sum_may_raise(a.dtype) for a in call.args))
+
+
+def _with_room(call: AggregateCall) -> AggregateCall:
+    """A sum in a type that holds it: of rows that the join drops, and of parts that cancel out."""
+    if call.function == "sum" and call.dtype == INT64 and digits(call.args[0].dtype)[0] > 10:
+        return replace(call, dtype=decimal(38, 0))
+    return call
 
 
 def _equal_is_same(t: pa.DataType) -> bool:

@@ -144,6 +144,7 @@ T = pa.table(
     {
         "k": pa.array([1, 1, 2, None, None, 3], pa.int64()),
         "v": pa.array([5, None, 7, 8, 9, None], pa.int64()),
+        "b": pa.array([2**62, 2**62, -(2**63), None, 2**62, 2**62], pa.int64()),
         "f": pa.array([0.0, -0.0, 1.5, None, 2.5, 0.0]),
         "s": pa.array(["1", "2", "3", "x", "5", "6"]),
         "w": pa.array([Decimal(10) ** 37 * 9, *[None] * 2, Decimal(1), None, None]),
@@ -163,6 +164,8 @@ SMALL = {"t": T, "u": U}
         "select count(t.v), avg(t.v), count_if(t.v > 5) from u join t on u.k = t.k + 100",
         "select u.x, count(t.v) from u left join t on u.k = t.k and t.v > u.x group by u.x",
         "select u.k, count(*) filter (where u.x > 1) from u left join t on u.k = t.k group by u.k",
+        # parts that cancel out
+        "select sum(t.b) from u join t on u.k = t.k where u.x = 2",
         "select u.x, min(t.s) from u left join t on u.k is not distinct from t.k group by u.x",
     ],
 )
