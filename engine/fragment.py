@@ -79,5 +79,6 @@ class Fragment:
     def _split(self, rows: pa.RecordBatch) -> list[pa.RecordBatch]:
         output = self.output
         if output.kind == "home":
-            return send_home(rows, *output.keys, output.parts)
+            (place,) = output.keys
+            return send_home(rows, place, output.parts)
         return partition_by_hash(rows, output.keys, output.parts)

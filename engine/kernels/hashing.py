@@ -1,7 +1,8 @@
 """Stable 64-bit hashes of rows: the same on every machine and for every encoding of a value.
 
-Integers are mixed by the finaliser of splitmix64 (Steele, Lea & Flood 2014). Strings are hashed
-once per distinct value (BLAKE2b, 8 bytes) and looked up by code.
+Integers are mixed by the finaliser of splitmix64 (Steele, Lea & Flood 2014), strings in words of
+eight bytes, those in a dictionary once per entry. Other types, which are rare as keys, are hashed
+once per distinct value (BLAKE2b, 8 bytes).
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ import pyarrow as pa
 import pyarrow.types as pat
 
 from plait.engine.kernels.keys import integers, valid_mask, view
+from plait.engine.kernels.ordinals import is_text
 
 Hashes = np.ndarray[Any, np.dtype[np.uint64]]
 
 _NULL = np.uint64(0x6E756C6C6E756C6C)
+_WIDTH = 8  # bytes of text in a word
 
 
 def hash_columns(columns: Sequence[pa.Array]) -> Hashes:
@@ -42,6 +45,10 @@ def _hash(array: pa.Array) -> Hashes:
         hashed = _hash_wide_decimal(array)
     elif (values := integers(array)) is not None:
         hashed = _mix(values.astype(np.int64).view(np.uint64))
+    elif isinstance(array, pa.DictionaryArray):
+        hashed = _hash_dictionary(array)
+    elif is_text(array.type):
+        hashed = _hash_text(array)
     else:
         hashed = _hash_distinct(array)
     valid = valid_mask(array)
@@ -55,10 +62,45 @@ def _hash_wide_decimal(array: pa.Array) -> Hashes:
     return _mix(np.ascontiguousarray(words[: 2 * len(wide) : 2]).view(np.uint64))
 
 
+def _hash_text(array: pa.Array) -> Hashes:
+    """Of strings or bytes in any layout."""
+    plain = array.cast(pa.large_binary())
+    _, offset_buffer, data_buffer = plain.buffers()
+    n = len(plain)
+    if not n:
+        return np.zeros(0, np.uint64)
+    offsets = np.frombuffer(offset_buffer, np.int64, n + 1, plain.offset * 8)
+    data = np.zeros(int(offsets[-1] - offsets[0]) + _WIDTH, np.uint8)
+    if len(data) > _WIDTH:
+        data[:-_WIDTH] = np.frombuffer(data_buffer, np.uint8)[offsets[0] : offsets[-1]]
+    windows = np.ndarray((len(data) - _WIDTH + 1,), "<u8", data, strides=(1,))
+    starts, lengths = offsets[:-1] - offsets[0], np.diff(offsets)
+    result = _mix(lengths.astype(np.uint64))
+    rows = np.flatnonzero(lengths)
+    place = 0
+    while len(rows):
+        words = windows[starts[rows] + place].astype(np.uint64)
+        # bytes after the end of a string count as zero
+        after = (np.clip(place + _WIDTH - lengths[rows], 0, _WIDTH - 1) * 8).astype(np.uint64)
+        words = (words << after) >> after
+        result[rows] = _mix(result[rows] * np.uint64(31) + words)
+        place += _WIDTH
+        rows = rows[lengths[rows] > place]
+    return result
+
+
+def _hash_dictionary(array: pa.DictionaryArray) -> Hashes:
+    if not len(array.dictionary):
+        return np.full(len(array), _NULL)
+    codes = array.indices.fill_null(0).to_numpy(zero_copy_only=False)
+    result: Hashes = _hash(array.dictionary).take(codes.astype(np.int64))
+    return result
+
+
 def _hash_distinct(array: pa.Array) -> Hashes:
     if array.type == pa.uint64():
         return _mix(view(array, pa.uint64()).copy())
-    coded = array if pat.is_dictionary(array.type) else array.dictionary_encode()
+    coded = array.dictionary_encode()
     entries = coded.dictionary.to_pylist()
     hashed = np.array([_hash_value(v) for v in entries] or [0], np.uint64)
     codes = coded.indices.fill_null(0).to_numpy(zero_copy_only=False)
@@ -67,5 +109,4 @@ def _hash_distinct(array: pa.Array) -> Hashes:
 
 
 def _hash_value(value: object) -> int:
-    data = value if isinstance(value, bytes) else repr(value).encode()
-    return int.from_bytes(blake2b(data, digest_size=8).digest(), "little")
+    return int.from_bytes(blake2b(repr(value).encode(), digest_size=8).digest(), "little")
