@@ -18,8 +18,11 @@ from plait.engine import batches
 from plait.engine.exchange.partition import partition_by_hash
 from plait.engine.exchange.places import send_home
 from plait.engine.operators.run import Runner, TaskInputs
+from plait.engine.switching import brisk_switching
+from plait.planner.expr import Expr
 from plait.planner.physical.operators import PhysicalOp, ReadStage, ScanSplits
 from plait.planner.physical.stages import Stage
+from plait.planner.tree import interner
 from plait.scheduler.context import current_context
 
 
@@ -33,8 +36,11 @@ class Fragment:
     """The work of a stage on one partition."""
 
     def __init__(self, stage: Stage) -> None:
+        one = interner()  # expressions are looked up by every batch
+
         # splits travel with the tasks, one by one, not with every copy of the fragment
         def strip(op: PhysicalOp) -> PhysicalOp:
+            op = op.map_nodes_of(Expr, one)
             return replace(op, partitions=()) if isinstance(op, ScanSplits) else op
 
         self.root: PhysicalOp = stage.root.transform_up(strip)
@@ -51,7 +57,8 @@ class Fragment:
                 inputs.parts[number] = value
         started = time.perf_counter()
         runner = Runner(self.root, inputs)
-        result = self._run(runner)
+        with brisk_switching:
+            result = self._run(runner)
         current_context().report(
             operators=inputs.meter.operators,
             span=(started, time.perf_counter(), os.getpid()),

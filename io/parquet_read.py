@@ -98,9 +98,24 @@ def iterate(
         return
     with _errors(split.file):
         opened = _open(split.file, known, groups, stored)
-        batches = opened.iter_batches(batch_rows, list(groups), columns=stored, use_threads=False)
-        for batch in batches:
-            yield _finish(split, columns, pa.Table.from_batches([batch]), batch.num_rows)
+        for some in _together(groups, known, batch_rows):
+            for batch in opened.iter_batches(batch_rows, some, columns=stored, use_threads=False):
+                yield _finish(split, columns, pa.Table.from_batches([batch]), batch.num_rows)
+
+
+def _together(groups: Sequence[int], known: Footer, batch_rows: int) -> Iterator[list[int]]:
+    """Runs of row groups that make one batch; every dictionary ends with its row group, so a batch
+    that takes a little of the next one would come in pieces."""
+    some: list[int] = []
+    rows = 0
+    for group in groups:
+        if some and rows + known.rows[group] > batch_rows:
+            yield some
+            some, rows = [], 0
+        some.append(group)
+        rows += known.rows[group]
+    if some:
+        yield some
 
 
 def _stored(split: ParquetSplit, known: Footer, columns: Sequence[str]) -> list[str]:

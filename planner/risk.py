@@ -8,12 +8,11 @@ conditions, by the optimizer where it would compute something for rows that a jo
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import pyarrow as pa
 import pyarrow.types as pat
 
 from plait.planner.expr import Call, Cast, Column, Expr, Literal
+from plait.planner.tree import per_node
 from plait.planner.types import (
     digits,
     is_decimal,
@@ -35,7 +34,7 @@ _NEVER = _COMPARISONS | _NULLS | _LOGIC | _PATTERNS | _TEXTS | _PARTS
 _NEVER_FOR_FLOATS = {"add", "subtract", "multiply", "negate", "abs"}
 
 
-@lru_cache(maxsize=4096)
+@per_node
 def may_raise(expr: Expr) -> bool:
     """Whether some row could make computing the expression raise."""
     return not all(_is_safe(e) for e in expr.walk())

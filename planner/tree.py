@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
+from functools import wraps
 from operator import is_
 from typing import Any, TypeVar
 
 N = TypeVar("N", bound="Node")
 T = TypeVar("T", bound="Tree")
+R = TypeVar("R")
 
 
 _COMPARED: dict[type, tuple[str, ...]] = {}
@@ -148,8 +150,28 @@ class Tree(Node):
         return function(self).map_children(lambda child: child.transform_down(function))
 
 
-def intern(root: T) -> T:
-    """The same tree in which equal sub-trees are one object, so that comparing them is instant."""
+def per_node(function: Callable[[N], R]) -> Callable[[N], R]:
+    """A pure function of a node that keeps its answer at the node.
+
+    For what every batch asks: a cache keyed by the tree would compare trees.
+    """
+    name = f"_{function.__name__}"
+
+    @wraps(function)
+    def found(node: N) -> R:
+        known = node.__dict__.get(name)
+        if known is None:
+            known = (function(node),)
+            object.__setattr__(node, name, known)
+        answer: R = known[0]
+        return answer
+
+    return found
+
+
+def interner() -> Callable[[Any], Any]:
+    """A function that gives one and the same object for all equal trees it is asked for, so that
+    comparing them is instant."""
     known: dict[Any, Any] = {}
 
     def one(node: Any) -> Any:
@@ -159,5 +181,10 @@ def intern(root: T) -> T:
             known[found] = found
         return found
 
-    result: T = one(root)
+    return one
+
+
+def intern(root: T) -> T:
+    """The same tree in which equal sub-trees are one object."""
+    result: T = interner()(root)
     return result

@@ -7,7 +7,6 @@ of CASE, or beside AND and OR, is computed only for the rows that depend on it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -20,6 +19,7 @@ from plait.engine.kernels.registry import KERNELS
 from plait.errors import PlanError
 from plait.planner.expr import Call, Case, Cast, Column, Expr, Literal, columns_of
 from plait.planner.risk import may_raise
+from plait.planner.tree import per_node
 from plait.planner.types import BOOL
 
 Value: TypeAlias = pa.Array | pa.Scalar
@@ -167,7 +167,7 @@ def _same_encoding(a: Value, b: Value, expr: Case) -> tuple[Value, Value]:
     return first, second
 
 
-@lru_cache(maxsize=4096)
+@per_node
 def scalar(literal: Literal) -> pa.Scalar:
     """A constant as an Arrow scalar."""
     value = list(literal.value) if isinstance(literal.value, tuple) else literal.value
