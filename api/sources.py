@@ -142,15 +142,17 @@ def table_plan(value: Any, runner: Runner, name: str) -> LogicalPlan:
 
 
 def opened(path: str | list[str], options: dict[str, Any], config: Config) -> TableSource:
-    """A file that SQL names, by its format or its suffix."""
+    """A file that SQL names, by its format or its suffix; read as DuckDB reads it."""
+    from plait.io.formats import SQL_CSV
+
     kind = options.pop("format", None) or _kind_of(path if isinstance(path, str) else path[0])
     storage = options.pop("storage_options", None)
     if kind == "parquet":
         return parquet(path, storage, options, config)
     if kind == "csv":
-        return csv(path, storage, _sql_csv_options(options, config))
+        return csv(path, storage, {**SQL_CSV, **_sql_csv_options(options, config)})
     if kind == "json":
-        return json(path, storage, {})
+        return json(path, storage, {"infer_dates": True})
     raise UnsupportedError(f"Files of format {kind!r} are not read by plait ({path})")
 
 
@@ -176,12 +178,8 @@ _SUFFIXES = {
 
 
 def _sql_csv_options(options: dict[str, Any], config: Config) -> dict[str, Any]:
-    """DuckDB's names for CSV options as pandas'; dates are guessed, as SQL users expect."""
-    given: dict[str, Any] = {
-        "sep": None,
-        "infer_dates": True,
-        "blocksize": config.get("csv.blocksize"),
-    }
+    """DuckDB's names for CSV options as those of plait's reader."""
+    given: dict[str, Any] = {"blocksize": config.get("csv.blocksize")}
     for name, value in options.items():
         match name:
             case "delim" | "sep" | "delimiter":

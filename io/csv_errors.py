@@ -137,13 +137,21 @@ def _fits(value: str, dtype: pa.DataType, layout: CsvLayout) -> bool:
 
 
 def _in(pattern: str, value: str) -> bool:
+    # asked of every row before the bad one, and pandas takes a millisecond for each
+    return _python_reads(pattern, value) or _pandas_reads(pattern, value)
+
+
+def _python_reads(pattern: str, value: str) -> bool:
+    try:
+        dt.datetime.strptime(value, pattern)
+    except ValueError:
+        return False
+    return True
+
+
+def _pandas_reads(pattern: str, value: str) -> bool:
     import pandas as pd
 
-    try:  # asked of every row before the bad one: to_datetime takes a millisecond for each
-        dt.datetime.strptime(value, pattern)
-        return True
-    except ValueError:
-        pass
     try:
         pd.to_datetime(value, format=pattern)
     except ValueError:

@@ -350,7 +350,8 @@ class _Namer:
         if spec.args.get("start") == "UNBOUNDED" and spec.args.get("end") == "UNBOUNDED":
             kind = "ROWS"
         exclude = spec.args.get("exclude")
-        tail = "" if exclude is None else f" EXCLUDE {exclude.name.upper()}"
+        left_out = "NO OTHERS" if exclude is None else exclude.name.upper()
+        tail = "" if left_out == "NO OTHERS" else f" EXCLUDE {left_out}"
         return f"{kind} BETWEEN {bound('start')} AND {bound('end')}{tail}"
 
 
@@ -376,7 +377,15 @@ def _arguments(node: exp.Expr, keys: Iterable[str]) -> list[exp.Expr]:
             found.extend(v for v in value if isinstance(v, exp.Expr))
         elif isinstance(value, exp.Expr):
             found.append(value)
-    return found
+    return [arg for arg in found if not _is_made_up(arg)]
+
+
+def _is_made_up(arg: exp.Expr) -> bool:
+    """Whether sqlglot has added a constant: log2(x) is log(2, x) to it."""
+    if not isinstance(arg, exp.Literal) or "start" in (arg._meta or ()):
+        return False
+    # a format is one that sqlglot has rewritten
+    return not arg.is_string or isinstance(arg.parent, exp.Encode | exp.Decode | exp.Initcap)
 
 
 def _identifier(name: str) -> str:
@@ -458,6 +467,10 @@ _TEXTS: dict[type[exp.Expr], Callable[[_Namer, Any], str]] = {
     exp.Escape: _Namer.escape,
     exp.Pow: lambda n, node: _power(n, node),
     exp.RegexpLike: lambda n, node: f"regexp_matches({n.listed([node.this, node.expression])})",
+    exp.RegexpILike: lambda n, node: (
+        f"regexp_matches({n.listed([node.this, node.expression])}, 'i')"
+    ),
+    exp.AtTimeZone: lambda n, node: f"timezone({n.listed([node.args['zone'], node.this])})",
     exp.SimilarTo: lambda n, node: f"regexp_full_match({n.listed([node.this, node.expression])})",
     exp.Interval: _Namer.interval,
     exp.Distinct: lambda n, node: f"DISTINCT {n.listed(node.expressions)}",
@@ -480,7 +493,7 @@ _TEXTS: dict[type[exp.Expr], Callable[[_Namer, Any], str]] = {
     exp.Tuple: lambda n, node: f'"row"({n.listed(node.expressions)})',
     exp.Array: lambda n, node: f"list_value({n.listed(node.expressions)})",
     exp.Grouping: lambda n, node: f"GROUPING({n.listed(node.expressions)})",
-    exp.GroupingId: lambda n, node: f"GROUPING_ID({n.listed(node.expressions)})",
+    exp.GroupingId: lambda n, node: f"GROUPING({n.listed(node.expressions)})",
     exp.Bracket: lambda n, node: f"{n.text(node.this)}[{n.listed(node.expressions)}]",
     exp.Slice: lambda n, node: ":".join(
         "" if end is None else n.text(end) for end in (node.this, node.args.get("expression"))

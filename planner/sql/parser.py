@@ -259,11 +259,25 @@ def _parse_one(sql: str, text: str, chunk: list[Token], dialect: Dialect) -> exp
     except ParseError as problem:
         raise _syntax_error(sql, chunk, problem) from None
     except RecursionError:
-        raise SqlError("This statement is nested too deeply") from None
+        raise _too_deep(sql, chunk) from None
     node = found[0] if found else None
     if node is None:
         raise make_error(SqlSyntaxError, "Nothing to do", sql, chunk[0].start)
     return node
+
+
+def _too_deep(sql: str, chunk: list[Token]) -> SqlError:
+    """Points at the innermost parenthesis."""
+    depth, deepest, where = 0, 0, chunk[0].start
+    for token in chunk:
+        if token.token_type == TokenType.L_PAREN:
+            depth += 1
+            if depth > deepest:
+                deepest, where = depth, token.start
+        elif token.token_type == TokenType.R_PAREN:
+            depth -= 1
+    text = "This statement is nested too deeply; give inner parts names in WITH"
+    return make_error(SqlError, text, sql, where)
 
 
 _CLAUSES = _words("FROM WHERE GROUP HAVING QUALIFY ORDER LIMIT JOIN UNION WINDOW")

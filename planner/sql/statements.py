@@ -173,7 +173,9 @@ def bind_each(
         try:
             statement = _statement(context, parsed)
         except RecursionError:
-            raise SqlError("This statement is nested too deeply") from None
+            raise SqlError(
+                "This statement is nested too deeply; compute inner parts in a subquery or WITH"
+            ) from None
         if number == len(script.statements):
             parameters.finish()
         yield statement

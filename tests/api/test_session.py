@@ -89,6 +89,17 @@ def test_files_are_tables(session: plait.Session, tmp_path: Path) -> None:
         session.sql(f"from '{tmp_path}/x.unknown/'")
 
 
+def test_files_in_sql_are_read_as_duckdb_reads_them(session: plait.Session, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a,b,c,d\n1,yes,NA,2020-01-02\n2,no,,2021-02-03\n")
+    (tmp_path / "t.json").write_text('{"d": "2020-01-02", "s": "x"}\n{"d": "2021-02-03"}\n')
+    for source in ("'{}/t.csv'", "read_csv('{}/t.csv', nullstr = 'NA')", "'{}/t.json'"):
+        sql = f"from {source.format(tmp_path)}"
+        expected = duckdb.sql(sql).to_arrow_table()
+        found = session.sql(sql).to_arrow()
+        assert_same_rows(found, expected)
+        assert [str(t) for t in found.schema.types] == [str(t) for t in expected.schema.types]
+
+
 def test_sql_over_frames_over_sql_is_one_plan(session: plait.Session) -> None:
     step = session.sql("select k, x * 2 as z from t where x > 1", {"t": DATA})
     step["w"] = step.z + 1

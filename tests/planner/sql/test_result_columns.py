@@ -37,6 +37,10 @@ select c || 'x', regexp_matches(c,'x'), c not similar to 'a', c not ilike 'x', c
 select c not like 'x' escape '$', c ilike 'x' escape '$', starts_with(c,'x') from t
 select extract(year from d), extract(dow from d), extract('year' from d), date_part('month', d), year(d), month(d) from t
 select date_trunc('day', d), date_trunc('day', ts), d + interval 1 month, d - 3, d + 3, d - d, ts - ts from t
+select log2(b), log10(b), log(2, b), sha256(c), encode(c), epoch_ms(b), regexp_extract(c, 'b'), regexp_extract_all(c, 'a.', 0) from t
+select typeof(a), typeof(g), c ~* 'X', ts at time zone 'UTC', coalesce(g, 0), greatest(g, 1) from t
+select grouping_id(a, c), regr_slope(a, b), arg_min(c, a) from t group by a, c
+select count(*) over (order by a groups between current row and 1 following exclude no others) from t
 select ts + interval 1 day, d between date '2020-01-01' and '2020-02-01', d = '2020-01-01', d > ts from t
 select strftime(d, '%Y'), datediff('day', d, d), date_diff('month', d, ts), make_date(2020,1,2), last_day(d) from t
 select dayname(d), epoch(ts), age(ts, ts), date_add(d, interval 1 day), hour(ts), quarter(d), week(d), isodow(d) from t
