@@ -70,6 +70,13 @@ def _positive(value: object) -> int:
     return number
 
 
+def _seconds(value: object) -> float:
+    number = float(str(value))
+    if isinstance(value, bool) or not 0 < number < 1e6:
+        raise ValueError("it is a number of seconds above 0")
+    return number
+
+
 def _one_of(*words: str) -> Callable[[object], str]:
     def parsed(value: object) -> str:
         # YAML reads a bare `on` and `off` as booleans
@@ -89,14 +96,35 @@ def _names(value: object) -> tuple[str, ...]:
     return tuple(str(part) for part in value)
 
 
+def _prefixes(value: object) -> dict[str, dict[str, Any]]:
+    if isinstance(value, str):
+        import yaml  # only environment variables come as text; JSON is YAML too
+
+        try:
+            value = yaml.safe_load(value)
+        except yaml.YAMLError:
+            value = None  # the parser's message would repeat the text
+    fits = isinstance(value, Mapping) and all(
+        "://" in str(prefix) and isinstance(options, Mapping) for prefix, options in value.items()
+    )
+    if not fits:
+        raise ValueError("it maps the beginnings of URLs to options: {'s3://bucket/': {...}}")
+    assert isinstance(value, Mapping)
+    return {str(prefix): dict(options) for prefix, options in value.items()}
+
+
 @dataclass(frozen=True)
 class Setting:
-    """One known setting: its key, its value unless set, how a value is read, and what it does."""
+    """One known setting: its key, its value unless set, how a value is read, and what it does.
+
+    The value of a `secret` one is never shown.
+    """
 
     key: str
     default: Any
     parse: Callable[[object], Any]
     doc: str
+    secret: bool = False
 
 
 SETTINGS: Mapping[str, Setting] = {
@@ -129,6 +157,16 @@ SETTINGS: Mapping[str, Setting] = {
             _one_of("threads", "inline"),
             "what runs tasks: threads, or inline (one by one in this thread, for debugging)",
         ),
+        Setting(
+            "storage",
+            {},
+            _prefixes,
+            "storage options by the beginning of a URL, the longest that fits wins",
+            secret=True,
+        ),
+        Setting("requests.parallel", 16, _positive, "requests to one store at the same time"),
+        Setting("requests.attempts", 4, _positive, "how often a request to a store is tried"),
+        Setting("requests.timeout", 15.0, _seconds, "seconds without a byte before another try"),
     )
 }
 
@@ -152,13 +190,14 @@ def _parse(key: str, value: object, where: str) -> Any:
         text = str(error)
         if text.startswith("invalid literal"):
             text = "it is a whole number, at least 1"
-        raise ConfigError(f"{value!r} cannot be the value of {key!r} ({where}): {text}") from None
+        shown = "This" if SETTINGS[key].secret else repr(value)
+        raise ConfigError(f"{shown} cannot be the value of {key!r} ({where}): {text}") from None
 
 
 def _flatten(tree: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for name, value in tree.items():
         key = f"{prefix}{name}".replace("-", "_")
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and key not in SETTINGS:
             yield from _flatten(value, f"{key}.")
         else:
             yield key, value
@@ -184,8 +223,13 @@ def _read_files(environ: Mapping[str, str]) -> dict[str, Any]:
 
         try:
             tree = yaml.safe_load(path.read_text())
-        except (OSError, yaml.YAMLError) as error:
+        except OSError as error:
             raise ConfigError(f"{path} cannot be read: {error}") from error
+        except yaml.YAMLError as error:
+            # without the lines that the parser's message shows: they may hold a secret
+            line = getattr(getattr(error, "problem_mark", None), "line", 0) + 1
+            what = getattr(error, "problem", None) or "not YAML"
+            raise ConfigError(f"{path} cannot be read: line {line}: {what}") from None
         if tree is None:
             continue
         if not isinstance(tree, dict):
@@ -284,5 +328,5 @@ class Config:
         return self._arguments[key] if key in self._arguments else get(key)
 
     def __repr__(self) -> str:
-        shown = ", ".join(f"{key}={self.get(key)!r}" for key in SETTINGS)
-        return f"Config({shown})"
+        shown = (f"{k}={'...' if s.secret else repr(self.get(k))}" for k, s in SETTINGS.items())
+        return f"Config({', '.join(shown)})"

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from plait.dataframe import DataFrame
     from plait.groupby import SeriesGroupBy
+    from plait.io.access import Access
     from plait.series import Series
 
 # Plan names that start with this are never shown; SQL cannot see them either.
@@ -61,6 +62,10 @@ class Runner(Protocol):
 
     def write(self, plan: LogicalPlan) -> pa.Table:
         """Run a Write plan."""
+
+    @property
+    def access(self) -> Callable[[Mapping[str, Any] | None], Access]:
+        """What stores are opened with, from options as a user gives them."""
 
 
 class Labelled(NamedTuple):

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from plait.display import pandas_dtype
 from plait.errors import UnsupportedError
-from plait.frame import Frame
+from plait.frame import Frame, Runner
+from plait.io.access import split_url
 from plait.planner import builder
 from plait.planner.logical import LogicalPlan
 
@@ -65,5 +66,14 @@ def write(frame: Frame, path: str | None, format_: str, options: Mapping[str, An
     single = given.pop("single_file", text.lower().endswith(_SINGLE[format_]))
     if single:
         given["single_file"] = True
+    text, given = target(text, given, frame.runner)
     plan = builder.write(frame.rows_only(), text, format_, tuple(sorted(given.items())))
     return frame.runner.write(plan).to_pandas()
+
+
+def target(path: str, options: Mapping[str, Any], runner: Runner) -> tuple[str, dict[str, Any]]:
+    """Path and options of a plan that writes: secrets become a reference."""
+    access = runner.access(options.get("storage_options"))
+    if "://" in path:
+        path, access = split_url(path, access)
+    return path, {**options, "storage_options": access}

@@ -112,7 +112,7 @@ def read_csv(
         "compression": compression,
         "blocksize": blocksize if blocksize is not None else session.config.get("csv.blocksize"),
     }
-    source = sources.csv(path, storage_options, given)
+    source = sources.csv(path, storage_options, given, session.config)
     made = DataFrame(sources.scanned(source, session.runner, None))
     return made if index_col is None or index_col is False else made.set_index(index_col)
 
@@ -141,7 +141,7 @@ def read_json(
     session = session or default_session()
     if not lines:
         raise UnsupportedError("read_json reads one object a line; for other JSON use pandas")
-    source = sources.json(path, storage_options, options)
+    source = sources.json(path, storage_options, options, session.config)
     return DataFrame(sources.scanned(source, session.runner, None))
 
 

@@ -5,7 +5,7 @@ The one object below Session and DataFrame. It holds the executor and the settin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +19,7 @@ from plait.engine.driver import Driver, Report, kept
 from plait.engine.kernels.evaluate import constant
 from plait.engine.lower import lower
 from plait.errors import PlaitError, PlanError
+from plait.io.access import Access
 from plait.io.memory import ArrowSource
 from plait.io.staging import staged
 from plait.planner import builder
@@ -55,6 +56,7 @@ class Runner:
     disabled_rules: tuple[str, ...] = ()
     broadcast_bytes: int = 512 << 20
     progress: Callable[[], AbstractContextManager[Observer | None]] = nullcontext
+    access: Callable[[Mapping[str, Any] | None], Access] = Access.of
 
     @property
     def settings(self) -> Settings:

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Self
 from plait.calling import outside
 from plait.config import Config
 from plait.errors import ConfigError, TableNotFoundError, UnsupportedError
+from plait.io.access import Access
 from plait.planner import builder
 from plait.planner.catalog import MemoryCatalog
 from plait.planner.logical import LogicalPlan
@@ -216,6 +217,7 @@ def make_runner(executor: Executor, config: Config) -> Runner:
         disabled_rules=tuple(config.get("optimizer.disabled")),
         broadcast_bytes=config.get("broadcast.limit"),
         progress=partial(progress_bar, config),
+        access=partial(Access.within, config=config),
     )
 
 

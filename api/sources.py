@@ -10,6 +10,7 @@ from plait.calling import caller
 from plait.config import Config
 from plait.errors import TypeMismatchError, UnsupportedError
 from plait.frame import WRAP, Frame, Labelled, Runner
+from plait.io.access import Access
 from plait.io.memory import ArrowSource
 from plait.planner import builder
 from plait.planner.expr import Column
@@ -27,25 +28,25 @@ def parquet(
     from plait.io.parquet import ParquetSource
 
     given = {"split_bytes": config.get("partition.bytes"), **options}
-    return ParquetSource(path, storage_options=storage_options, **given)
+    return ParquetSource(path, storage_options=Access.within(storage_options, config), **given)
 
 
 def csv(
-    path: Any, storage_options: Mapping[str, Any] | None, options: Mapping[str, Any]
+    path: Any, storage_options: Mapping[str, Any] | None, options: Mapping[str, Any], config: Config
 ) -> TableSource:
     """CSV files as a table."""
     from plait.io.csv import CsvSource
 
-    return CsvSource(path, storage_options=storage_options, **options)
+    return CsvSource(path, storage_options=Access.within(storage_options, config), **options)
 
 
 def json(
-    path: Any, storage_options: Mapping[str, Any] | None, options: Mapping[str, Any]
+    path: Any, storage_options: Mapping[str, Any] | None, options: Mapping[str, Any], config: Config
 ) -> TableSource:
     """Files of JSON lines as a table."""
     from plait.io.json import JsonSource
 
-    return JsonSource(path, storage_options=storage_options, **options)
+    return JsonSource(path, storage_options=Access.within(storage_options, config), **options)
 
 
 def arrow(data: Any, npartitions: int | None = None, name: str = "arrow") -> TableSource:
@@ -150,14 +151,16 @@ def opened(path: str | list[str], options: dict[str, Any], config: Config) -> Ta
     if kind == "parquet":
         return parquet(path, storage, options, config)
     if kind == "csv":
-        return csv(path, storage, {**SQL_CSV, **_sql_csv_options(options, config)})
+        return csv(path, storage, {**SQL_CSV, **_sql_csv_options(options, config)}, config)
     if kind == "json":
-        return json(path, storage, {"infer_dates": True})
+        return json(path, storage, {"infer_dates": True}, config)
     raise UnsupportedError(f"Files of format {kind!r} are not read by plait ({path})")
 
 
 def _kind_of(path: str) -> str:
     name = path.lower().rstrip("/")
+    if name.startswith(("http://", "https://")):
+        name = name.partition("?")[0]
     for suffix in (".gz", ".bz2", ".zst", ".xz", ".gzip", ".lz4"):
         name = name.removesuffix(suffix)
     for kind, suffixes in _SUFFIXES.items():

@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from plait.errors import ReadError, UnsupportedError
 from plait.io import distinct
+from plait.io.access import Access
 from plait.io.csv_head import Head
 from plait.io.csv_infer import ColumnSample
 from plait.io.csv_layout import CsvLayout
@@ -66,7 +67,7 @@ class CsvSource:
         self,
         path: PathLike | Iterable[PathLike],
         *,
-        storage_options: Mapping[str, Any] | None = None,
+        storage_options: Mapping[str, Any] | Access | None = None,
         **options: Any,
     ) -> None:
         self._options = CsvOptions.of(options)

@@ -20,7 +20,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 _MAGIC = b"PAR1"
 _TAIL_LOCAL, _TAIL_STORE = 64 << 10, 512 << 10  # a request to a store costs more than its bytes
+_WHOLE, _WHOLE_FILES = 4 << 20, 16 << 20
 _SAMPLED_GROUPS = 8
 _KEPT = 4096
 
@@ -129,15 +130,18 @@ _cache: OrderedDict[tuple[str, int, str], Footer] = OrderedDict()
 _lock = threading.Lock()
 
 
-def footer(file: FileInfo) -> Footer:
-    """The footer of a file, from the process's cache if it was read before."""
+def footer(file: FileInfo, whole: bool = False) -> Footer:
+    """The footer of a file, from the process's cache if it was read before.
+
+    `whole`: read a small file in a store in one request, if it has to be read.
+    """
     key = (file.path, file.size, file.identity)
     with _lock:
         known = _cache.get(key)
         if known is not None:
             _cache.move_to_end(key)
             return known
-    fresh = _read(file)
+    fresh = _read(file, whole)
     with _lock:
         _cache[key] = fresh
         while len(_cache) > _KEPT:
@@ -147,12 +151,14 @@ def footer(file: FileInfo) -> Footer:
 
 def footers(files: tuple[FileInfo, ...]) -> list[Footer]:
     """The footers of several files, read in parallel."""
-    return in_parallel(footer, files)
+    # of few small files the data come along: it saves a request each
+    whole = sum(f.size for f in files) <= _WHOLE_FILES
+    return in_parallel(partial(footer, whole=whole), files)
 
 
-def _read(file: FileInfo) -> Footer:
+def _read(file: FileInfo, whole: bool) -> Footer:
     with open_ranges(file) as reader:
-        text = _footer_bytes(file, reader)
+        text = _footer_bytes(file, reader, whole)
         metadata = _parse(file, text)
         found = metadata.schema.to_arrow_schema()
         reading = metadata
@@ -170,9 +176,11 @@ def _read(file: FileInfo) -> Footer:
     return Footer(file, metadata, reading, found, schema, leaves, rows, samples)
 
 
-def _footer_bytes(file: FileInfo, reader: RangeReader) -> bytes:
+def _footer_bytes(file: FileInfo, reader: RangeReader, whole: bool) -> bytes:
     size = reader.size
     tail = min(size, _TAIL_LOCAL if file.local else _TAIL_STORE)
+    if whole and not file.local and size <= _WHOLE:
+        tail = size
     end = bytes(reader.get_ranges([(size - tail, size)])[0])
     if size < 12 or end[-4:] != _MAGIC:
         if end[-4:] == b"PARE":

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from plait.errors import ReadError
+from plait.io.access import Access
 from plait.io.compression import without_compression
 from plait.io.csv import CsvSource
 from plait.io.filesystem import PathLike, expand, suffix_of
@@ -52,7 +53,7 @@ def looks_like_path(text: str) -> bool:
 
 
 def open_path(
-    path: PathLike | Iterable[PathLike], storage_options: Mapping[str, Any] | None = None
+    path: PathLike | Iterable[PathLike], storage_options: Mapping[str, Any] | Access | None = None
 ) -> TableSource:
     """The source of a path as SQL means it: the format is told by the suffix of the files."""
     files = expand(path, storage_options)

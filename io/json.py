@@ -20,6 +20,7 @@ import pyarrow.types as pat
 from plait.config import parse_bytes
 from plait.errors import PlanError, ReadError
 from plait.io import distinct
+from plait.io.access import Access
 from plait.io.compression import compression_of, text_chunks
 from plait.io.csv_dates import guess_moment
 from plait.io.csv_options import require
@@ -79,7 +80,7 @@ class JsonSource:
         self,
         path: PathLike | Iterable[PathLike],
         *,
-        storage_options: Mapping[str, Any] | None = None,
+        storage_options: Mapping[str, Any] | Access | None = None,
         dtype: Mapping[str, Any] | None = None,
         infer_dates: bool = False,
         compression: str | None = "infer",

@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from plait.errors import ReadError
 from plait.io import distinct
+from plait.io.access import Access
 from plait.io.filesystem import FileInfo, PathLike, expand
 from plait.io.footer import Footer, footers
 from plait.io.hive import Value, keys_of, partition_fields
@@ -61,7 +62,7 @@ class ParquetSource:
         self,
         path: PathLike | Iterable[PathLike],
         *,
-        storage_options: Mapping[str, Any] | None = None,
+        storage_options: Mapping[str, Any] | Access | None = None,
         hive_partitioning: bool | None = None,
         hive_types: Mapping[str, pa.DataType] | None = None,
         split_bytes: int = SPLIT_BYTES,

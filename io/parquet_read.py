@@ -1,4 +1,5 @@
-"""Reading row groups: local files through a memory map, others from ranges fetched together.
+"""Reading row groups: local files through a memory map, others from ranges that are fetched
+together and decoded as they land.
 
 Row groups whose bounds cannot match the predicate are skipped; partition columns are constants, so
 a predicate over them alone is decided here for the whole split. Columns come back in their logical
@@ -9,12 +10,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from plait.errors import ReadError
 from plait.io.encoding import stored_decimals, table_of, to_logical, unify
+from plait.io.files import Bytes, Parts, Range
 from plait.io.filesystem import FileInfo, check_unchanged, open_ranges
 from plait.io.footer import Footer, footer
 from plait.io.memory import slices
@@ -80,8 +83,7 @@ def read(split: ParquetSplit, columns: Sequence[str], predicate: Expr | None = N
     if not stored or not groups:
         _check(split.file)
         return _finish(split, columns, None, rows)
-    with _errors(split.file):
-        opened = _open(split.file, known, groups, stored)
+    with _opened(split.file, known, groups, stored) as opened:
         table = opened.read_row_groups(list(groups), columns=stored, use_threads=False)
     return _finish(split, columns, table, rows)
 
@@ -96,8 +98,7 @@ def iterate(
     if not stored or not groups:
         yield from slices(read(split, columns, predicate), batch_rows)
         return
-    with _errors(split.file):
-        opened = _open(split.file, known, groups, stored)
+    with _opened(split.file, known, groups, stored) as opened:
         for some in _together(groups, known, batch_rows):
             for batch in opened.iter_batches(batch_rows, some, columns=stored, use_threads=False):
                 yield _finish(split, columns, pa.Table.from_batches([batch]), batch.num_rows)
@@ -159,9 +160,11 @@ def _repeat(value: pa.Scalar, rows: int) -> pa.Array:
 # ---------------------------------------------------------------------------------- opening
 
 
-def _open(
+@contextmanager
+def _opened(
     file: FileInfo, known: Footer, groups: Sequence[int], columns: Sequence[str]
-) -> pq.ParquetFile:
+) -> Iterator[pq.ParquetFile]:
+    """The file to decode row groups from; of a file in a store all are being fetched by then."""
     import pyarrow.parquet as pq  # slow to import, and not every query reads Parquet
 
     coded = [name for name in columns if name in known.coded]
@@ -173,8 +176,12 @@ def _open(
     }
     if file.local:
         _check(file)
-        return pq.ParquetFile(file.path, memory_map=True, **settings)
-    return pq.ParquetFile(_fetched(file, known, groups, columns), **settings)
+        with _errors(file):
+            yield pq.ParquetFile(file.path, memory_map=True, **settings)
+        return
+    with open_ranges(file) as reader, _errors(file):
+        parts = reader.start(_chunks(file, known, groups, columns))
+        yield pq.ParquetFile(pa.PythonFile(_SparseFile(file.size, parts), mode="r"), **settings)
 
 
 def _check(file: FileInfo) -> None:
@@ -202,10 +209,10 @@ class _errors:  # noqa: N801  (used as a statement: `with _errors(file):`)
 
 
 class _SparseFile:
-    """A file of which only some ranges are there; reading elsewhere is an error of ours."""
+    """A file of which some ranges are there or on their way; reading waits for them."""
 
-    def __init__(self, size: int, parts: Sequence[tuple[int, bytes | memoryview]]) -> None:
-        self._size, self._parts, self._position = size, sorted(parts, key=lambda p: p[0]), 0
+    def __init__(self, size: int, parts: Parts) -> None:
+        self._size, self._parts, self._position = size, parts, 0
         self.closed = False
 
     def readable(self) -> bool:
@@ -224,20 +231,16 @@ class _SparseFile:
     def tell(self) -> int:
         return self._position
 
-    def read(self, size: int = -1) -> bytes:
+    def read(self, size: int = -1) -> Bytes:
         start = self._position
-        end = self._size if size < 0 else min(start + size, self._size)
-        for first, part in self._parts:
-            if first <= start and end <= first + len(part):
-                self._position = end
-                return bytes(part[start - first : end - first])
-        raise OSError(f"bytes {start} to {end} were not fetched")
+        self._position = self._size if size < 0 else min(start + size, self._size)
+        return self._parts.read(start, self._position)
 
 
-def _fetched(
+def _chunks(
     file: FileInfo, known: Footer, groups: Sequence[int], columns: Sequence[str]
-) -> pa.PythonFile:
-    """The column chunks of some row groups, fetched at once, as a file to decode from."""
+) -> list[Range]:
+    """Where the column chunks of some row groups are."""
     ranges = []
     for group in groups:
         row_group = known.metadata.row_group(group)
@@ -248,7 +251,4 @@ def _fetched(
                 starts = [chunk.data_page_offset, chunk.dictionary_page_offset]
                 start = min(s for s in starts if s)
                 ranges.append((start, min(start + chunk.total_compressed_size, file.size)))
-    with open_ranges(file) as reader:
-        parts = reader.get_ranges(ranges)
-    fetched = [(start, part) for (start, _), part in zip(ranges, parts, strict=True)]
-    return pa.PythonFile(_SparseFile(file.size, fetched), mode="r")
+    return ranges

@@ -25,12 +25,14 @@ from typing import Any, Self
 import pyarrow as pa
 
 from plait.errors import PlanError, UnsupportedError, WriteError
+from plait.io.access import Access
 from plait.io.compression import compression_of
 from plait.io.filesystem import exists as path_exists
 from plait.io.filesystem import is_folder, is_local, open_filesystem, plain_path
 from plait.io.write_formats import SUFFIXES, Encoder, encoder
 
 Options = Mapping[str, Any] | Iterable[tuple[str, Any]]
+StorageOptions = Mapping[str, Any] | Access | None
 
 MODES = ("error", "overwrite", "append")
 _ALIASES = {"gz": "gzip", "zst": "zstd"}
@@ -50,7 +52,7 @@ class WrittenFile:
     bytes: int
     target: str
     mode: str = "error"
-    storage_options: Mapping[str, Any] | None = None
+    storage_options: StorageOptions = None
 
     @staticmethod
     def of(temporary: str, rows: int, size: int, path: str, options: Options) -> WrittenFile:
@@ -287,14 +289,14 @@ def _commit_remote(parts: Sequence[WrittenFile]) -> None:
         fs.rm_file(stale)
 
 
-def _size(path: str, storage_options: Mapping[str, Any] | None) -> int:
+def _size(path: str, storage_options: StorageOptions) -> int:
     if is_local(path):
         return os.path.getsize(path)
     fs, inner = open_filesystem(path, storage_options)
     return int(fs.info(inner)["size"])
 
 
-def _remove(path: str, storage_options: Mapping[str, Any] | None) -> None:
+def _remove(path: str, storage_options: StorageOptions) -> None:
     if is_local(path):
         if os.path.exists(path):
             os.remove(path)
@@ -304,7 +306,7 @@ def _remove(path: str, storage_options: Mapping[str, Any] | None) -> None:
         fs.rm_file(inner)
 
 
-def _is_empty(folder: str, storage_options: Mapping[str, Any] | None) -> bool:
+def _is_empty(folder: str, storage_options: StorageOptions) -> bool:
     """Whether a folder has nothing but parts that are being written."""
     if is_local(folder):
         return all(name.startswith(".") for name in os.listdir(folder))

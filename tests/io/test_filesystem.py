@@ -13,11 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from plait import config
 from plait.errors import ReadError, UnsupportedError
 from plait.io.filesystem import (
+    Access,
     FileInfo,
     LocalRanges,
-    StoreRanges,
     coalesce,
     exists,
     expand,
@@ -25,6 +26,7 @@ from plait.io.filesystem import (
     open_ranges,
     read_all,
 )
+from plait.io.store_ranges import StoreRanges
 
 
 @pytest.fixture
@@ -130,7 +132,7 @@ def test_stores(store: Any) -> None:
 
 
 def test_options_are_never_shown() -> None:
-    info = FileInfo("s3://b/x", 1, "e", options={"secret": "hunter2"})
+    info = FileInfo("s3://b/x", 1, "e", access=Access.of({"secret": "hunter2"}))
     assert "hunter2" not in repr(info)
     assert info == FileInfo("s3://b/x", 1, "e")
 
@@ -191,8 +193,22 @@ def test_changed_and_vanished_files(tmp_path: Path) -> None:
         open_ranges(info)
 
 
-def test_short_answers_of_a_store_are_noticed(store: Any) -> None:
+def test_files_replaced_in_a_store_are_noticed(store: Any) -> None:
     (info,) = expand("memory://bucket/u.csv")
-    store.pipe_file("/bucket/u.csv", b"cut")
-    with pytest.raises(ReadError, match="got 3 bytes"):
+    store.pipe_file("/bucket/u.csv", b"u.csv" * 100)
+    with pytest.raises(ReadError, match="has changed"):
+        StoreRanges(info).get_ranges([(0, 10)])
+    store.rm_file("/bucket/u.csv")
+    with pytest.raises(ReadError, match="has gone"):
+        StoreRanges(info).get_ranges([(0, 10)])
+
+
+def test_short_answers_of_a_store_are_noticed(store: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    (info,) = expand("memory://bucket/u.csv")
+    whole = type(store).cat_file
+    monkeypatch.setattr(type(store), "cat_file", lambda *a, **k: whole(*a, **k)[:3])
+    with (
+        config.set({"requests.attempts": 2}),
+        pytest.raises(ReadError, match=r"asked for bytes 0 to 500, got 3.*tried 2 times"),
+    ):
         StoreRanges(info).get_ranges([(0, 10)])
