@@ -67,7 +67,8 @@ class Prober:
 
     def __init__(self, op: HashJoin, table: JoinTable) -> None:
         self.op, self.table = op, table
-        self._matched_build = np.zeros(table.batch.num_rows, bool) if op.kind == "full" else None
+        tracks = op.kind in ("full", "right", "right_semi", "right_anti")
+        self._matched_build = np.zeros(table.batch.num_rows, bool) if tracks else None
 
     def probe(self, batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
         """The join's rows for a batch of the probe side."""
@@ -76,16 +77,23 @@ class Prober:
                 for probe, build in self._pairs(batch):
                     if len(probe):
                         yield self._joined(batch, probe, build)
+            case "right":
+                for probe, build in self._matching(batch):
+                    yield self._joined(batch, probe, build)
+            case "right_semi" | "right_anti":
+                for _ in self._matching(batch):
+                    pass
             case "left" | "single" | "full":
                 yield self._outer(batch)
             case "semi" | "anti" | "mark":
                 yield self._marked(batch)
 
     def rest(self) -> Iterator[pa.RecordBatch]:
-        """After the last batch: build rows that nothing matched, for a full join."""
+        """After the last batch: the build rows that this join gives for themselves."""
         if self._matched_build is None:
             return
-        build = np.flatnonzero(~self._matched_build)
+        matched = self._matched_build
+        build = np.flatnonzero(matched if self.op.kind == "right_semi" else ~matched)
         if len(build):
             nothing = batches.empty(self.op.probe.schema)
             yield self._joined(nothing, np.full(len(build), -1), build)
@@ -99,6 +107,14 @@ class Prober:
             return
         probe, build = self._keyed_pairs(batch, op.probe_keys, op.build_keys, op.null_safe)
         yield self._filtered(batch, probe, build)
+
+    def _matching(self, batch: pa.RecordBatch) -> Iterator[tuple[Index, Index]]:
+        """The pairs, if there are any; their build rows are noted."""
+        assert self._matched_build is not None
+        for probe, build in self._pairs(batch):
+            if len(probe):
+                self._matched_build[build] = True
+                yield probe, build
 
     def _keyed_pairs(
         self,

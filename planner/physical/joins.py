@@ -3,6 +3,10 @@
 The probe side streams through its stage; the build side is a stage of its own. A build side in the
 broadcast limit is made into one table that all probe tasks share. Larger ones, and full joins,
 bring both sides together by the hash of the keys, one table a partition.
+
+Left, semi and anti joins probe with their left side, so that each row's fate is known at once.
+Where their right side is too large to broadcast and the left one much smaller, the left one is
+built: each table belongs to one task, which knows in the end what rows of it nothing matched.
 """
 
 from __future__ import annotations
@@ -22,6 +26,10 @@ if TYPE_CHECKING:  # the planner calls lower_join and passes itself
     from plait.planner.physical.planner import StagePlanner
 
 SMALL_BUILD = 20_000  # rows: not worth a step of its own to be measured
+MUCH_SMALLER = 0.5
+# as seen from the side that streams, when the left side is built
+_MIRRORED = {"left": "right", "semi": "right_semi", "anti": "right_anti"}
+_BUILD_ROWS = ("full", *_MIRRORED.values())  # that give rows of their build side in the end
 
 
 @dataclass(frozen=True)
@@ -78,16 +86,19 @@ def lower_join(planner: StagePlanner, plan: Join, need: frozenset[str]) -> Piece
 
 
 def _choose_sides(planner: StagePlanner, plan: Join) -> _Sides:
+    if plan.kind == "right":
+        plan = replace(plan, left=plan.right, right=plan.left, kind="left")
     pairs, residual = equi_keys(plan.condition, plan.left.schema, plan.right.schema)
     left_keys = tuple(a for a, _, _ in pairs)
     right_keys = tuple(b for _, b, _ in pairs)
     safe = tuple(s for _, _, s in pairs)
-    swap = plan.kind == "right" or (
-        plan.kind in ("inner", "cross", "full")
-        and _weight(planner, plan.left) < _weight(planner, plan.right)
-    )
-    kind = {"right": "left", "cross": "inner"}.get(plan.kind, plan.kind)
+    kind = "inner" if plan.kind == "cross" else plan.kind
+    left, right = _weight(planner, plan.left), _weight(planner, plan.right)
+    swap = kind in ("inner", "full") and left < right
+    if kind in _MIRRORED and pairs and not plan.in_keys and left < MUCH_SMALLER * right:
+        swap = not _fits_broadcast(planner, plan.right)
     if swap:
+        kind = _MIRRORED.get(kind, kind)
         return _Sides(plan.right, plan.left, kind, right_keys, left_keys, safe, residual, (), ())
     in_left = tuple(a for a, _ in plan.in_keys)
     in_right = tuple(b for _, b in plan.in_keys)
@@ -103,11 +114,15 @@ def _weight(planner: StagePlanner, plan: LogicalPlan) -> float:
 
 
 def _broadcast(planner: StagePlanner, sides: _Sides) -> bool:
-    if sides.kind == "full":
+    if sides.kind in _BUILD_ROWS:
         return False
     if not sides.probe_keys or sides.in_probe:
         return True  # every pair, or NULLs anywhere in the build side, must be seen
-    size = planner.estimator.statistics(sides.build).bytes
+    return _fits_broadcast(planner, sides.build)
+
+
+def _fits_broadcast(planner: StagePlanner, build: LogicalPlan) -> bool:
+    size = planner.estimator.statistics(build).bytes
     return size is None or size <= planner.settings.broadcast_bytes
 
 

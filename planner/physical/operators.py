@@ -129,7 +129,8 @@ class HashJoin(PhysicalOp):
 
     `kind` is told from the probe's side: inner, left (unmatched probe rows too), full (unmatched
     build rows too, only in one partition or a co-partitioned join), right (as full without
-    unmatched probe rows), semi, anti, mark, single. `residual` is tested on pairs. `in_probe` and
+    unmatched probe rows), semi, anti, mark, single; right_semi and right_anti (build rows with and
+    without a match, partitioned as for full). `residual` is tested on pairs. `in_probe` and
     `in_build` are the three-valued keys of IN.
     """
 

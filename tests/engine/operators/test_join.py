@@ -57,7 +57,8 @@ def expected(sql: str, left: list[Any], right: list[Any]) -> Counter[Any]:
 
 
 def operator(kind: str, keys: int, safe: bool, residual: bool, **more: Any) -> HashJoin:
-    schema = {"semi": LEFT, "anti": LEFT}.get(kind, BOTH)
+    alone = {"semi": LEFT, "anti": LEFT, "right_semi": RIGHT, "right_anti": RIGHT}
+    schema = alone.get(kind, BOTH)
     if kind == "mark":
         schema = Schema.of([*((f.name, f.type) for f in LEFT), ("m", BOOL)])
     less: Expr = Call("less", (Column("x", INT64), Column("y", INT64)), BOOL)
@@ -81,7 +82,10 @@ def condition(keys: int, safe: bool, residual: bool) -> str:
     return " AND ".join(parts) or "true"
 
 
-@pytest.mark.parametrize("kind", ["inner", "left", "full", "semi", "anti", "mark"])
+KINDS = ["inner", "left", "right", "full", "semi", "anti", "right_semi", "right_anti", "mark"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 @settings(max_examples=20)
 @given(
     left=ROWS,
@@ -106,6 +110,9 @@ def test_kinds(
     sql = {
         "inner": f"SELECT * FROM l JOIN r ON {on}",
         "left": f"SELECT * FROM l LEFT JOIN r ON {on}",
+        "right": f"SELECT * FROM l RIGHT JOIN r ON {on}",
+        "right_semi": f"SELECT * FROM r WHERE EXISTS (SELECT 1 FROM l WHERE {on})",
+        "right_anti": f"SELECT * FROM r WHERE NOT EXISTS (SELECT 1 FROM l WHERE {on})",
         "full": f"SELECT * FROM l FULL JOIN r ON {on}",
         "semi": f"SELECT * FROM l WHERE EXISTS (SELECT 1 FROM r WHERE {on})",
         "anti": f"SELECT * FROM l WHERE NOT EXISTS (SELECT 1 FROM r WHERE {on})",
