@@ -34,7 +34,7 @@ def smallest(
         for candidate in _smaller_queries(sql):
             if time.monotonic() > end:
                 break
-            if len(candidate) < len(sql) and fails(candidate, found):
+            if len(candidate) < len(sql) and _parses(candidate) and fails(candidate, found):
                 sql, again = candidate, True
                 break
         for less in _smaller_tables(sql, found):
@@ -44,6 +44,15 @@ def smallest(
                 found, again = less, True
                 break
     return sql, found
+
+
+def _parses(sql: str) -> bool:
+    """Whether a candidate is SQL at all: what cannot be read fails for a reason of its own."""
+    try:
+        sqlglot.parse_one(sql, dialect="duckdb")
+    except ParseError:
+        return False
+    return True
 
 
 def _smaller_queries(sql: str) -> Iterator[str]:
