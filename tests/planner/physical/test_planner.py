@@ -141,6 +141,19 @@ def test_a_large_build_side_is_shuffled() -> None:
     assert {str(s.output) for s in found[:2]} == {"hash(big_k) into 3", "hash(large_k) into 3"}
 
 
+@pytest.mark.parametrize(
+    ("kind", "built"), [("left", "right"), ("semi", "right_semi"), ("anti", "right_anti")]
+)
+def test_a_small_left_side_is_built_where_the_right_one_is_too_large(kind: str, built: str) -> None:
+    small, large = table("a", 1e3), table("z", 1e6)
+    join = join_of(stages(joined(small, large, kind), broadcast_bytes=10_000))
+    assert (join.kind, join.build_keys) == (built, ("a_k",))
+    # a table that all tasks share cannot tell which of its rows nothing matched
+    assert join_of(stages(joined(small, large, kind))).kind == kind
+    alike = joined(table("b", 1e6), large, kind)
+    assert join_of(stages(alike, broadcast_bytes=10_000)).kind == kind
+
+
 def test_full_joins_bring_both_sides_together() -> None:
     join = join_of(stages(joined(table("a", 1e6), table("z", 1e3), "full")))
     assert isinstance(join.probe, ReadStage)
