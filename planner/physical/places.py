@@ -35,6 +35,10 @@ from plait.planner.types import INT64, is_interval, is_nested
 if TYPE_CHECKING:  # the planner calls these functions and passes itself
     from plait.planner.physical.planner import StagePlanner
 
+# rows: the way away and home takes about as long as most windows (0.1 s a million rows), so two
+# workers gain memory by it but no time
+TOO_MANY_FOR_ONE = 10_000_000
+
 Calls = tuple[tuple[str, WindowCall], ...]
 
 
@@ -45,7 +49,7 @@ def lower_window(planner: StagePlanner, plan: Window) -> Piece:
     child, columns = with_key_columns(child, exprs)
     calls = tuple((name, _over_columns(call, columns)) for name, call in plan.calls)
     parts = planner.tasks_for(child)
-    if parts == 1:
+    if parts == 1 or (planner.settings.workers <= 2 and (child.rows or 0) <= TOO_MANY_FOR_ONE):
         child = planner.gather(child)
         return replace(child, op=WindowRows(_with_calls(child.op.schema, calls), child.op, calls))
     rows = planner.at_home(child)
