@@ -35,8 +35,8 @@ from plait.planner.types import INT64, is_interval, is_nested
 if TYPE_CHECKING:  # the planner calls these functions and passes itself
     from plait.planner.physical.planner import StagePlanner
 
-# rows: the way away and home takes about as long as most windows (0.1 s a million rows), so two
-# workers gain memory by it but no time
+# rows: the way away and home takes longer than windows that need no order (0.1 s a million rows), so
+# two workers gain memory by it but no time
 TOO_MANY_FOR_ONE = 10_000_000
 
 Calls = tuple[tuple[str, WindowCall], ...]
@@ -49,7 +49,7 @@ def lower_window(planner: StagePlanner, plan: Window) -> Piece:
     child, columns = with_key_columns(child, exprs)
     calls = tuple((name, _over_columns(call, columns)) for name, call in plan.calls)
     parts = planner.tasks_for(child)
-    if parts == 1 or (planner.settings.workers <= 2 and (child.rows or 0) <= TOO_MANY_FOR_ONE):
+    if parts == 1 or not _gains(planner, child, calls):
         child = planner.gather(child)
         return replace(child, op=WindowRows(_with_calls(child.op.schema, calls), child.op, calls))
     rows = planner.at_home(child)
@@ -63,6 +63,12 @@ def lower_window(planner: StagePlanner, plan: Window) -> Piece:
         result = RestoreRows(_with_calls(result.schema, some), result, home, place)
     names = [*child.op.schema.names, *(name for name, _ in calls)]
     return replace(rows, op=compute(result, keep(result.schema, names)))
+
+
+def _gains(planner: StagePlanner, child: Piece, calls: Calls) -> bool:
+    """Whether several tasks are worth the way away and home."""
+    ordered = any(call.order_by for _, call in calls)
+    return ordered or planner.settings.workers > 2 or (child.rows or 0) > TOO_MANY_FOR_ONE
 
 
 def lower_distinct(planner: StagePlanner, plan: Distinct) -> Piece:
