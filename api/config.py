@@ -70,6 +70,12 @@ def _positive(value: object) -> int:
     return number
 
 
+def _memory(value: object) -> int | str | None:
+    if str(value).lower() == "auto":
+        return "auto"
+    return _optional(parse_bytes)(value)  # type: ignore[no-any-return]
+
+
 def _seconds(value: object) -> float:
     number = float(str(value))
     if isinstance(value, bool) or not 0 < number < 1e6:
@@ -132,7 +138,17 @@ SETTINGS: Mapping[str, Setting] = {
     for s in (
         Setting("threads", None, _optional(_positive), "worker threads; none: one a processor"),
         Setting(
-            "memory_limit", None, _optional(parse_bytes), "bytes a query may use; none: no limit"
+            "memory_limit",
+            "auto",
+            _memory,
+            "bytes that queries may use, beyond which they use the disk; auto: 70 % of what the "
+            "machine or its container has, none: no limit",
+        ),
+        Setting(
+            "spill_directory",
+            None,
+            _optional(str),
+            "where rows that do not fit into memory go; none: the temporary folder of the system",
         ),
         Setting(
             "partition.bytes", 32 * 2**20, parse_bytes, "decoded bytes a piece of a file aims at"

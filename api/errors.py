@@ -12,6 +12,8 @@ PlaitError
     NumericOverflowError(OverflowError)
     ConversionError(ValueError)
     ScalarSubqueryError                 a scalar subquery gave more than one row
+    SpillError(OSError)                 rows that went to disk cannot be written or read again
+      SpillDiskFull                     the disk for them is full
   ReadError(ValueError)                 a file that cannot be read as it was asked
   WriteError(OSError)
   ConfigError(ValueError)
@@ -126,6 +128,14 @@ class ConversionError(ComputeError, ValueError):
 
 class ScalarSubqueryError(ComputeError, ValueError):
     """A scalar subquery that gave more than one row."""
+
+
+class SpillError(ComputeError, OSError):
+    """Rows that did not fit into memory cannot be written to disk, or not be read again."""
+
+
+class SpillDiskFull(SpillError):  # noqa: N818  (what has happened, in the words users search for)
+    """The disk for such rows is full; the text names the folder and the settings."""
 
 
 class ReadError(PlaitError, ValueError):

@@ -41,6 +41,7 @@ def _stage_text(report: StageReport) -> str:
     lines = [
         f"Stage {stage.id} x{report.tasks} -> {stage.output}: {report.rows:,} rows{estimated}, "
         f"{_bytes(report.bytes)}, {report.seconds * 1e3:.1f} ms"
+        + (f", {_bytes(report.spilled)} spilled" if report.spilled else "")
         + (f"  [{origin}]" if origin else "")
     ]
     numbers = {id(op): n for n, op in enumerate(stage.root.walk())}
@@ -63,7 +64,8 @@ def _figures(
         metrics[numbers[id(c)]].seconds for c in op.children() if numbers[id(c)] in metrics
     )
     seconds = max(0.0, own.seconds - inputs)
-    return f"  {own.rows:>12,} rows {_bytes(own.bytes):>9} {seconds * 1e3:>9.1f} ms"
+    spilled = f" {_bytes(own.spilled):>9} spilled" if own.spilled else ""
+    return f"  {own.rows:>12,} rows {_bytes(own.bytes):>9} {seconds * 1e3:>9.1f} ms{spilled}"
 
 
 def _bytes(count: float) -> str:

@@ -18,6 +18,7 @@ from plait.engine import batches
 from plait.engine.driver import Driver, Report, kept
 from plait.engine.kernels.evaluate import constant
 from plait.engine.lower import lower
+from plait.engine.memory import broadcast_bytes, task_bytes
 from plait.errors import PlaitError, PlanError
 from plait.io.access import Access
 from plait.io.memory import ArrowSource
@@ -61,7 +62,14 @@ class Runner:
     @property
     def settings(self) -> Settings:
         """What physical planning depends on."""
-        return Settings(workers=self.executor.workers, broadcast_bytes=self.broadcast_bytes)
+        workers, limit = self.executor.workers, self.executor.memory_limit
+        if limit is None:
+            return Settings(workers=workers, broadcast_bytes=self.broadcast_bytes)
+        return Settings(
+            workers=workers,
+            broadcast_bytes=min(self.broadcast_bytes, broadcast_bytes(limit)),
+            task_bytes=task_bytes(limit, workers),
+        )
 
     def optimize(self, plan: LogicalPlan) -> LogicalPlan:
         """The plan after all rules."""

@@ -28,6 +28,7 @@ from plait.planner import builder
 from plait.planner.catalog import MemoryCatalog
 from plait.planner.logical import LogicalPlan
 from plait.runner import Runner
+from plait.scheduler.host import available_memory
 from plait.scheduler.local import InlineExecutor, ThreadExecutor
 from plait.scheduler.progress import ProgressObserver, TerminalDisplay, find_display
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from plait.scheduler.events import Observer
     from plait.scheduler.executor import Executor
 
+_USABLE = 0.7  # of the memory there is, unless `memory_limit` is set
 LATER = {
     "tcp": "a cluster of plait's own",
     "tls": "a cluster of plait's own",
@@ -204,10 +206,21 @@ class Session:
 
 def make_executor(config: Config) -> Executor:
     """The executor that the settings ask for."""
-    limit = config.get("memory_limit")
+    limit, folder = memory_limit(config), config.get("spill_directory")
     if config.get("executor") == "inline":
-        return InlineExecutor(memory_limit=limit)
-    return ThreadExecutor(config.get("threads"), memory_limit=limit)
+        return InlineExecutor(memory_limit=limit, scratch=folder)
+    return ThreadExecutor(config.get("threads"), memory_limit=limit, scratch=folder)
+
+
+def memory_limit(config: Config) -> int | None:
+    """Bytes that queries may use; None without a limit."""
+    limit: int | str | None = config.get("memory_limit")
+    if isinstance(limit, str):
+        try:
+            return int(_USABLE * available_memory())
+        except OSError:
+            return None
+    return limit
 
 
 def make_runner(executor: Executor, config: Config) -> Runner:

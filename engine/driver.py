@@ -37,6 +37,7 @@ class StageReport:
     rows: int
     bytes: int
     operators: Mapping[int, OperatorMetrics]
+    spilled: int = 0  # bytes of what the tasks gave that went to files
 
 
 @dataclass
@@ -155,7 +156,8 @@ class Driver:
             measured[stage.id] = rows, size
             operators = total(m.extra.get("operators", {}) for m in tasks)  # type: ignore[misc]
             seconds = sum(m.seconds for m in tasks)
-            reports[group] = StageReport(stage, len(tasks), seconds, rows, size, operators)
+            spilled = sum(m.extra.get("spilled", 0) for m in tasks)  # type: ignore[misc]
+            reports[group] = StageReport(stage, len(tasks), seconds, rows, size, operators, spilled)
         self.report.stages += [reports[g] for g in sorted(reports)]
         assert len(lowered.group_stage) == len(stages)
         return measured

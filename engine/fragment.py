@@ -9,21 +9,26 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
 
-from plait.engine import batches
+from plait.engine.exchange.outputs import Outputs
 from plait.engine.exchange.partition import partition_by_hash
 from plait.engine.exchange.places import send_home
+from plait.engine.memory import results_are_full
 from plait.engine.operators.run import Runner, TaskInputs
+from plait.engine.space import Space
 from plait.engine.switching import brisk_switching
 from plait.planner.expr import Expr
-from plait.planner.physical.operators import PhysicalOp, ReadStage, ScanSplits
+from plait.planner.physical.operators import CutRanges, PhysicalOp, ReadStage, ScanSplits
 from plait.planner.physical.stages import Stage
 from plait.planner.tree import interner
 from plait.scheduler.context import current_context
+
+_SMALL = 256  # what is less than this part of what a task may gather stays in memory
 
 
 def readers(root: PhysicalOp) -> list[tuple[int, ScanSplits | ReadStage]]:
@@ -71,19 +76,30 @@ class Fragment:
             table = runner.table()
             context.report(rows=table.batch.num_rows, bytes=table.batch.nbytes)
             return table
-        if self.output.kind == "range":
-            parts = runner.ranges(self.output.parts)
-            context.report(rows=sum(p.num_rows for p in parts), bytes=batches.size(parts))
-            return tuple([p] for p in parts)
-        rows = list(runner.batches())
-        context.report(rows=sum(b.num_rows for b in rows), bytes=batches.size(rows))
-        if self.output.kind == "keep":
-            return rows
-        parts = self._split(batches.concat(rows, self.root.schema))
+        rows, schema, split = runner.batches(), self.root.schema, self._split
+        if isinstance(self.root, CutRanges):
+            rows, split = runner.ranges(self.output.parts)
+            schema = self.root.input.schema
+        space = Space()
+        outputs = Outputs(
+            schema,
+            self.root.schema,
+            self.output.parts if self.output.split else 1,
+            split if self.output.split else None,
+            lambda count: count > space.limit / _SMALL and results_are_full(),
+            space,
+        )
+        count = size = 0
+        for batch in rows:
+            count, size = count + batch.num_rows, size + batch.nbytes
+            outputs.add(batch)
+            del batch
+        parts = outputs.finish()
+        context.report(rows=count, bytes=size, spilled=space.metrics.spilled)
         # a task with a single output gives the part itself, not a tuple of one
-        return tuple([p] for p in parts) if self.output.parts > 1 else parts
+        return tuple(parts) if self.output.parts > 1 else parts[0]
 
-    def _split(self, rows: pa.RecordBatch) -> list[pa.RecordBatch]:
+    def _split(self, rows: pa.RecordBatch) -> Sequence[pa.RecordBatch]:
         output = self.output
         if output.kind == "home":
             (place,) = output.keys

@@ -1,4 +1,4 @@
-"""What each operator of a task did: rows, bytes, batches and seconds, measured as batches pass.
+"""What each operator of a task did: rows, bytes, seconds, what it spilled; as batches pass.
 
 Operators are numbered by their place in the stage's tree (`PhysicalOp.walk`). The seconds of an
 operator include those of its inputs as measured; `explain` subtracts them.
@@ -20,12 +20,18 @@ class OperatorMetrics:
     rows: int = 0
     bytes: int = 0
     seconds: float = 0.0
+    spilled: int = 0
 
     def add(self, other: OperatorMetrics) -> None:
         """Add another task's figures."""
         self.rows += other.rows
         self.bytes += other.bytes
         self.seconds += other.seconds
+        self.spilled += other.spilled
+
+    def add_spilled(self, count: int) -> None:
+        """So many more bytes were written to spill files."""
+        self.spilled += count
 
 
 class Meter:
@@ -34,9 +40,13 @@ class Meter:
     def __init__(self) -> None:
         self.operators: dict[int, OperatorMetrics] = {}
 
+    def operator(self, number: int) -> OperatorMetrics:
+        """The metrics of one operator, to be added to."""
+        return self.operators.setdefault(number, OperatorMetrics())
+
     def follow(self, number: int, rows: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """The same batches, counted and timed."""
-        metrics = self.operators.setdefault(number, OperatorMetrics())
+        metrics = self.operator(number)
         clock = time.perf_counter
         while True:
             start = clock()

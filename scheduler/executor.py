@@ -83,6 +83,11 @@ class Executor(Protocol):
         """How many tasks run at a time."""
         ...
 
+    @property
+    def memory_limit(self) -> int | None:
+        """Bytes that its tasks and their results may use in one process; None without a limit."""
+        ...
+
     def submit(self, graph: TaskGraph, want: Sequence[Ref], observe: Observer | None = None) -> Run:
         """Start what the wanted parts need. The graph must not be changed afterwards."""
         ...

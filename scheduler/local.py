@@ -36,7 +36,7 @@ class _LocalExecutor:
 
     def __init__(self, source_limit: int, memory_limit: int | None, scratch: str | None) -> None:
         self._source_limit = source_limit
-        self._memory_limit = memory_limit
+        self.memory_limit = memory_limit
         self._scratch = ScratchFolder(scratch)
         # Run ids must differ between executors: a handle given to the wrong one is to be noticed.
         self._names = map(f"{secrets.token_hex(4)}-{{}}".format, itertools.count(1))
@@ -134,7 +134,7 @@ class InlineExecutor(_LocalExecutor):
     Parameters
     ----------
     memory_limit : int, optional
-        Bytes a task may use, for tasks that ask their context.
+        Bytes a task and the results that are kept may use, for tasks that ask their context.
     scratch : str, optional
         Where the folder for spill files is made; the system's temporary folder by default.
     """
@@ -152,7 +152,7 @@ class InlineExecutor(_LocalExecutor):
         """See `Executor`. The run has ended when this returns."""
         run = self._prepare(graph, want, observe)
         run.start()
-        seat = Seat("inline", self._scratch, self._memory_limit)
+        seat = Seat("inline", self._scratch, self.memory_limit)
         outer = take_seat(seat)
         try:
             self._run_all(run, seat)
@@ -223,7 +223,7 @@ class ThreadExecutor(_LocalExecutor):
         How many results of source tasks may lie unconsumed, or be in the making, per run; by
         default two more than workers. A graph that needs more at a time gets more.
     memory_limit : int, optional
-        Bytes all tasks together may use; each one's context names an equal share.
+        Bytes all tasks and their results may use; each task's context names an equal share.
     scratch : str, optional
         Where the folder for spill files is made; the system's temporary folder by default.
     """
@@ -271,7 +271,7 @@ class ThreadExecutor(_LocalExecutor):
         self._pool.cancel(run)
 
     def _new_pool(self) -> WorkerPool:
-        pool = WorkerPool(self.workers, self._scratch, self._memory_limit)
+        pool = WorkerPool(self.workers, self._scratch, self.memory_limit)
         # A forgotten executor must not keep its threads.
         weakref.finalize(self, pool.close, 0.0)
         return pool

@@ -6,7 +6,7 @@ pass batches on one by one; grouping, sorting, distinct and windows first collec
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
@@ -14,18 +14,23 @@ import numpy as np
 import pyarrow as pa
 
 from plait.engine import batches
+from plait.engine.exchange.outputs import Cut, Part
 from plait.engine.exchange.places import mark, restore
 from plait.engine.exchange.ranges import cut_ranges, range_bounds, sample
 from plait.engine.kernels.evaluate import Evaluator
+from plait.engine.memory import gather_limit
 from plait.engine.metrics import Meter
 from plait.engine.operators.aggregate import aggregate
+from plait.engine.operators.buckets import Gathered, in_buckets
 from plait.engine.operators.compute import compute
 from plait.engine.operators.distinct import distinct
 from plait.engine.operators.function import apply_function
 from plait.engine.operators.join import JoinTable, build, join
+from plait.engine.operators.large_join import join_in_buckets
 from plait.engine.operators.sort import sort
 from plait.engine.operators.window import window
 from plait.engine.operators.write import commit_files, write_files
+from plait.engine.space import Space
 from plait.io.reader import iterate_split
 from plait.planner.physical.operators import (
     ApplyFunction,
@@ -54,9 +59,6 @@ from plait.planner.source import Split
 from plait.scheduler.context import current_context
 
 _WORTHWHILE = 0.3  # groups a row, above which grouping batch by batch does not pay
-
-Part = Sequence[pa.RecordBatch]
-"""What one task gives to one partition of the next stage."""
 
 
 @dataclass
@@ -91,12 +93,14 @@ class Runner:
             make(self.root.keys, self.root.null_safe)
         return made
 
-    def ranges(self, parts: int) -> list[pa.RecordBatch]:
-        """The ranges of a CutRanges root."""
+    def ranges(self, parts: int) -> tuple[Iterator[pa.RecordBatch], Cut]:
+        """The rows of a CutRanges root, and how to cut them."""
         op = self.root
         assert isinstance(op, CutRanges)
-        bounds, rows = self._gathered(op.bounds), self._gathered(op.input)
-        return cut_ranges(rows, op.keys, bounds, op.schema.names, parts)
+        bounds = self._gathered(op.bounds)
+        return self._run(op.input), lambda rows: cut_ranges(
+            rows, op.keys, bounds, op.schema.names, parts
+        )
 
     def _gathered(self, op: PhysicalOp) -> pa.RecordBatch:
         return batches.concat(list(self._run(op)), op.schema)
@@ -119,7 +123,7 @@ class Runner:
                 made = (compute(op, b) for b in self._run(op.input))
                 return (b for b in made if b is not None)
             case HashJoin():
-                return join(op, self._run(op.probe), self._join_table(op.build))
+                return self._join(op, number)
             case MarkRows():
                 return mark(self._run(op.input), self.inputs.partition, op.place)
             case LimitRows():
@@ -131,15 +135,15 @@ class Runner:
             case CommitFiles():
                 return commit_files(op, self._run(op.input))
             case GroupRows(phase="partial"):
-                return _partial_groups(op, self._run(op.input))
+                return _partial_groups(op, self._run(op.input), gather_limit())
+            case GroupRows():
+                return self._in_buckets(op, op.keys, lambda b: aggregate(b, op.keys, op.calls))
         return self._whole(op)
 
     def _whole(self, op: PhysicalOp) -> Iterator[pa.RecordBatch]:
         """Operators that need all rows of their input; lazy, so that time is counted rightly."""
         rows = self._gathered(op.children()[0])
         match op:
-            case GroupRows():
-                yield aggregate(rows, op.keys, op.calls)
             case SortRows():
                 yield sort(rows, op.keys, op.limit)
             case DistinctRows():
@@ -173,16 +177,27 @@ class Runner:
                 context.check_cancelled()
                 yield batches.from_table(piece, op.schema)
 
-    def _join_table(self, op: PhysicalOp) -> JoinTable:
-        if isinstance(op, ReadStage) and op.how == "table":
-            table = self.inputs.parts[self._numbers[id(op)]]
+    def _in_buckets(
+        self, op: GroupRows, keys: Sequence[str], work: Callable[[pa.RecordBatch], pa.RecordBatch]
+    ) -> Iterator[pa.RecordBatch]:
+        return in_buckets(self._run(op.input), op.input.schema, keys, work, self._space(op))
+
+    def _space(self, op: PhysicalOp) -> Space:
+        return Space(self.inputs.meter.operator(self._numbers[id(op)]))
+
+    def _join(self, op: HashJoin, number: int) -> Iterator[pa.RecordBatch]:
+        if isinstance(op.build, ReadStage) and op.build.how == "table":
+            table = self.inputs.parts[self._numbers[id(op.build)]]
             assert isinstance(table, JoinTable)
-            return table
-        return build(list(self._run(op)), op.schema)
+            return join(op, self._run(op.probe), table)
+        return join_in_buckets(op, self._run(op.probe), self._run(op.build), self._space(op))
 
 
-def _partial_groups(op: GroupRows, rows: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Groups of each batch while that makes far fewer rows of it, else of all that is left.
+def _partial_groups(
+    op: GroupRows, rows: Iterator[pa.RecordBatch], limit: float
+) -> Iterator[pa.RecordBatch]:
+    """Groups of each batch while that makes far fewer rows of it, else of as many as
+    may be gathered.
 
     The merge after the exchange brings equal keys together, so they may come more than once.
     """
@@ -191,9 +206,13 @@ def _partial_groups(op: GroupRows, rows: Iterator[pa.RecordBatch]) -> Iterator[p
         yield grouped
         if grouped.num_rows > _WORTHWHILE * batch.num_rows:
             break
-    rest = list(rows)
-    if rest:
-        yield aggregate(batches.concat(rest, op.input.schema), op.keys, op.calls)
+    more = True
+    while more:
+        gathered = Gathered(rows, limit)
+        more = not gathered.all
+        some = gathered.taken(op.input.schema)
+        if some.num_rows:
+            yield aggregate(some, op.keys, op.calls)
 
 
 def _values(op: ReadValues) -> pa.RecordBatch:

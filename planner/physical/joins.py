@@ -160,7 +160,11 @@ def _co_partition(
 ) -> tuple[Piece, PhysicalOp]:
     if not probe_keys or (probe.partitions == 1 and build.partitions == 1):
         return planner.gather(probe), planner.gather(build).op
-    parts = max(planner.settings.workers, min(64, max(probe.partitions, build.partitions)))
+    parts = max(
+        planner.settings.workers,
+        min(64, max(probe.partitions, build.partitions)),
+        planner.tasks_to_fit(build.rows, build.op.schema),
+    )
     moved = planner.shuffle(build, build_keys, parts)
     return planner.shuffle(probe, probe_keys, parts), moved.op
 

@@ -11,11 +11,12 @@ partitions. An exchange cuts: the tree becomes a Stage, and a ReadStage starts t
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from plait.planner.estimate import Estimator
+from plait.planner.estimate import Estimator, field_width
 from plait.planner.expr import AggregateCall, Column, Expr, columns_of
 from plait.planner.logical import (
     Aggregate,
@@ -66,6 +67,7 @@ class Settings:
     broadcast_bytes: int = 512 << 20
     gather_groups: int = 200_000  # more estimated groups than this are merged in several tasks
     gather_rows: int = 500_000  # more than this are sorted, windowed, ... in several tasks
+    task_bytes: int | None = None  # what an exchange should give one task, if memory is bounded
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,9 @@ class Step:
 
 
 Need = frozenset[str]
+
+_MOST_TASKS = 64  # after an exchange: more cost more than they share out,
+_MOST_TASKS_TO_FIT = 512  # unless it takes more for each to fit into memory
 
 
 @dataclass
@@ -361,10 +366,11 @@ class StagePlanner:
         if child.partitions == 1:
             return replace(child, op=GroupRows(plan.schema, child.op, keys, calls))
         groups = self.estimator.statistics(plan).rows
-        parts = self._merge_tasks(keys, groups)
+        parts = self._merge_tasks(keys, groups, plan.schema)
         split = decompose(calls)
         reduces = groups is None or input_rows is None or groups < 0.6 * input_rows
         if split is None or (keys and not reduces):
+            parts = max(parts, self.tasks_to_fit(input_rows, child.op.schema))
             child = self.shuffle(child, keys, parts) if keys else self.gather(child)
             return replace(child, op=GroupRows(plan.schema, child.op, keys, calls))
         key_fields = [(n, e.dtype) for n, e in plan.keys]
@@ -377,18 +383,31 @@ class StagePlanner:
         kept = tuple((n, Column(n, dtype)) for n, dtype in key_fields)
         return replace(child, op=compute(op, (*kept, *split.final)))
 
-    def _merge_tasks(self, keys: tuple[str, ...], groups: float | None) -> int:
-        if not keys or groups is None or groups <= self.settings.gather_groups:
+    def _merge_tasks(self, keys: tuple[str, ...], groups: float | None, schema: Schema) -> int:
+        if not keys or groups is None:
             return 1
-        return self._tasks(groups)
+        to_fit = self.tasks_to_fit(groups, schema)
+        if groups <= self.settings.gather_groups and to_fit == 1:
+            return 1
+        return max(self._tasks(groups), to_fit)
 
     def tasks_for(self, piece: Piece) -> int:
         """How many tasks are to share work that takes an exchange: one if there are few rows."""
+        to_fit = self.tasks_to_fit(piece.rows, piece.op.schema)
         few = piece.rows is None or piece.rows <= self.settings.gather_rows
-        return 1 if few or piece.partitions == 1 else self._tasks(piece.rows or 0)
+        if to_fit == 1 and (few or piece.partitions == 1):
+            return 1
+        return max(self._tasks(piece.rows or 0), to_fit)
 
     def _tasks(self, rows: float) -> int:
-        return max(self.settings.workers, min(64, int(rows // 1_000_000)))
+        return max(self.settings.workers, min(_MOST_TASKS, int(rows // 1_000_000)))
+
+    def tasks_to_fit(self, rows: float | None, schema: Schema) -> int:
+        """Into how many tasks rows are to be parted for each to have them in memory."""
+        if rows is None or self.settings.task_bytes is None:
+            return 1
+        size = rows * sum(map(field_width, schema))
+        return max(1, min(_MOST_TASKS_TO_FIT, math.ceil(size / self.settings.task_bytes)))
 
     # ------------------------------------------------------------------------------------ other
 
