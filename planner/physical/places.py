@@ -35,7 +35,7 @@ from plait.planner.types import INT64, is_interval, is_nested
 if TYPE_CHECKING:  # the planner calls these functions and passes itself
     from plait.planner.physical.planner import StagePlanner
 
-# rows: the way away and home takes longer than windows that need no order (0.1 s a million rows), so
+# rows: the way away and home (0.1 s a million rows) takes longer than windows without order, so
 # two workers gain memory by it but no time
 TOO_MANY_FOR_ONE = 10_000_000
 
