@@ -9,6 +9,7 @@ from __future__ import annotations
 import bz2
 import codecs
 import gzip
+import io
 import lzma
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -17,7 +18,10 @@ from typing import Any
 import pyarrow as pa
 
 from plait.errors import ReadError
-from plait.io.filesystem import FileInfo, read_all, suffix_of
+from plait.io.files import Parts
+from plait.io.filesystem import FileInfo, open_ranges, suffix_of
+
+_FIRST, _PIECE = 512 << 10, 8 << 20
 
 _BY_SUFFIX = {"gz": "gzip", "bz2": "bz2", "zst": "zstd", "xz": "xz"}
 _KNOWN = {"gzip", "bz2", "zstd", "xz"}
@@ -52,7 +56,7 @@ def text_chunks(
     decoder = None if wide is None else codecs.getincrementaldecoder(wide)()
     try:
         with ExitStack() as opened:
-            stream = _open_stream(file, compression, opened)
+            stream = _open_stream(file, compression, opened, size)
             done = False
             while not done:
                 chunk = bytes(stream.read(size))
@@ -68,13 +72,54 @@ def text_chunks(
         raise ReadError(f"{file.shown} cannot be read {what}: {error}") from error
 
 
-def _open_stream(file: FileInfo, compression: str | None, opened: ExitStack) -> Any:
+class RangeStream(io.RawIOBase):
+    """A file in a store from its start: each piece is fetched while the one before is used.
+
+    Pieces grow, so that looking at the beginning costs little.
+    """
+
+    def __init__(self, file: FileInfo, first: int) -> None:
+        self._reader = open_ranges(file).reader
+        self._piece, self._next = min(max(first, _FIRST), _PIECE), 0
+        self._left = memoryview(b"")
+        self._parts: Parts | None = None
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if not self._left:
+            self._advance()
+        count = min(len(buffer), len(self._left))
+        memoryview(buffer)[:count] = self._left[:count]
+        self._left = self._left[count:]
+        return count
+
+    def _advance(self) -> None:
+        start, end = self._next, min(self._next + self._piece, self._reader.size)
+        if start == end:
+            return
+        parts = self._parts or self._reader.start([(start, end)])
+        self._left = memoryview(parts.read(start, end))
+        self._next, self._piece = end, min(self._piece * 2, _PIECE)
+        if start and end < self._reader.size:  # whoever came for a second piece wants them all
+            following = min(end + self._piece, self._reader.size)
+            self._parts = self._reader.start([(end, following)])
+        else:
+            self._parts = None
+
+    def close(self) -> None:
+        self._reader.close()
+        super().close()
+
+
+def _open_stream(file: FileInfo, compression: str | None, opened: ExitStack, size: int) -> Any:
     """A readable stream of the file's decompressed bytes, closed by `opened`."""
     raw: Any
     if file.local:
         raw = opened.enter_context(open(file.path, "rb"))  # noqa: SIM115
     else:
-        raw = pa.BufferReader(pa.py_buffer(read_all(file)))
+        raw = opened.enter_context(RangeStream(file, size))
     match compression:
         case None:
             return raw

@@ -13,6 +13,7 @@ from plait.io.csv_layout import CsvLayout
 from plait.io.csv_parse import UnclosedQuoteError, parse
 from plait.io.csv_rows import NEWLINE, Position, as_bytes, extent, has_byte, row_pieces
 from plait.io.encoding import table_of, unify
+from plait.io.files import block
 from plait.io.filesystem import open_ranges
 from plait.io.memory import slices
 
@@ -53,6 +54,7 @@ def _tables(split: CsvSplit, columns: Sequence[str]) -> Iterator[pa.Table]:
 def _range(split: CsvSplit, end: int, columns: Sequence[str]) -> pa.Table:
     file, layout = split.file, split.layout
     with open_ranges(file) as reader:
+        reader.start([block(file, split.start, end)])
         rows = extent(file, reader, split.start, end, split.first, layout.dialect.marks)
         text = reader.get_ranges([(rows.start, rows.end)])[0]
 

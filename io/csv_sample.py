@@ -170,24 +170,23 @@ def _probes(file: FileInfo, head: Head, layout: CsvLayout) -> list[pa.Table]:
     """Samples spread over the rest of the file; those that do not parse are left out: a probe
     may have begun inside quotes, and what is really wrong will show when the rows are read.
     """
-    found = []
+    first = max(head.first, _HEAD_BYTES["probes"])
+    step = (file.size - first) / _PROBES
+    starts = [int(first + i * step) for i in range(_PROBES - 1)]
+    starts.append(max(first, file.size - _PROBE_BYTES))
     with open_ranges(file) as reader:
-        first = max(head.first, _HEAD_BYTES["probes"])
-        step = (reader.size - first) / _PROBES
-        for i in range(_PROBES):
-            start = int(first + i * step)
-            if i == _PROBES - 1:
-                start = max(first, reader.size - _PROBE_BYTES)
-            stop = min(start + _PROBE_BYTES, reader.size)
-            text = bytes(reader.get_ranges([(start, stop)])[0])
-            begin = text.find(b"\n") + 1
-            rows = _whole_rows(text[begin:], layout.dialect)
-            if not begin or not rows:
-                continue
-            try:
-                found.append(parse_texts(rows, layout))
-            except (pa.ArrowException, ValueError):
-                continue
+        texts = reader.get_ranges([(s, min(s + _PROBE_BYTES, file.size)) for s in starts])
+        probes = [bytes(text) for text in texts]
+    found = []
+    for text in probes:
+        begin = text.find(b"\n") + 1
+        rows = _whole_rows(text[begin:], layout.dialect)
+        if not begin or not rows:
+            continue
+        try:
+            found.append(parse_texts(rows, layout))
+        except (pa.ArrowException, ValueError):
+            continue
     return found
 
 

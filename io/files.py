@@ -22,6 +22,8 @@ PathLike = str | os.PathLike[str]
 Range = tuple[int, int]
 Bytes = bytes | memoryview
 
+_ROW = 64 << 10  # most rows of text are shorter
+
 PARALLEL = 16  # threads for calls that mostly wait
 
 _MAGIC = re.compile(r"[*?\[]")
@@ -116,6 +118,14 @@ class RangeReader(Protocol):
         """
 
     def close(self) -> None: ...
+
+
+def block(file: FileInfo, start: int, end: int) -> Range:
+    """What a reader of the rows that begin in [start, end) will ask for, most of the time.
+
+    The byte before tells whether a row begins at `start`; the last row goes on behind the end.
+    """
+    return max(start - 1, 0), min(end + _ROW, file.size)
 
 
 def coalesce(ranges: Iterable[Range], gap: int = 1 << 20, cap: int = 16 << 20) -> list[Range]:

@@ -10,6 +10,7 @@ from plait.io.compression import text_chunks
 from plait.io.csv_errors import lines_in
 from plait.io.csv_rows import Marks, extent
 from plait.io.encoding import table_of
+from plait.io.files import block
 from plait.io.filesystem import open_ranges
 from plait.io.json import JsonSplit
 from plait.io.json_parse import lines_of_array, located, parse
@@ -55,6 +56,7 @@ def _tables(split: JsonSplit, columns: Sequence[str]) -> Iterator[pa.Table]:
             lines += text.count(b"\n")
     else:
         with open_ranges(file) as reader:
+            reader.start([block(file, split.start, split.end)])
             rows = extent(file, reader, split.start, split.end, 0, _LINES)
             text = reader.get_ranges([(rows.start, rows.end)])[0]
             with located(file, text, lambda: lines_in(reader, rows.start)):

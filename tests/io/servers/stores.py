@@ -90,7 +90,7 @@ def moto(folder: Path) -> Iterator[Bucket]:
 @contextlib.contextmanager
 def seaweed(folder: Path) -> Iterator[Bucket]:
     """SeaweedFS, a server for production that checks signatures."""
-    s3, master, volume, filer, lance = free_ports(5)
+    s3, master, volume, filer, lance = free_ports(5, second=10_000)  # for gRPC
     identity = {
         "name": "admin",
         "credentials": [{"accessKey": "plaitkey", "secretKey": "plaitsecret"}],
