@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from plait import expressions as ex
+from plait.display import pandas_dtype
 from plait.errors import ColumnNotFoundError, TypeMismatchError, UnsupportedError
 from plait.frame import WRAP, Frame, Labelled, hidden_name
 from plait.operands import is_frame, is_series, over
@@ -88,6 +91,8 @@ def rounded(expr: Expr, decimals: int) -> Expr:
 
 def clip(series: Series, lower: Any, upper: Any) -> Series:
     """Values brought into bounds; missing values stay missing."""
+    if isinstance(lower, int | float) and isinstance(upper, int | float) and lower > upper:
+        lower, upper = upper, lower  # as pandas does
     frame, (value, low, high) = over(series._frame, series, lower, upper)
     for bound, smaller in ((low, True), (high, False)):
         if bound.dtype == t.NULL:
@@ -275,6 +280,14 @@ def map_series(series: Series, func: Callable[..., Any], dtype: Any) -> Series:
     given = hidden_name("v", frame.plan.schema.names)
     plan = builder.with_columns(frame.plan, [(given, series._expr)])
     return add_function(frame.with_plan(plan), OneColumn(func), [(series._label, given)], dtype)
+
+
+def apply_ufunc(series: Series, ufunc: Any) -> Series:
+    """A numpy function of each value; what type it gives, it says of a single one."""
+    if not ex.is_number(series._expr.dtype):
+        raise TypeMismatchError(f"numpy's {ufunc.__name__} is of numbers, not {series.dtype}")
+    kind = pandas_dtype(series._expr.dtype)
+    return map_series(series, ufunc, ufunc(np.ones(1, dtype=kind)).dtype)
 
 
 def add_function(

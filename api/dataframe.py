@@ -223,6 +223,9 @@ class DataFrame(NamedOperators):
         """Numbers rounded to decimals, halves to the even neighbour; other columns stay."""
         return DataFrame(selection.rounded(self._frame, decimals))
 
+    def _apply_ufunc(self, ufunc: Any) -> DataFrame:
+        return DataFrame(selection.each(self._frame, ufunc))
+
     def clip(self, lower: Any = None, upper: Any = None) -> DataFrame:
         """Values brought into bounds."""
         return DataFrame(selection.each(self._frame, lambda s: s.clip(lower, upper)))
@@ -408,6 +411,16 @@ class DataFrame(NamedOperators):
     def groupby(self, by: Any = None, **options: Any) -> groupby.GroupBy:
         """Groups of rows by columns, index levels or Series; as_index, sort, dropna."""
         return groupby.group_frame(self._frame, by, options)
+
+    def quantile(
+        self,
+        q: Any = 0.5,
+        axis: Any = 0,
+        numeric_only: bool = False,
+        interpolation: str = "linear",
+    ) -> Any:
+        """A quantile of every column; lazy, computes to a pandas Series."""
+        return summary.frame_quantile(self._frame, q, axis, numeric_only, interpolation)
 
     def value_counts(
         self,

@@ -471,7 +471,8 @@ def cast_to(plan: LogicalPlan, e: Expr, target: pa.DataType) -> Expr:
             [(e, builder.literal("True")), (builder.call("not", e), builder.literal("False"))]
         )
     if target == t.BOOL and t.is_numeric(e.dtype):
-        return truth(plan, e)
+        # NaN, which is what a missing number is to pandas, is no zero
+        return builder.call("coalesce", truth(plan, e), builder.literal(True))
     return no_nan(plan, builder.cast(e, target))
 
 

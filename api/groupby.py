@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from plait import window
 from plait.advice import unknown_attribute
@@ -24,10 +24,13 @@ from plait.facts import presence
 from plait.frame import WRAP, Frame, Labelled, check_unique, fresh_name
 from plait.grouped import apply_groups, first_rows, nth_rows
 from plait.operands import is_series, over
-from plait.order import as_list
+from plait.order import as_list, as_ordered
 from plait.planner import builder
 from plait.planner import types as t
 from plait.planner.expr import Column, Expr, SortKey
+
+if TYPE_CHECKING:
+    from plait.series import Series
 
 
 class NamedAgg(NamedTuple):
@@ -50,19 +53,37 @@ Key = tuple[Any, Expr]  # label and expression
 
 def group_frame(frame: Frame, by: Any, options: Mapping[str, Any]) -> GroupBy:
     """Groups of a frame by columns, index levels, or Series with the same rows."""
+    given = dict(options)
+    level = given.pop("level", None)
+    if (by is None) == (level is None):
+        raise PlanError("groupby needs either columns to group by, or level=: levels of the index")
+    if level is not None:
+        by = [_level(frame, one) for one in as_list(level)]
     frame, keys = resolve_keys(frame, by)
-    return GroupBy(frame, keys, None, _options(options))
+    return GroupBy(frame, keys, None, _options(given))
+
+
+def _level(frame: Frame, level: Any) -> Series:
+    """A level of the index, by its number or its name."""
+    numbers = range(-len(frame.index), len(frame.index))
+    found = frame.index[level] if type(level) is int and level in numbers else None
+    found = found or next((i for i in frame.index if i.label == level and level is not None), None)
+    if found is None:
+        names = ", ".join(repr(i.label) for i in frame.index) or "none"
+        raise PlanError(f"The index has no level {level!r}; its levels are: {names}")
+    series: Series = WRAP.series(frame, frame.expr(found.name), found.label)
+    return series
 
 
 def _options(given: Mapping[str, Any]) -> Options:
-    ignored = ("observed", "group_keys", "level", "axis")
+    ignored = ("observed", "group_keys", "axis")
     unknown = [name for name in given if name not in (*Options._fields, *ignored)]
     if unknown:
         raise PlanError(
             f"groupby has no option {unknown[0]!r}; there are {', '.join(Options._fields)}"
         )
-    if given.get("level") is not None or given.get("axis") not in (None, 0):
-        raise UnsupportedError("groupby(level=, axis=) is not done; group by the level's name")
+    if given.get("axis") not in (None, 0):
+        raise UnsupportedError("groupby(axis=1) is not done; rows are grouped")
     return Options(**{k: bool(v) for k, v in given.items() if k in Options._fields})
 
 
@@ -167,13 +188,15 @@ class GroupBy:
                 ),
             ],
         )
-        if self._options.sort:
-            plan = builder.sort(plan, [SortKey(builder.column(plan, k.name)) for k in levels])
         hints = {
             level.name: frame.hints[e.name]
             for level, (_, e) in zip(levels, self._keys, strict=True)
             if isinstance(e, Column) and e.name in frame.hints
         }
+        if self._options.sort:
+            sorted_ = replace(frame, plan=plan, hints=hints)
+            keys = [SortKey(as_ordered(sorted_, sorted_.expr(k.name))) for k in levels]
+            plan = builder.sort(plan, keys)
         if self._options.as_index:
             return Frame(plan, tuple(columns), frame.runner, tuple(levels), hints)
         check_unique([label for label, _ in (*levels, *columns)])

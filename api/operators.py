@@ -2,7 +2,35 @@
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Callable, Mapping
 from typing import Any, NoReturn, Self
+
+import numpy as np
+
+from plait.errors import UnsupportedError
+
+_NUMPY = (np.generic, np.ndarray)
+
+# numpy's names of Python's operators with two sides
+_OPERATORS: Mapping[str, Callable[[Any, Any], Any]] = {
+    "add": operator.add,
+    "subtract": operator.sub,
+    "multiply": operator.mul,
+    "divide": operator.truediv,
+    "floor_divide": operator.floordiv,
+    "remainder": operator.mod,
+    "power": operator.pow,
+    "equal": operator.eq,
+    "not_equal": operator.ne,
+    "less": operator.lt,
+    "less_equal": operator.le,
+    "greater": operator.gt,
+    "greater_equal": operator.ge,
+    "bitwise_and": operator.and_,
+    "bitwise_or": operator.or_,
+    "bitwise_xor": operator.xor,
+}
 
 
 class Operators:
@@ -10,11 +38,32 @@ class Operators:
 
     # Defining __eq__ takes hashing away, which is right: == makes a lazy value here.
     __hash__ = None  # type: ignore[assignment]
-    # numpy scalars on the left leave the operator to us
-    __array_ufunc__ = None
 
     def _operate(self, sign: str, other: Any, reflected: bool = False) -> Any:
         raise NotImplementedError
+
+    def _apply_ufunc(self, ufunc: Any) -> Any:
+        """A numpy function of one argument, of every value."""
+        raise UnsupportedError(
+            f"numpy's {ufunc.__name__} of a lazy {type(self).__name__} is not done; use it on a "
+            f"column, np.{ufunc.__name__}(df.x), or on the result of compute()"
+        )
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        """numpy's functions, and its operators with a numpy scalar on the left."""
+        name = ufunc.__name__
+        if method == "__call__" and not options and ufunc.nout == 1:
+            if len(inputs) == 1:
+                return self._apply_ufunc(ufunc)
+            if name in _OPERATORS:
+                # as numbers of Python: those of numpy would ask us again
+                sides = [i.item() if isinstance(i, _NUMPY) and i.ndim == 0 else i for i in inputs]
+                if not any(isinstance(side, _NUMPY) for side in sides):
+                    return _OPERATORS[name](*sides)
+        raise UnsupportedError(
+            f"numpy's {name} of a lazy {type(self).__name__} is not done; use column arithmetic, "
+            "or df.map_partitions(function)"
+        )
 
     def __add__(self, other: Any) -> Self:
         return self._operate("+", other)  # type: ignore[no-any-return]

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from plait import expressions as ex
 from plait import window
 from plait.calling import caller
 from plait.errors import PlanError, UnsupportedError
 from plait.frame import WRAP, Frame, hidden_name
 from plait.planner import builder
-from plait.planner.expr import Expr, SortKey
+from plait.planner import types as t
+from plait.planner.expr import Column, Expr, Literal, SortKey
 
 if TYPE_CHECKING:
     from plait.series import Series
@@ -56,13 +58,26 @@ def sort_by(
     if na_position not in ("first", "last"):
         raise PlanError(f"na_position is 'first' or 'last', not {na_position!r}")
     keys = [
-        SortKey(e, descending=not up, nulls_first=na_position == "first")
+        SortKey(as_ordered(frame, e), descending=not up, nulls_first=na_position == "first")
         for e, up in zip(exprs, ways, strict=True)
     ]
     result = frame.with_plan(builder.sort(frame.plan, keys, origin=caller()))
     return (
         Frame(result.plan, frame.columns, frame.runner, (), frame.hints) if ignore_index else result
     )
+
+
+def as_ordered(frame: Frame, e: Expr) -> Expr:
+    """What orders the values of an expression: for categories, their places among each other."""
+    hint = frame.hints.get(e.name) if isinstance(e, Column) else None
+    categories = list(getattr(hint, "categories", ()))
+    if categories == sorted(categories):
+        return e
+    places = [
+        (builder.call("equal", e, ex.literal(category)), builder.literal(place))
+        for place, category in enumerate(categories)
+    ]
+    return builder.case(places, Literal(None, t.NULL))
 
 
 def sort_index(frame: Frame, ascending: bool | Sequence[bool] = True) -> Frame:

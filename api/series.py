@@ -162,6 +162,9 @@ class Series(NamedOperators):
     def _named(self, sign: Any, other: Any, fill_value: Any) -> Series:
         return columnwise.flexible(self, sign, other, fill_value)
 
+    def _apply_ufunc(self, ufunc: Any) -> Series:
+        return columnwise.apply_ufunc(self, ufunc)
+
     def __invert__(self) -> Series:
         return self._new(ex.invert(self._frame.plan, self._expr))
 

@@ -300,6 +300,12 @@ def reduce_frame(
             "df.apply(function, axis=1, dtype=...)"
         )
     _no_missing_skipped(skipna)
+    unknown = sorted(set(options) - {"q", "interpolation", "ddof", "min_count"})
+    if unknown:
+        raise UnsupportedError(
+            f"{how}({unknown[0]}=...) of a frame is not done; ask it of each column: "
+            f"df.x.{how}({unknown[0]}=...)"
+        )
     made, cells = {}, {}
     for column in _chosen(frame, how, numeric_only):
         made[column.name] = reduction(frame.plan, how, frame.expr(column.name), **options)
@@ -307,7 +313,9 @@ def reduce_frame(
     if not made:
         raise PlanError(f"There is no column of which {how} has a meaning")
     rows = [label for label, _ in cells.values()]
-    return Summary(aggregated(frame.plan, made), frame.runner, cells, rows=rows, columns=None)
+    name = options.get("q")  # pandas names a quantile by its number
+    plan = aggregated(frame.plan, made)
+    return Summary(plan, frame.runner, cells, rows=rows, columns=None, name=name)
 
 
 def frame_agg(frame: Frame, func: Any) -> Any:
@@ -388,6 +396,16 @@ def describe(frame: Frame, percentiles: Sequence[float] | None, *, every: bool =
 
 
 # DataFrame's methods of one reduction each
+def frame_quantile(frame: Frame, q: Any, axis: Any, numeric_only: bool, interpolation: str) -> Any:
+    """One quantile of every column."""
+    if isinstance(q, list | tuple) or hasattr(q, "__len__"):
+        raise UnsupportedError(
+            "Several quantiles of a frame are not done; ask each column: df.x.quantile([...])"
+        )
+    options: dict[str, Any] = {"q": float(q), "interpolation": interpolation}
+    return reduce_frame(frame, "quantile", axis, numeric_only=numeric_only, **options)
+
+
 FRAME_REDUCTIONS = {
     "sum": "The sum",
     "mean": "The mean",
@@ -400,7 +418,6 @@ FRAME_REDUCTIONS = {
     "kurt": "The excess kurtosis",
     "prod": "The product",
     "median": "The median",
-    "quantile": "A quantile (q=)",
     "count": "How many values are not missing",
     "nunique": "How many different values",
     "any": "Whether any value is true",
