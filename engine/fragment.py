@@ -15,7 +15,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from plait.engine.exchange.outputs import Outputs
+from plait.engine.exchange.outputs import Cut, Outputs
 from plait.engine.exchange.partition import partition_by_hash
 from plait.engine.exchange.places import send_home
 from plait.engine.memory import results_are_full
@@ -76,7 +76,8 @@ class Fragment:
             table = runner.table()
             context.report(rows=table.batch.num_rows, bytes=table.batch.nbytes)
             return table
-        rows, schema, split = runner.batches(), self.root.schema, self._split
+        rows, schema = runner.batches(), self.root.schema
+        split: Cut = self._split
         if isinstance(self.root, CutRanges):
             rows, split = runner.ranges(self.output.parts)
             schema = self.root.input.schema
