@@ -56,7 +56,9 @@ from plait.planner.physical.sorts import lower_sort
 from plait.planner.physical.stages import Output, Stage
 from plait.planner.predicates import can_match
 from plait.planner.schema import Schema
+from plait.planner.source import Split
 from plait.planner.statistics import Statistics
+from plait.planner.tree import per_node
 
 
 @dataclass(frozen=True)
@@ -269,10 +271,7 @@ class StagePlanner:
 
     def _lower_scan(self, plan: Scan) -> Piece:
         schema = plan.schema
-        splits = plan.source.splits(schema.names)
-        kept = splits
-        if plan.predicate is not None:
-            kept = tuple(s for s in splits if can_match(plan.predicate, s.ranges))
+        kept, pruned = _splits(plan)
         if not kept:
             return Piece(ReadValues(schema, ()), 1)
         op = ScanSplits(
@@ -280,7 +279,7 @@ class StagePlanner:
             tuple((s,) for s in kept),
             plan.name or plan.source.name,
             plan.predicate,
-            len(splits) - len(kept),
+            pruned,
         )
         return Piece(op, len(kept), source=True)
 
@@ -457,6 +456,16 @@ def _call_over_columns(call: AggregateCall, columns: Mapping[Expr, Column]) -> A
 
 def _costs_more_than_a_scan(plan: LogicalPlan) -> bool:
     return any(isinstance(p, Join | Aggregate | Sort) for p in plan.walk())
+
+
+@per_node  # every step of a plan asks again
+def _splits(plan: Scan) -> tuple[tuple[Split, ...], int]:
+    """The pieces of a table that may hold rows that match, and how many may not."""
+    splits = plan.source.splits(plan.schema.names)
+    if plan.predicate is None:
+        return splits, 0
+    kept = tuple(s for s in splits if can_match(plan.predicate, s.ranges, s.rows))
+    return kept, len(splits) - len(kept)
 
 
 def plan_step(
