@@ -69,7 +69,10 @@ class TableNotFoundError(PlanError, LookupError):
     """A table that does not exist; the text names the nearest ones."""
 
     def __init__(self, name: str, available: Iterable[str] = ()) -> None:
-        super().__init__(_not_found("table", name, available))
+        text = _not_found("table", name, available)
+        if name.lower().endswith((".csv", ".tsv", ".parquet", ".json", ".jsonl", ".gz")):
+            text += f" A file's name goes in quotes: FROM '{name}'"
+        super().__init__(text)
         self.name = name
 
 

@@ -173,6 +173,7 @@ def check_target(path: str, kind: str, options: Options) -> dict[str, Any]:
         raise WriteError(
             f"{target} exists already; pass mode='overwrite' to replace it"
             + (" or mode='append' to add to it" if folder else "")
+            + " (in SQL: COPY ... (MODE overwrite))"
         )
     if folder == single:
         there = "a folder" if folder else "a file"

@@ -102,3 +102,8 @@ def test_as_a_module() -> None:
         check=True,
     )
     assert done.stdout == "one\n1\n"
+
+
+def test_a_file_without_quotes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["sql", "select * from trips.csv"]) == 1
+    assert "FROM 'trips.csv'" in capsys.readouterr().err
