@@ -36,16 +36,22 @@ def send_home(batch: pa.RecordBatch, name: str, partitions: int) -> list[pa.Reco
     return [batch.slice(a, b - a) for a, b in pairwise(cuts)]
 
 
-def restore(rows: pa.RecordBatch, found: pa.RecordBatch, name: str) -> pa.RecordBatch:
+def restore(
+    rows: Iterator[pa.RecordBatch], found: pa.RecordBatch, name: str
+) -> Iterator[pa.RecordBatch]:
     """The rows of a partition whose places were `found`, in order, with what was found of them."""
     places = stored(batches.column(found, name)) & ((1 << _ROW_BITS) - 1)
-    found_at = np.full(rows.num_rows, -1)
-    found_at[places] = np.arange(len(places))
-    if len(places) < rows.num_rows:
-        kept = np.flatnonzero(found_at >= 0)
-        rows, found_at = batches.take(rows, pa.array(kept)), found_at[kept]
-    further = batches.take(
-        found.select([n for n in found.schema.names if n != name]), pa.array(found_at)
-    )
-    columns = [*rows.columns, *further.columns]
-    return batches.make([*rows.schema.names, *further.schema.names], columns, rows.num_rows)
+    order = np.argsort(places)
+    places = places[order]
+    further = found.select([n for n in found.schema.names if n != name])
+    start = 0
+    for batch in rows:
+        first, last = np.searchsorted(places, (start, start + batch.num_rows)).tolist()
+        if last - first < batch.num_rows:
+            here = batches.take(batch, pa.array(places[first:last] - start))
+        else:
+            here = batch
+        start += batch.num_rows
+        beside = batches.take(further, pa.array(order[first:last]))
+        names = [*batch.schema.names, *further.schema.names]
+        yield batches.make(names, [*here.columns, *beside.columns], last - first)

@@ -42,9 +42,11 @@ class Gathered:
         self._taken: deque[pa.RecordBatch] = deque()
         self._more = rows
         self.all = True
+        self.rows = 0  # that were taken
         weight = Weight()
         for batch in rows:
             self._taken.append(batch)
+            self.rows += batch.num_rows
             if weight.add(batch) > limit:
                 self.all = False
                 break

@@ -1,7 +1,8 @@
 """Physical operators over one partition: the one place that walks a stage's tree.
 
 `run` turns an operator into an iterator of batches. Scans, filters, projections and join probes
-pass batches on one by one; grouping, sorting, distinct and windows first collect their input.
+pass batches on one by one; grouping, sorting, distinct and windows first gather their input, and
+work on it in pieces, through files, if it is more than their space.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ from plait.engine.operators.distinct import distinct
 from plait.engine.operators.function import apply_function
 from plait.engine.operators.join import JoinTable, build, join
 from plait.engine.operators.large_join import join_in_buckets
-from plait.engine.operators.sort import sort
-from plait.engine.operators.window import window
+from plait.engine.operators.large_sort import in_buckets_in_order, sort_rows
+from plait.engine.operators.window import common_keys, window
 from plait.engine.operators.write import commit_files, write_files
 from plait.engine.space import Space
 from plait.io.reader import iterate_split
@@ -137,38 +138,53 @@ class Runner:
             case GroupRows(phase="partial"):
                 return _partial_groups(op, self._run(op.input), gather_limit())
             case GroupRows():
-                return self._in_buckets(op, op.keys, lambda b: aggregate(b, op.keys, op.calls))
+                rows = self._run(op.input)
+                return in_buckets(
+                    rows,
+                    op.input.schema,
+                    op.keys,
+                    lambda b: aggregate(b, op.keys, op.calls),
+                    self._space(number),
+                )
+            case SortRows():
+                rows = self._run(op.input)
+                return sort_rows(rows, op.schema, op.keys, op.limit, self._space(number))
+            case DistinctRows():
+                names = list(op.schema.names if op.on is None else op.on)
+                return self._in_order(op, number, names, lambda b: distinct(b, names, op.keep))
+            case WindowRows():
+                keys = common_keys(op.calls)
+                return self._in_order(op, number, keys, lambda b: window(b, op.calls))
+            case NumberRows():
+                return self._number(op)
+            case RestoreRows():
+                return self._restore(op)
         return self._whole(op)
 
     def _whole(self, op: PhysicalOp) -> Iterator[pa.RecordBatch]:
         """Operators that need all rows of their input; lazy, so that time is counted rightly."""
         rows = self._gathered(op.children()[0])
         match op:
-            case SortRows():
-                yield sort(rows, op.keys, op.limit)
-            case DistinctRows():
-                yield distinct(rows, op.on, op.keep)
-            case WindowRows():
-                yield window(rows, op.calls)
-            case NumberRows():
-                yield self._number(op, rows)
             case SampleRows():
                 yield sample(rows, op.weight)
             case RangeBounds():
                 yield range_bounds(rows, op.keys, op.weight, op.parts)
-            case RestoreRows():
-                yield restore(rows, self._gathered(op.found), op.place)
             case _:
                 raise NotImplementedError(type(op).__name__)
 
-    def _number(self, op: NumberRows, rows: pa.RecordBatch) -> pa.RecordBatch:
+    def _number(self, op: NumberRows) -> Iterator[pa.RecordBatch]:
         start = 0
         if op.counts is not None:
             counts = self._gathered(op.counts).column(0).to_numpy()
             start = int(counts[: self.inputs.partition].sum())
-        numbers = pa.array(np.arange(start, start + rows.num_rows))
-        names = [*rows.schema.names, op.name]
-        return batches.make(names, [*rows.columns, numbers], rows.num_rows)
+        for batch in self._run(op.input):
+            numbers = pa.array(np.arange(start, start + batch.num_rows))
+            start += batch.num_rows
+            names = [*batch.schema.names, op.name]
+            yield batches.make(names, [*batch.columns, numbers], batch.num_rows)
+
+    def _restore(self, op: RestoreRows) -> Iterator[pa.RecordBatch]:
+        yield from restore(self._run(op.input), self._gathered(op.found), op.place)
 
     def _scan(self, op: ScanSplits, splits: Sequence[Split]) -> Iterator[pa.RecordBatch]:
         context = current_context()
@@ -177,20 +193,25 @@ class Runner:
                 context.check_cancelled()
                 yield batches.from_table(piece, op.schema)
 
-    def _in_buckets(
-        self, op: GroupRows, keys: Sequence[str], work: Callable[[pa.RecordBatch], pa.RecordBatch]
+    def _in_order(
+        self,
+        op: DistinctRows | WindowRows,
+        number: int,
+        keys: Sequence[str],
+        work: Callable[[pa.RecordBatch], pa.RecordBatch],
     ) -> Iterator[pa.RecordBatch]:
-        return in_buckets(self._run(op.input), op.input.schema, keys, work, self._space(op))
+        rows, space = self._run(op.input), self._space(number)
+        return in_buckets_in_order(rows, op.input.schema, op.schema, keys, work, space)
 
-    def _space(self, op: PhysicalOp) -> Space:
-        return Space(self.inputs.meter.operator(self._numbers[id(op)]))
+    def _space(self, number: int) -> Space:
+        return Space(self.inputs.meter.operator(number))
 
     def _join(self, op: HashJoin, number: int) -> Iterator[pa.RecordBatch]:
         if isinstance(op.build, ReadStage) and op.build.how == "table":
             table = self.inputs.parts[self._numbers[id(op.build)]]
             assert isinstance(table, JoinTable)
             return join(op, self._run(op.probe), table)
-        return join_in_buckets(op, self._run(op.probe), self._run(op.build), self._space(op))
+        return join_in_buckets(op, self._run(op.probe), self._run(op.build), self._space(number))
 
 
 def _partial_groups(

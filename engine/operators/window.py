@@ -14,6 +14,7 @@ from plait.engine.kernels.framed import VALUES, over_frames
 from plait.engine.kernels.frames import Pieces
 from plait.engine.kernels.layout import Layout
 from plait.engine.kernels.ranking import RANKING
+from plait.engine.operators.sort import column_name
 from plait.errors import UnsupportedError
 from plait.planner.expr import Expr, Frame, SortKey, WindowCall
 
@@ -37,6 +38,12 @@ def window(batch: pa.RecordBatch, calls: Sequence[tuple[str, WindowCall]]) -> pa
             columns.append(over_frames(layout, call, frames))
     names = [*batch.schema.names, *(name for name, _ in calls)]
     return batches.make(names, columns, batch.num_rows)
+
+
+def common_keys(calls: Sequence[tuple[str, WindowCall]]) -> list[str]:
+    """Columns of PARTITION BY that all calls have: rows that differ in them never meet."""
+    keys = [dict.fromkeys(column_name(e) for e in call.partition_by) for _, call in calls]
+    return [k for k in keys[0] if all(k in other for other in keys)] if keys else []
 
 
 def _check(call: WindowCall) -> None:

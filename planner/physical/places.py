@@ -68,7 +68,9 @@ def lower_window(planner: StagePlanner, plan: Window) -> Piece:
 def _gains(planner: StagePlanner, child: Piece, calls: Calls) -> bool:
     """Whether several tasks are worth the way away and home."""
     ordered = any(call.order_by for _, call in calls)
-    return ordered or planner.settings.workers > 2 or (child.rows or 0) > TOO_MANY_FOR_ONE
+    too_large = planner.tasks_to_fit(child.rows, child.op.schema) > 1
+    many = too_large or (child.rows or 0) > TOO_MANY_FOR_ONE
+    return ordered or many or planner.settings.workers > 2
 
 
 def lower_distinct(planner: StagePlanner, plan: Distinct) -> Piece:
