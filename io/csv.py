@@ -143,7 +143,7 @@ class CsvSource:
                         start=start,
                         end=end,
                         first=head.first,
-                        layout=replace(self._layout, names=head.names),
+                        layout=replace(self._layout, names=head.names, dialect=sample.dialect),
                         compression=sample.compression,
                         wide=sample.wide,
                         limit=self._options.nrows,

@@ -6,13 +6,14 @@ import datetime as dt
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from io import StringIO
 
 import pyarrow as pa
 import pyarrow.types as pat
 
 from plait.errors import ReadError
 from plait.io.csv_head import reader
-from plait.io.csv_layout import CsvLayout
+from plait.io.csv_layout import CsvLayout, Dialect
 from plait.io.csv_parse import Text, UnclosedQuoteError
 from plait.io.filesystem import FileInfo, RangeReader
 from plait.planner.types import is_decimal, is_float, is_integer, is_string
@@ -41,11 +42,11 @@ def explained(
         ) from error
 
 
-def lines_in(ranges: RangeReader, end: int) -> int:
+def lines_in(ranges: RangeReader, end: int, newline: bytes = b"\n") -> int:
     """The number of newlines in the first `end` bytes of a file."""
     count = 0
     for start in range(0, end, 8 << 20):
-        count += bytes(ranges.get_ranges([(start, min(end, start + (8 << 20)))])[0]).count(b"\n")
+        count += bytes(ranges.get_ranges([(start, min(end, start + (8 << 20)))])[0]).count(newline)
     return count
 
 
@@ -62,7 +63,7 @@ def _explain(
         line = before + _unclosed(text, layout)
         return f"{file.shown}, line {line}: a quoted field that begins here is never closed"
     if "UTF8" in message or isinstance(error, UnicodeDecodeError):
-        line = before + _undecodable(text, layout.dialect.encoding)
+        line = before + _undecodable(text, layout.dialect)
         return (
             f"{file.shown}, line {line}: the text is not {layout.dialect.encoding}; "
             "pass encoding='latin-1' or whatever it is"
@@ -79,7 +80,7 @@ def _explain(
 def _rows(text: bytes, layout: CsvLayout) -> Iterator[tuple[int, list[str]]]:
     """Rows with the number (from 1) of the line each begins on."""
     decoded = text.decode(layout.dialect.encoding, "replace")
-    rows = reader(decoded, layout.dialect)
+    rows = reader(StringIO(decoded, newline=""), layout.dialect)
     line = 0
     for row in rows:
         if row:
@@ -177,10 +178,10 @@ def _unclosed(text: bytes, layout: CsvLayout) -> int:
     return line
 
 
-def _undecodable(text: bytes, encoding: str) -> int:
-    for number, line in enumerate(text.split(b"\n"), 1):
+def _undecodable(text: bytes, dialect: Dialect) -> int:
+    for number, line in enumerate(text.split(dialect.line_end), 1):
         try:
-            line.decode(encoding)
+            line.decode(dialect.encoding)
         except UnicodeDecodeError:
             return number
     return 1

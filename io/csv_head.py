@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from io import StringIO
+from itertools import islice
 from typing import Protocol
 
 import pyarrow as pa
@@ -13,7 +15,7 @@ import pyarrow as pa
 from plait.errors import ReadError
 from plait.io.csv_layout import Dialect
 from plait.io.csv_options import CsvOptions
-from plait.io.csv_rows import NEWLINE, Marks, Position, as_bytes, row_end
+from plait.io.csv_rows import NEWLINE, RETURN, Marks, Position, as_bytes, row_end
 
 BOM = b"\xef\xbb\xbf"
 _SEPARATORS = (",", "\t", ";", "|")
@@ -53,16 +55,11 @@ def read_head(shown: str, text: bytes, whole: bool, dialect: Dialect, options: C
     """
     header, names, skiprows = options.header_row, options.column_names, options.skiprows
     numbered = "column{}" if options.infer_dates else "{}"
-    if b"\n" not in text and b"\r" in text[:-1]:
-        raise ReadError(f"{shown} ends its lines with \\r alone; convert it, e.g. with mac2unix")
     position = len(BOM) if text.startswith(BOM) else 0
     for _ in range(skiprows):
-        found = text.find(b"\n", position)
-        if found < 0:
-            if not whole:
-                raise ShortHeadError
+        if position == len(text) and whole:
             raise ReadError(f"{shown} has fewer than the {skiprows} lines to skip")
-        position = found + 1
+        position = _row_stop(text, position, whole, dialect)
     rows_before = 0 if header is None else header
     while True:
         start, stop = _next_row(text, position, whole, dialect)
@@ -95,27 +92,62 @@ def _check_count(shown: str, names: Sequence[str], fields: Sequence[str]) -> Non
 
 def _next_row(text: bytes, position: int, whole: bool, dialect: Dialect) -> tuple[int, int]:
     """The extent of the next row that is neither blank nor a comment; empty at the end."""
-    marks = dialect.marks if len(dialect.sep) == 1 else Marks(NEWLINE, None)
-    data = as_bytes(text)
+    comment = None if dialect.comment is None else dialect.comment.encode()
     while position < len(text):
-        found = row_end(data[position:], Position(0), marks)
-        if found is None and not whole:
-            raise ShortHeadError
-        stop = len(text) if found is None else position + found.offset
-        row = text[position:stop].strip(b"\r\n")
-        if row and not (dialect.comment and row.startswith(dialect.comment.encode())):
+        stop = _row_stop(text, position, whole, dialect)
+        row = text[position:stop].rstrip(b"\r\n")
+        left_out = dialect.skip_blank_lines and not row.strip(dialect.blanks.encode())
+        if not left_out and not (comment and row.startswith(comment)):
             return position, stop
         position = stop
     return len(text), len(text)
 
 
+def _row_stop(text: bytes, start: int, whole: bool, dialect: Dialect) -> int:
+    """Where the row ends that begins at `start`."""
+    marks = dialect.marks if len(dialect.sep) == 1 else Marks(NEWLINE, None)
+    found = row_end(as_bytes(text)[start:], Position(0), marks)
+    if found is None and not whole:
+        raise ShortHeadError
+    return len(text) if found is None else start + found.offset
+
+
+def newline_of(text: bytes, dialect: Dialect) -> str:
+    """What the first row of a text ends with: a newline, or a return that no newline follows."""
+    if len(dialect.sep) != 1 or b"\r" not in text:
+        return "\n"
+    data, marks = as_bytes(text), dialect.marks
+    returned = row_end(data, Position(0), replace(marks, newline=RETURN))
+    if returned is None or text[returned.offset : returned.offset + 1] in (b"\n", b""):
+        return "\n"
+    ended = row_end(data[: returned.offset], Position(0), replace(marks, newline=NEWLINE))
+    return "\r" if ended is None else "\n"
+
+
+def rows_stop(text: bytes, count: int, dialect: Dialect) -> int:
+    """Where the first `count` rows of a text end that are not blank, if this can be told."""
+    if not count:
+        return 0
+    if not dialect.divisible:
+        return len(text)
+    decoded = text.decode("latin-1")  # a letter a byte: only its marks matter
+    if count >= decoded.count(dialect.newline) + 1:
+        return len(text)
+    lines = StringIO(decoded, newline="")
+    rows = reader(lines, dialect)
+    for row in rows:
+        if len(row) > 1 or (row and row[0].strip(dialect.blanks)) or not dialect.skip_blank_lines:
+            count -= 1
+        if not count:
+            return lines.tell()
+    return len(text)
+
+
 def split_row(row: bytes, dialect: Dialect) -> list[str]:
     """The fields of one row of text."""
     text = row.decode(dialect.encoding, "replace")
-    if dialect.comment:
-        text = text.partition(dialect.comment)[0]
     text = text.rstrip("\r\n")
-    if len(dialect.sep) != 1:
+    if len(dialect.sep) != 1 or dialect.comment:
         import pandas as pd
 
         frame = pd.read_csv(
@@ -123,18 +155,25 @@ def split_row(row: bytes, dialect: Dialect) -> list[str]:
             sep=dialect.sep,
             header=None,
             dtype=str,
-            keep_default_na=False,
-            engine="c" if dialect.sep == r"\s+" else "python",
+            na_filter=False,
+            skip_blank_lines=False,
+            comment=dialect.comment,
+            quotechar=dialect.quotechar or '"',
+            quoting=csv.QUOTE_MINIMAL if dialect.quotechar else csv.QUOTE_NONE,
+            escapechar=dialect.escapechar,
+            doublequote=dialect.doublequote,
+            skipinitialspace=dialect.skipinitialspace,
+            engine="c" if len(dialect.sep) == 1 or dialect.sep == r"\s+" else "python",
         )
         return [str(v) for v in frame.iloc[0]]
-    return next(reader(text, dialect))
+    return next(reader(StringIO(text, newline=""), dialect), [""])
 
 
-def reader(text: str, dialect: Dialect) -> Rows:
+def reader(lines: Iterable[str], dialect: Dialect) -> Rows:
     """Python's own parser of rows, for heads and for finding what is wrong with a row."""
     csv.field_size_limit(1 << 30)
     return csv.reader(
-        (line + "\n" for line in text.split("\n")),
+        lines,
         delimiter=dialect.sep,
         quotechar=dialect.quotechar or None,
         quoting=csv.QUOTE_MINIMAL if dialect.quotechar else csv.QUOTE_NONE,
@@ -168,11 +207,11 @@ def header_names(fields: Sequence[str], as_duckdb: bool = False) -> tuple[str, .
 
 def sniff_separator(text: bytes, dialect: Dialect) -> str:
     """The separator that cuts the first lines into equally many fields, the most of all."""
-    lines = text.decode(dialect.encoding, "replace").splitlines(keepends=True)[:20]
+    lines = list(islice(StringIO(text.decode(dialect.encoding, "replace"), newline=""), 20))
     best, most = ",", 1
     for candidate in _SEPARATORS:
         trial = Dialect(sep=candidate, quotechar=dialect.quotechar)
-        rows = list(reader("".join(lines[:-1] or lines), trial))
+        rows = list(reader(lines[:-1] or lines, trial))
         counts = {len(row) for row in rows if row}
         if len(counts) == 1 and max(counts) > most:
             best, most = candidate, max(counts)

@@ -21,6 +21,7 @@ from plait.planner.types import BOOL, DATE, DOUBLE, HUGEINT, INT64, NULL, STRING
 _INTEGER = r"[+-]?[0-9]+"
 # DuckDB leaves these as text: they are more likely codes than numbers
 _CODE = r"\+.*|[+-]?0[0-9].*"
+_NAN = r"(?i)^[+-]?nan(\(.*\))?$"
 
 # few enough to be worth dictionary codes
 _MAX_CODES, _MIN_USES = 1000, 8
@@ -101,6 +102,8 @@ def _number(values: pa.Array, dialect: Dialect, rules: Rules) -> pa.DataType | N
         return None
     if matches(values, _INTEGER):
         return _integer(values, rules)
+    if not rules.duckdb and pc.any(pc.match_substring_regex(values, _NAN)).as_py():
+        return None  # what pandas calls NaN was NULL already; this is text
     return DOUBLE if _converts(_with_point(values, dialect), DOUBLE) else None
 
 

@@ -45,6 +45,7 @@ class Dialect:
     escapechar: str | None = None
     decimal: str = "."
     encoding: str = "utf-8"
+    newline: str = "\n"  # what rows surely end with; "\r" in files of old Macs
     null_values: tuple[str, ...] = PANDAS_NULLS
     true_values: tuple[str, ...] = TRUE_VALUES
     false_values: tuple[str, ...] = FALSE_VALUES
@@ -52,6 +53,8 @@ class Dialect:
     thousands: str | None = None
     comment: str | None = None
     skipinitialspace: bool = False
+    skip_blank_lines: bool = True
+    blanks: str = ""  # letters of which a line may consist and still count as blank
     doublequote: bool = True
     on_bad_lines: str = "error"
     column_nulls: tuple[tuple[str, tuple[str, ...]], ...] = ()
@@ -61,9 +64,11 @@ class Dialect:
         """Whether an option is set that pyarrow's parser does not have."""
         return (
             len(self.sep) != 1
+            or self.escapechar is not None
             or self.thousands is not None
             or self.comment is not None
             or self.skipinitialspace
+            or not self.skip_blank_lines
             or not self.doublequote
             or self.on_bad_lines != "error"
             or bool(self.column_nulls)
@@ -80,6 +85,8 @@ class Dialect:
         return (
             len(self.sep) == 1
             and self.sep.isascii()
+            and (self.quotechar or "").isascii()
+            and self.doublequote
             and self.escapechar is None
             and self.comment is None
             and not self.skipinitialspace
@@ -87,8 +94,13 @@ class Dialect:
 
     @property
     def marks(self) -> Marks:
-        """The bytes that make rows, for a divisible dialect."""
-        return Marks.of(self.sep, self.quotechar)
+        """The bytes that make rows, for a separator of one letter."""
+        return Marks.of(self.sep, self.quotechar, self.newline)
+
+    @property
+    def line_end(self) -> bytes:
+        """What lines are counted by."""
+        return self.newline.encode()
 
 
 @dataclass(frozen=True)

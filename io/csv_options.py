@@ -16,12 +16,27 @@ from plait.io.dtypes import arrow_type
 
 BLOCKSIZE = 32 << 20
 
+# options of pandas that say how it reads, not what: accepted, and without a meaning here
+_HOW_PANDAS_READS = {"engine", "low_memory", "memory_map", "cache_dates", "float_precision"}
+
+_INSTEAD = {
+    "chunksize": "frames are lazy, and read in pieces of blocksize=... bytes",
+    "iterator": "frames are lazy, and read in pieces of blocksize=... bytes",
+    "skipfooter": "filter the last rows out, or pass on_bad_lines='skip'",
+    "converters": "read as dtype={column: str} and convert with .str methods, astype or map",
+    "lineterminator": "rows end with \\n, \\r\\n or \\r, which is found by itself",
+    "dialect": "pass sep, quotechar, escapechar and so on",
+    "dtype_backend": "see DataFrame.to_arrow for Arrow data",
+    "encoding_errors": "pass the encoding the file is in: encoding='latin-1' takes every byte",
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class CsvOptions:
     """Options with pandas' names and meanings; the rest:
 
     blocksize      bytes of text a split aims at ("32MB"); None: a file is one split
+    skiprows       a number of lines at the start
     infer_dates    guess dates and times, and what else DuckDB guesses and pandas does not:
                    large integers are HUGEINT, 007 is text
     guess_header   tell by the types of columns whether there is a header; set by infer_dates where
@@ -51,6 +66,7 @@ class CsvOptions:
     decimal: str = "."
     thousands: str | None = None
     skipinitialspace: bool = False
+    skip_blank_lines: bool = True
     skiprows: int = 0
     nrows: int | None = None
     compression: str | None = "infer"
@@ -67,8 +83,13 @@ class CsvOptions:
         if "delimiter" in given:
             delimiter = given.pop("delimiter")
             given["sep"] = delimiter if delimiter is not None else given.get("sep", ",")
+        for name in _HOW_PANDAS_READS & set(given):
+            del given[name]
         unknown = sorted(set(given) - set(CsvOptions.__dataclass_fields__))
         if unknown:
+            instead = _INSTEAD.get(unknown[0])
+            if instead is not None:
+                raise UnsupportedError(f"read_csv has no option {unknown[0]!r}; {instead}")
             raise UnsupportedError(
                 f"read_csv has no option {unknown[0]!r}; read with pandas.read_csv and pass the "
                 "frame to plait.from_pandas, or do it after reading"
@@ -152,6 +173,8 @@ class CsvOptions:
             thousands=self.thousands,
             comment=self.comment,
             skipinitialspace=self.skipinitialspace,
+            skip_blank_lines=self.skip_blank_lines,
+            blanks="" if self.infer_dates else " \t".replace(sep, ""),
             doublequote=self.doublequote,
             on_bad_lines=self.on_bad_lines,
             column_nulls=tuple(by_column.items()),

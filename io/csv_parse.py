@@ -7,23 +7,32 @@ that a newline is inside a field, and loses a byte of a \\r\\n that a cut goes t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
-from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
-import pyarrow.types as pat
 
-from plait.io.csv_head import split_row
 from plait.io.csv_layout import CsvLayout, Dialect
-from plait.io.csv_rows import Position, as_bytes, has_byte, row_end, row_pieces
+from plait.io.csv_pandas import pandas_frame
+from plait.io.csv_rows import (
+    NEWLINE,
+    RETURN,
+    Position,
+    advance,
+    as_bytes,
+    has_byte,
+    row_pieces,
+)
 from plait.io.encoding import NARROW_DIGITS, nan_to_null, narrow_decimals, table_of, unify
 from plait.planner.schema import Schema
 from plait.planner.types import is_decimal, is_timestamp
 
+_BLANKS = np.frombuffer(b" \t", np.uint8)
 _BLOCK = 1 << 20  # the text pyarrow goes through at once: fits the processor's cache
 
 Text = bytes | memoryview
@@ -46,6 +55,8 @@ def parse(
     if not len(text):
         return _empty(layout, columns)
     if layout.dialect.needs_pandas:
+        if cuts is None:
+            find_cuts(text, layout.dialect)  # raises where pandas would leave out what is unclosed
         return _by_pandas(text, layout, columns)
     stored = list(columns) or [layout.names[0]]
     if cuts is None:
@@ -53,10 +64,10 @@ def parse(
     if cuts:
         view = memoryview(text)
         pieces = [view[a:b] for a, b in pairwise(cuts)]
-        tables = [_by_arrow(p, layout, stored, bool(columns), True) for p in pieces]
+        tables = [_filled_rows(p, layout, stored, bool(columns), True) for p in pieces]
         table = pa.concat_tables(tables)
     else:
-        table = _by_arrow(text, layout, stored, bool(columns), False)
+        table = _filled_rows(text, layout, stored, bool(columns), False)
     if not columns:
         return table_of([], [], table.num_rows)
     found = [_converted(table.column(n), layout, n) for n in columns]
@@ -84,12 +95,47 @@ def find_cuts(text: Text, dialect: Dialect) -> list[int]:
     return [0, *(stop for _start, stop, _at in pieces)]
 
 
+def _filled_rows(
+    text: Text, layout: CsvLayout, columns: list[str], convert: bool, quoted: bool
+) -> pa.Table:
+    """The columns, without rows for lines of spaces and tabs, which pyarrow would make."""
+    if len(layout.names) == 1:
+        text = _without_blank_lines(text, layout.dialect)
+    try:
+        return _by_arrow(text, layout, columns, convert, quoted)
+    except pa.ArrowInvalid:
+        filled = _without_blank_lines(text, layout.dialect)
+        if len(filled) == len(text):
+            raise
+        return _by_arrow(filled, layout, columns, convert, quoted)
+
+
+def _without_blank_lines(text: Text, dialect: Dialect) -> Text:
+    """Rows of text without lines that consist of spaces and tabs."""
+    if not dialect.blanks:
+        return text
+    data, at = as_bytes(text), Position(0)
+    ends = (data == NEWLINE) | (data == RETURN)
+    if not np.isin(data[:1], _BLANKS).any() and not np.isin(data[1:][ends[:-1]], _BLANKS).any():
+        return text
+    pattern = rb"(?:^|(?<=[\r\n]))[%b]+(?:\r?\n|\r|\Z)" % dialect.blanks.encode()
+    kept, start = [], 0
+    for found in re.finditer(pattern, text):
+        at = advance(data[at.offset : found.start()], at, dialect.marks)
+        if not at.inside:
+            kept.append(text[start : found.start()])
+            start = found.end()
+    return b"".join([*kept, text[start:]])
+
+
 def _by_arrow(
     text: Text, layout: CsvLayout, columns: list[str], convert: bool, quoted: bool
 ) -> pa.Table:
     dialect = layout.dialect
     whole = dialect.divisible is False or len(text) <= _BLOCK * 2
     types = {n: layout.parsed_type(n) if convert else pa.binary() for n in columns}
+    if not len(text):
+        return pa.schema(types).empty_table()
     if dialect.encoding not in ("utf-8", "ascii"):
         text = bytes(text).decode(dialect.encoding).encode()
     settings = {
@@ -144,44 +190,8 @@ def _timestamps(column: pa.ChunkedArray, pattern: str, wanted: pa.DataType) -> p
     return chunked.cast(wanted)
 
 
-# ---------------------------------------------------------------------------------- by pandas
-
-
-def pandas_options(layout: CsvLayout) -> dict[str, Any]:
-    """The keyword arguments of pandas.read_csv for this dialect, on text without a header."""
-    dialect = layout.dialect
-    nulls: Any = list(dialect.null_values)
-    if dialect.column_nulls:
-        special = dict(dialect.column_nulls)
-        nulls = {n: list(special.get(n, dialect.null_values)) for n in layout.names}
-    options: dict[str, Any] = {
-        "header": None,
-        "names": list(layout.names),
-        "index_col": False,
-        "sep": dialect.sep,
-        "quotechar": dialect.quotechar or '"',
-        "quoting": 0 if dialect.quotechar else 3,
-        "escapechar": dialect.escapechar,
-        "decimal": dialect.decimal,
-        "encoding": dialect.encoding,
-        "thousands": dialect.thousands,
-        "comment": dialect.comment,
-        "skipinitialspace": dialect.skipinitialspace,
-        "doublequote": dialect.doublequote,
-        "on_bad_lines": dialect.on_bad_lines,
-        "na_values": nulls,
-        "keep_default_na": False,
-        "true_values": list(dialect.true_values),
-        "false_values": list(dialect.false_values),
-        "engine": "c" if len(dialect.sep) == 1 or dialect.sep == r"\s+" else "python",
-    }
-    return options
-
-
 def _by_pandas(text: Text, layout: CsvLayout, columns: Sequence[str]) -> pa.Table:
-    read = list(columns) or [layout.names[0]]
-    types = {n: _pandas_type(layout.parsed_type(n) if columns else pa.string()) for n in read}
-    frame = _pandas_frame(text, layout, read, types)
+    frame = pandas_frame(text, layout, {n: layout.parsed_type(n) for n in columns})
     found = []
     for name in columns:
         array = pa.array(frame[name], from_pandas=True)
@@ -193,59 +203,6 @@ def _by_pandas(text: Text, layout: CsvLayout, columns: Sequence[str]) -> pa.Tabl
             column = column.cast(wanted)
         found.append(_converted(column, replace(layout, formats={}), name))
     return table_of(found, columns, len(frame))
-
-
-def _pandas_frame(
-    text: Text, layout: CsvLayout, columns: list[str] | None, types: dict[str, Any] | None
-) -> Any:
-    import pandas as pd
-
-    options = pandas_options(layout)
-    if layout.dialect.on_bad_lines != "error" and len(layout.dialect.sep) == 1:
-        # pandas looks for long lines only behind a header, and only if it reads all columns
-        text = _behind_header(bytes(text), layout)
-        options |= {"header": 0, "index_col": None}
-    else:
-        options["usecols"] = columns
-    return pd.read_csv(pa.BufferReader(pa.py_buffer(text)), dtype=types, **options)
-
-
-def _behind_header(text: bytes, layout: CsvLayout) -> bytes:
-    """The text with a header line, without long lines right at its start: pandas trusts those."""
-    dialect = layout.dialect
-    while text:
-        at = row_end(as_bytes(text), Position(0), dialect.marks) if dialect.divisible else None
-        stop = len(text) if at is None else at.offset
-        if not dialect.divisible or len(split_row(text[:stop], dialect)) <= len(layout.names):
-            break
-        text = text[stop:]
-    header = dialect.sep.join(f"c{i}" for i in range(len(layout.names)))
-    return header.encode() + b"\n" + text
-
-
-def pandas_types(text: Text, layout: CsvLayout) -> dict[str, pa.DataType]:
-    """The types that pandas guesses, for dialects that only it can parse."""
-    frame = _pandas_frame(text, layout, None, None)
-    return {n: _arrow_type(frame[n].dtype) for n in layout.names}
-
-
-def _arrow_type(found: Any) -> pa.DataType:
-    kind = getattr(found, "kind", "O")
-    if kind in "iufb":
-        return pa.from_numpy_dtype(found)
-    return pa.string()
-
-
-def _pandas_type(wanted: pa.DataType) -> Any:
-    """The pandas type that keeps NULL and every value; what is not a number is cast from text."""
-    if pat.is_boolean(wanted):
-        return "boolean"
-    if pat.is_integer(wanted):
-        name = str(wanted)  # int64, uint8: pandas' nullable types are called Int64, UInt8
-        return name.replace("int", "Int").replace("uI", "UI")
-    if pat.is_floating(wanted):
-        return "float64"
-    return "str"
 
 
 # ---------------------------------------------------------------------------------- sampling

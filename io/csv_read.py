@@ -9,9 +9,10 @@ import pyarrow as pa
 from plait.io.compression import text_chunks
 from plait.io.csv import CsvSplit
 from plait.io.csv_errors import explained, lines_in
+from plait.io.csv_head import rows_stop
 from plait.io.csv_layout import CsvLayout
 from plait.io.csv_parse import UnclosedQuoteError, parse
-from plait.io.csv_rows import NEWLINE, Position, as_bytes, extent, has_byte, row_pieces
+from plait.io.csv_rows import Position, as_bytes, extent, has_byte, row_pieces
 from plait.io.encoding import table_of, unify
 from plait.io.files import block
 from plait.io.filesystem import open_ranges
@@ -42,9 +43,13 @@ def _tables(split: CsvSplit, columns: Sequence[str]) -> Iterator[pa.Table]:
         yield _range(split, split.end, columns)
         return
     left = split.limit
-    for table in _stream(split, columns):
+    for lines, text in _blocks(split):
         if left is not None:
-            table = table.slice(0, min(left, table.num_rows))
+            # what follows the rows wanted need not be well-formed
+            text = text[: rows_stop(text, left, split.layout.dialect)]
+        table = _block(split, text, lines, columns)
+        if left is not None:
+            table = table.slice(0, left)
             left -= table.num_rows
         yield table
         if left == 0:
@@ -59,7 +64,7 @@ def _range(split: CsvSplit, end: int, columns: Sequence[str]) -> pa.Table:
         text = reader.get_ranges([(rows.start, rows.end)])[0]
 
         def before() -> int:
-            return lines_in(reader, rows.start)
+            return lines_in(reader, rows.start, layout.dialect.line_end)
 
         with explained(file, text, before, layout, columns):
             if not rows.closed:
@@ -67,29 +72,21 @@ def _range(split: CsvSplit, end: int, columns: Sequence[str]) -> pa.Table:
             return parse(text, layout, columns, [cut - rows.start for cut in rows.cuts])
 
 
-def _stream(split: CsvSplit, columns: Sequence[str]) -> Iterator[pa.Table]:
-    """The tables of a file read from its start."""
-    lines = 0
-    for first, text in _blocks(split):
-        lines += first
-
-        def before(lines: int = lines) -> int:
-            return lines
-
-        with explained(split.file, text, before, split.layout, columns):
-            yield parse(text, split.layout, columns)
-        lines += text.count(b"\n")
+def _block(split: CsvSplit, text: bytes, lines: int, columns: Sequence[str]) -> pa.Table:
+    """The table of a piece of a file, before which there are some lines."""
+    with explained(split.file, text, lambda: lines, split.layout, columns):
+        return parse(text, split.layout, columns)
 
 
 def _blocks(split: CsvSplit) -> Iterator[tuple[int, bytes]]:
-    """Whole rows of text in blocks, each with the number of lines left out before it.
+    """Whole rows of text in blocks, each with the number of lines before it.
 
     A dialect without clear row borders gives a single block.
     """
     skip, lines = split.first, 0
     pending: list[bytes] = []
     for chunk in text_chunks(split.file, split.compression, split.wide, _BLOCK):
-        lines += chunk.count(b"\n", 0, skip)
+        lines += chunk.count(split.layout.dialect.line_end, 0, skip)
         pending.append(chunk[skip:])
         skip = max(0, skip - len(chunk))
         if not split.layout.dialect.divisible:
@@ -98,7 +95,7 @@ def _blocks(split: CsvSplit) -> Iterator[tuple[int, bytes]]:
         cut = _last_row_end(text, split.layout)
         if cut:
             yield lines, text[:cut]
-            lines = 0
+            lines += text.count(split.layout.dialect.line_end, 0, cut)
         pending = [text[cut:]]
     text = b"".join(pending)
     if text:
@@ -109,9 +106,9 @@ def _last_row_end(text: bytes, layout: CsvLayout) -> int:
     marks = layout.dialect.marks
     data = as_bytes(text)
     if marks.quote is None or not has_byte(data, marks.quote):
-        return text.rfind(b"\n") + 1
+        return text.rfind(layout.dialect.line_end) + 1
     cut = 0
     for _start, stop, after in row_pieces(data, Position(0), marks):
-        if stop < len(text) or (after.previous == NEWLINE and not after.inside):
+        if stop < len(text) or marks.at_row(after):
             cut = stop
     return cut

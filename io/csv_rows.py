@@ -38,10 +38,14 @@ Places = npt.NDArray[np.intp]
 
 @dataclass(frozen=True)
 class Marks:
-    """The bytes that make rows and fields; `quote` is None if nothing quotes."""
+    """The bytes that make rows and fields; `quote` is None if nothing quotes.
+
+    `newline` is that by which rows are told apart here: files of old Macs have returns alone.
+    """
 
     separator: int
     quote: int | None
+    newline: int = NEWLINE
 
     @cached_property
     def opens(self) -> npt.NDArray[np.bool_]:
@@ -51,9 +55,13 @@ class Marks:
         return table
 
     @staticmethod
-    def of(separator: str, quotechar: str | None) -> Marks:
+    def of(separator: str, quotechar: str | None, newline: str = "\n") -> Marks:
         """The marks of a dialect, whose characters are single bytes."""
-        return Marks(ord(separator), ord(quotechar) if quotechar else None)
+        return Marks(ord(separator), ord(quotechar) if quotechar else None, ord(newline))
+
+    def at_row(self, at: Position) -> bool:
+        """Whether a row begins at a position."""
+        return not at.inside and at.previous in (NEWLINE, self.newline)
 
 
 @dataclass(frozen=True)
@@ -137,11 +145,11 @@ def row_end(data: Bytes, at: Position, marks: Marks) -> Position | None:
     start = 0
     while start < len(data):
         # inside a field newlines mean nothing: on to the quote that may close it
-        wanted = marks.quote if at.inside and marks.quote is not None else NEWLINE
+        wanted = marks.quote if at.inside and marks.quote is not None else marks.newline
         found = _find(data, wanted, start)
         stop = len(data) if found is None else found + 1
         before, at = at, advance(data[start:stop], at, marks)
-        if found is not None and wanted == NEWLINE and not at.inside:
+        if found is not None and wanted == marks.newline and not at.inside:
             return at
         if found is None and before.inside:
             return None
@@ -165,7 +173,7 @@ def next_row(reader: RangeReader, at: Position, marks: Marks, limit: int) -> Pos
     Raises if a field that is open at `at` stays so for more than `limit` bytes: whole pieces might
     lie in it. At the file's end, that is it.
     """
-    if at.previous == NEWLINE and not at.inside:
+    if marks.at_row(at):
         return at
     start, open_field, step = at.offset, at.inside, 1 << 16
     while at.offset < reader.size:
@@ -310,7 +318,7 @@ def row_pieces(
     while start < len(data):
         stop = min(start + size, len(data))
         at = advance(data[start:stop], at, marks)
-        if stop < len(data) and not (at.previous == NEWLINE and not at.inside):
+        if stop < len(data) and not marks.at_row(at):
             found = row_end(data[stop:], at, marks)
             if found is None:
                 at, stop = advance(data[stop:], at, marks), len(data)

@@ -13,11 +13,19 @@ from plait.errors import ReadError
 from plait.io.compression import compression_of, text_chunks
 from plait.io.csv_dates import Moment
 from plait.io.csv_errors import explained
-from plait.io.csv_head import Head, ShortHeadError, read_head, sniff_separator
+from plait.io.csv_head import (
+    Head,
+    ShortHeadError,
+    newline_of,
+    read_head,
+    rows_stop,
+    sniff_separator,
+)
 from plait.io.csv_infer import ColumnSample, Rules, guess, sample_columns, wider, widest
 from plait.io.csv_layout import CsvLayout, Dialect
 from plait.io.csv_options import CsvOptions
-from plait.io.csv_parse import pandas_types, parse_texts, text_layout, trimmed
+from plait.io.csv_pandas import pandas_types
+from plait.io.csv_parse import parse_texts, text_layout, trimmed
 from plait.io.csv_rows import Position, advance, as_bytes
 from plait.io.filesystem import FileInfo, open_ranges
 from plait.planner.schema import Field, Schema
@@ -63,7 +71,7 @@ def open_file(
              long a row is where no rows are read
     """
     compression = compression_of(file.path, options.compression)
-    wide = options.encoding if options.encoding.startswith(("utf-16", "utf-32")) else None
+    wide = None if _bytewise(options.encoding) else options.encoding
     streamed = compression is not None or wide is not None
     size = _HEAD_BYTES[depth]
     sep = None if like is None else like.dialect.sep
@@ -77,21 +85,30 @@ def open_file(
         if head is not None and (rows or whole or depth == "names"):
             break
         size *= 8  # a header or a first row that is longer
+    if options.nrows is not None:
+        rows = rows[: rows_stop(rows, options.nrows, dialect)]
     layout = text_layout(head.names, dialect)
     if depth == "names" and like is not None:
         estimated = like.estimated_rows * file.size / like.file.size
         texts = layout.schema.to_arrow().empty_table()
         return FileSample(file, dialect, compression, wide, head, {}, texts, estimated, False)
-    with explained(file, rows, lambda: text.count(b"\n", 0, head.first), layout, head.names):
+    lines = text.count(dialect.line_end, 0, head.first)
+    with explained(file, rows, lambda: lines, layout, head.names):
         texts = parse_texts(rows, layout)
+        guessed = pandas_types(rows, layout) if dialect.needs_pandas else {}
+    if not texts.num_rows and dialect.on_bad_lines != "error" and rows.strip():
+        raise ReadError(
+            f"{file.shown}: all rows have more fields than the {len(head.names)} columns of the "
+            "header, so that on_bad_lines would leave out all; pass names=[...], header=0"
+        )
     estimated = _estimated_rows(file, texts, rows, head, whole, compression)
     if depth == "probes" and not whole and not streamed and dialect.divisible:
         texts = pa.concat_tables([texts, *_probes(file, head, layout)])
     rules = Rules(options.infer_dates or options.parse_dates is True, options.infer_dates)
     columns = sample_columns([texts], dialect, rules)
-    if dialect.needs_pandas:
-        guessed = pandas_types(rows, layout)
-        columns = {n: replace(c, type=guessed[n] if c.width else NULL) for n, c in columns.items()}
+    for name, found in guessed.items():
+        known = columns[name]
+        columns[name] = replace(known, type=found if known.nulls < known.rows else NULL)
     return FileSample(file, dialect, compression, wide, head, columns, texts, estimated, whole)
 
 
@@ -127,7 +144,20 @@ def _dialect(text: bytes, options: CsvOptions, sep: str | None, wide: str | None
     dialect = options.dialect(found or ",")
     if wide is not None:
         dialect = replace(dialect, encoding="utf-8")
-    return dialect if found is not None else replace(dialect, sep=sniff_separator(text, dialect))
+    if found is None:
+        dialect = replace(dialect, sep=sniff_separator(text, dialect))
+    return replace(dialect, newline=newline_of(text, dialect))
+
+
+def _bytewise(encoding: str) -> bool:
+    """Whether the bytes of ASCII mean ASCII wherever they stand in the text."""
+    if encoding in ("utf-8", "ascii"):
+        return True
+    try:
+        plain = bytes(range(128)).decode(encoding)
+        return plain.isascii() and len(bytes(range(256)).decode(encoding, "replace")) == 256
+    except UnicodeDecodeError:
+        return False
 
 
 def _head(
@@ -154,15 +184,15 @@ def _start(
 
 def _whole_rows(text: bytes, dialect: Dialect) -> bytes:
     """The text up to its last row end."""
-    stop = text.rfind(b"\n") + 1
+    stop = text.rfind(dialect.line_end) + 1
     if not dialect.divisible:
         return text[:stop]
     # a newline inside quotes ends no row: go back until one is outside
     while stop > 0:
         if not advance(as_bytes(text[:stop]), Position(0), dialect.marks).inside:
             return text[:stop]
-        stop = text.rfind(b'"', 0, stop)
-        stop = text.rfind(b"\n", 0, max(stop, 0)) + 1
+        stop = text.rfind((dialect.quotechar or '"').encode(), 0, stop)
+        stop = text.rfind(dialect.line_end, 0, max(stop, 0)) + 1
     return b""
 
 
@@ -179,7 +209,7 @@ def _probes(file: FileInfo, head: Head, layout: CsvLayout) -> list[pa.Table]:
         probes = [bytes(text) for text in texts]
     found = []
     for text in probes:
-        begin = text.find(b"\n") + 1
+        begin = text.find(layout.dialect.line_end) + 1
         rows = _whole_rows(text[begin:], layout.dialect)
         if not begin or not rows:
             continue

@@ -93,7 +93,7 @@ def test_sql_tells_headers_as_duckdb_does(tmp_path: Path, text: str) -> None:
 
 
 def test_nan_is_missing_to_pandas_and_a_number_to_sql(tmp_path: Path) -> None:
-    path = write(tmp_path / "x.csv", "f\n1.5\nnan\nNAN\n")
+    path = write(tmp_path / "x.csv", "f\n1.5\nnan\nNaN\n")
     source = CsvSource(path)
     assert not source.may_hold_nan
     assert read_source(source)["f"].to_pylist() == [1.5, None, None]
