@@ -27,6 +27,7 @@ from plait.planner import builder
 from plait.planner.estimate import Estimator
 from plait.planner.explain import explain as plan_text
 from plait.planner.expr import Expr, Literal
+from plait.planner.interpreter import plannable
 from plait.planner.logical import LogicalPlan, Write
 from plait.planner.optimizer.pipeline import optimize
 from plait.planner.optimizer.rule import RuleContext
@@ -77,8 +78,9 @@ class Runner:
 
     def _optimize(self, plan: LogicalPlan) -> tuple[LogicalPlan, Estimator]:
         context = RuleContext(fold=fold)
-        optimized = optimize(plan, context, disabled=self.disabled_rules)
-        return intern(optimized), context.estimator
+        with plannable():
+            optimized = intern(optimize(plan, context, disabled=self.disabled_rules))
+        return optimized, context.estimator
 
     def stages(self, plan: LogicalPlan) -> tuple[Stage, ...]:
         """All stages as planned from estimates alone; running may choose otherwise."""

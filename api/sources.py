@@ -14,6 +14,7 @@ from plait.io.access import Access
 from plait.io.memory import ArrowSource
 from plait.planner import builder
 from plait.planner.expr import Column
+from plait.planner.interpreter import plannable
 from plait.planner.logical import LogicalPlan
 from plait.planner.source import TableSource
 
@@ -64,7 +65,8 @@ def scanned(source: TableSource, runner: Runner, columns: Sequence[str] | None) 
 
 def of_plan(plan: LogicalPlan, runner: Runner) -> Frame:
     """A frame of a plan's columns; a NaN that a float may hold is NULL from here on."""
-    named = [(f.name, ex.no_nan(plan, Column(f.name, f.type))) for f in plan.schema]
+    with plannable():
+        named = [(f.name, ex.no_nan(plan, Column(f.name, f.type))) for f in plan.schema]
     if any(not isinstance(e, Column) for _, e in named):
         plan = builder.project(plan, named)
     return Frame(plan, tuple(Labelled(n, n) for n in plan.schema.names), runner)

@@ -23,6 +23,7 @@ from plait.engine.operators.run import Runner, TaskInputs
 from plait.engine.space import Space
 from plait.engine.switching import brisk_switching
 from plait.planner.expr import Expr
+from plait.planner.interpreter import deep_trees
 from plait.planner.physical.operators import CutRanges, PhysicalOp, ReadStage, ScanSplits
 from plait.planner.physical.stages import Stage
 from plait.planner.tree import interner
@@ -62,7 +63,7 @@ class Fragment:
                 inputs.parts[number] = value
         started = time.perf_counter()
         runner = Runner(self.root, inputs)
-        with brisk_switching:
+        with brisk_switching, deep_trees:
             result = self._run(runner)
         current_context().report(
             operators=inputs.meter.operators,

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from plait.engine.fragment import Fragment, readers
+from plait.planner.interpreter import deep_trees
 from plait.planner.physical.operators import ReadStage, ScanSplits
 from plait.planner.physical.stages import Stage
 from plait.scheduler.graph import Handle, Ref, TaskGraph, TaskGroup
@@ -47,6 +48,7 @@ class Lowered:
     group_stage: tuple[int, ...]
 
 
+@deep_trees
 def lower(stages: Sequence[Stage], earlier: Mapping[int, Produced]) -> Lowered:
     """The task graph of some stages, given what stages of earlier graphs produced."""
     graph = TaskGraph()

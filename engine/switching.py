@@ -10,37 +10,11 @@ fragment runs.
 from __future__ import annotations
 
 import sys
-import threading
-from types import TracebackType
+
+from plait.planner.interpreter import Meanwhile
 
 _INTERVAL = 5e-5  # seconds
 
-
-class BriskSwitching:
-    """A context manager, entered by any number of threads at a time."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._inside = 0
-        self._before = 0.0
-
-    def __enter__(self) -> None:
-        with self._lock:
-            if not self._inside:
-                self._before = sys.getswitchinterval()
-                sys.setswitchinterval(min(self._before, _INTERVAL))
-            self._inside += 1
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        with self._lock:
-            self._inside -= 1
-            if not self._inside:
-                sys.setswitchinterval(self._before)
-
-
-brisk_switching = BriskSwitching()
+brisk_switching = Meanwhile(
+    sys.getswitchinterval, sys.setswitchinterval, lambda before: min(before, _INTERVAL)
+)

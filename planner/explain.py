@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from plait.planner.estimate import Estimator
+from plait.planner.interpreter import deep_trees
 from plait.planner.logical import LogicalPlan
 
 
+@deep_trees
 def explain(plan: LogicalPlan, estimator: Estimator | None = None) -> str:
     """The plan as an indented tree; with an estimator, the estimated rows and the origin."""
     lines: list[tuple[str, str]] = []

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Collection, Sequence
 
 from plait.errors import PlanError, nearest_names
+from plait.planner.interpreter import deep_trees
 from plait.planner.logical import LogicalPlan
 from plait.planner.optimizer.decorrelate import DECORRELATE
 from plait.planner.optimizer.fold_constants import FOLD_CONSTANTS
@@ -61,6 +62,7 @@ RULES: tuple[Rule, ...] = (
 Observe = Callable[[Rule, LogicalPlan, float], None]
 
 
+@deep_trees
 def optimize(
     plan: LogicalPlan,
     context: RuleContext | None = None,

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, replace
 
 from plait.planner.estimate import Estimator, field_width
 from plait.planner.expr import AggregateCall, Column, Expr, columns_of
+from plait.planner.interpreter import deep_trees
 from plait.planner.logical import (
     Aggregate,
     Distinct,
@@ -468,6 +469,7 @@ def _splits(plan: Scan) -> tuple[tuple[Split, ...], int]:
     return kept, len(splits) - len(kept)
 
 
+@deep_trees
 def plan_step(
     root: LogicalPlan,
     settings: Settings,

@@ -17,6 +17,7 @@ from sqlglot.errors import ParseError, TokenError
 from sqlglot.tokenizer_core import Token, TokenType
 
 from plait.errors import SqlError, SqlSyntaxError, nearest_names
+from plait.planner.interpreter import deep_trees
 from plait.planner.sql.literals import unit_name
 from plait.planner.sql.mistakes import Source, SqlUnsupportedError, make_error
 
@@ -92,6 +93,7 @@ class Script:
     index_base: int
 
 
+@deep_trees
 def parse(sql: str, dialect: str = "duckdb") -> Script:
     """The statements of a text; SqlSyntaxError when it cannot be parsed."""
     try:

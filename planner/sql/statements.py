@@ -17,6 +17,7 @@ from plait.errors import SqlError
 from plait.planner import builder
 from plait.planner.catalog import Catalog, Overlay
 from plait.planner.expr import Column
+from plait.planner.interpreter import deep_trees
 from plait.planner.logical import LogicalPlan
 from plait.planner.schema import Schema
 from plait.planner.sql import (
@@ -189,6 +190,7 @@ def bind_query_text(sql: str, catalog: Catalog, **options: Any) -> LogicalPlan:
     return found[0].plan
 
 
+@deep_trees
 def _statement(context: Context, parsed: Parsed) -> Statement:
     node = parsed.node
     if parsed.explain is not None:

@@ -302,3 +302,29 @@ def test_progress_of_a_query(monkeypatch: pytest.MonkeyPatch) -> None:
     for text in (shown["auto", True], shown["on", False]):
         assert "0:01" in text
         assert text.endswith("\r\x1b[K")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "select " + "(" * 300 + "x" + ")" * 300 + " as x from t",
+        "select " + "abs(" * 200 + "x" + ")" * 200 + " as x from t",
+        "select " + " + ".join(["x"] * 500) + " as x from t",
+        "select x from (" * 500 + "select x from t" + ")" * 500,
+        "select x from t where " + "(x > 0 or (x > 1 and " * 150 + "true" + "))" * 150,
+    ],
+    ids=["parentheses", "calls", "sums", "subqueries", "conditions"],
+)
+def test_text_that_a_program_wrote_may_be_deep(query: str) -> None:
+    t = pa.table({"x": pa.array([1.5, 2.5])})
+    expected = duckdb.query(query).to_arrow_table()
+    assert_same_rows(plait.sql(query, tables={"t": t}).to_arrow(), expected)
+
+
+def test_what_is_too_deep_is_said() -> None:
+    frame = plait.from_arrow(pa.table({"x": [1]}))
+    column = frame.x
+    for _ in range(20_000):
+        column = column + 1
+    with pytest.raises(plait.PlaitError, match=r"too deeply.*persist"):
+        column.compute()
