@@ -75,6 +75,7 @@ bench: $(VENV)/.installed-bench ## race DuckDB, Polars, Dask and pandas; writes 
 	$(BIN)/python -m benchmarks.planning --json data/bench/planning.json
 	$(BIN)/python -m benchmarks.tpch --scale $(SCALE) --json data/bench/tpch.json
 	$(BIN)/python -m benchmarks.taxi_csv --size $(SIZE) --json data/bench/taxi_csv.json
+	$(BIN)/python -m benchmarks.storage --scale $(SCALE) --json data/bench/storage.json
 
 .PHONY: clean
 clean: ## remove .venv, caches, builds and generated data

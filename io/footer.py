@@ -149,6 +149,12 @@ def footer(file: FileInfo, whole: bool = False) -> Footer:
     return fresh
 
 
+def forget() -> None:
+    """Empty the process's cache of footers."""
+    with _lock:
+        _cache.clear()
+
+
 def footers(files: tuple[FileInfo, ...]) -> list[Footer]:
     """The footers of several files, read in parallel."""
     # of few small files the data come along: it saves a request each

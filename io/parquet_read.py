@@ -11,17 +11,19 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from plait.errors import ReadError
 from plait.io.encoding import stored_decimals, table_of, to_logical, unify
-from plait.io.files import Bytes, Parts, Range
+from plait.io.files import Bytes, Parts, Range, RangeReader
 from plait.io.filesystem import FileInfo, check_unchanged, open_ranges
 from plait.io.footer import Footer, footer
 from plait.io.memory import slices
 from plait.io.parquet import ParquetSplit, split_statistics
+from plait.io.parquet_ahead import Together, take
 from plait.io.statistics import LazyColumns
 from plait.planner.expr import Expr
 from plait.planner.predicates import can_match
@@ -83,7 +85,7 @@ def read(split: ParquetSplit, columns: Sequence[str], predicate: Expr | None = N
     if not stored or not groups:
         _check(split.file)
         return _finish(split, columns, None, rows)
-    with _opened(split.file, known, groups, stored) as opened:
+    with _opened(split, known, groups, stored, predicate) as opened:
         table = opened.read_row_groups(list(groups), columns=stored, use_threads=False)
     return _finish(split, columns, table, rows)
 
@@ -98,7 +100,7 @@ def iterate(
     if not stored or not groups:
         yield from slices(read(split, columns, predicate), batch_rows)
         return
-    with _opened(split.file, known, groups, stored) as opened:
+    with _opened(split, known, groups, stored, predicate) as opened:
         for some in _together(groups, known, batch_rows):
             for batch in opened.iter_batches(batch_rows, some, columns=stored, use_threads=False):
                 yield _finish(split, columns, pa.Table.from_batches([batch]), batch.num_rows)
@@ -162,11 +164,16 @@ def _repeat(value: pa.Scalar, rows: int) -> pa.Array:
 
 @contextmanager
 def _opened(
-    file: FileInfo, known: Footer, groups: Sequence[int], columns: Sequence[str]
+    split: ParquetSplit,
+    known: Footer,
+    groups: Sequence[int],
+    columns: Sequence[str],
+    predicate: Expr | None,
 ) -> Iterator[pq.ParquetFile]:
     """The file to decode row groups from; of a file in a store all are being fetched by then."""
     import pyarrow.parquet as pq  # slow to import, and not every query reads Parquet
 
+    file = split.file
     coded = [name for name in columns if name in known.coded]
     settings: dict[str, Any] = {
         "metadata": known.reading,
@@ -180,7 +187,7 @@ def _opened(
             yield pq.ParquetFile(file.path, memory_map=True, **settings)
         return
     with open_ranges(file) as reader, _errors(file):
-        parts = reader.start(_chunks(file, known, groups, columns))
+        parts = _fetch(reader, split, known, groups, columns, predicate)
         yield pq.ParquetFile(pa.PythonFile(_SparseFile(file.size, parts), mode="r"), **settings)
 
 
@@ -237,18 +244,36 @@ class _SparseFile:
         return self._parts.read(start, self._position)
 
 
-def _chunks(
-    file: FileInfo, known: Footer, groups: Sequence[int], columns: Sequence[str]
-) -> list[Range]:
-    """Where the column chunks of some row groups are."""
+def _fetch(
+    reader: RangeReader,
+    split: ParquetSplit,
+    known: Footer,
+    groups: Sequence[int],
+    columns: Sequence[str],
+    predicate: Expr | None,
+) -> Parts:
+    """Fetches row groups, but for those that were fetched ahead, and more ahead of these."""
+
+    def chunks(group: int) -> list[Range]:
+        return _chunks(split.file, known, group, columns)
+
+    def wanted(later: range) -> Sequence[int]:
+        return prune(replace(split, row_groups=tuple(later)), predicate)
+
+    taken = take(split.file, columns, split.row_groups, chunks, wanted, len(known.rows))
+    rest = reader.start([r for g in groups if g not in taken for r in chunks(g)])
+    return Together((r, taken.get(g, rest)) for g in groups for r in chunks(g))
+
+
+def _chunks(file: FileInfo, known: Footer, group: int, columns: Sequence[str]) -> list[Range]:
+    """Where the column chunks of a row group are."""
     ranges = []
-    for group in groups:
-        row_group = known.metadata.row_group(group)
-        for name in columns:
-            leaves = known.leaves[name]
-            for leaf in range(leaves.first, leaves.last):
-                chunk = row_group.column(leaf)
-                starts = [chunk.data_page_offset, chunk.dictionary_page_offset]
-                start = min(s for s in starts if s)
-                ranges.append((start, min(start + chunk.total_compressed_size, file.size)))
+    row_group = known.metadata.row_group(group)
+    for name in columns:
+        leaves = known.leaves[name]
+        for leaf in range(leaves.first, leaves.last):
+            chunk = row_group.column(leaf)
+            starts = [chunk.data_page_offset, chunk.dictionary_page_offset]
+            start = min(s for s in starts if s)
+            ranges.append((start, min(start + chunk.total_compressed_size, file.size)))
     return ranges

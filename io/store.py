@@ -63,13 +63,14 @@ def open_store(url: str, access: Access) -> tuple[Store, str]:
     except ValueError as error:
         raise ReadError(access.hide(f"{url}: {error}", url)) from None
     settled = {**found, **_patience(family(protocol), options), **options}
+    settled["skip_instance_cache"] = True  # ours is the cache
     # of settings too: a pool of connections that is to be larger is another one
     key = (os.getpid(), f"{family(protocol)} {sorted(settled.items(), key=str)!r}")
     with _lock:
         known = _stores.get(key)
         if known is None:
             try:
-                fs = kind(skip_instance_cache=True, **settled)
+                fs = kind(**settled)
             except ImportError as error:
                 raise _missing_driver(protocol, error) from error
             except Exception as error:
@@ -92,7 +93,9 @@ def _patience(family: str, options: Mapping[str, Any]) -> dict[str, Any]:
             "max_pool_connections": parallel,
             "connect_timeout": seconds,
             "read_timeout": seconds,
-            "retries": {"max_attempts": 1},  # s3fs tries again; once more within each is too much
+            "retries": {
+                "total_max_attempts": 1
+            },  # s3fs tries again; once more within each is too much
         }
         return {"config_kwargs": {**ours, **(options.get("config_kwargs") or {})}}
     if family == "az":

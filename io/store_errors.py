@@ -7,8 +7,6 @@ signed URLs.
 
 from __future__ import annotations
 
-from typing import Any
-
 from plait import config
 from plait.errors import PlaitError, ReadError
 from plait.io.access import Access
@@ -43,17 +41,17 @@ def may_pass(error: BaseException) -> bool:
 def status_of(error: BaseException) -> int | None:
     """The HTTP status behind an error, if it can be told."""
     for found in (error, error.__cause__):
+        if type(found).__module__ == "aiohttp.http_exceptions":
+            continue  # an answer cut short: its code is made up
         response = getattr(found, "response", None)
-        if isinstance(response, dict):
-            candidates: list[Any] = [response.get("ResponseMetadata", {}).get("HTTPStatusCode")]
-        else:
-            candidates = [
-                getattr(response, "status_code", None),
-                *(getattr(found, name, None) for name in ("status_code", "status", "code")),
-            ]
-        for value in candidates:
-            if str(value).isdigit():
-                return int(str(value))
+        if isinstance(response, dict):  # botocore
+            value = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+        else:  # requests, azure, aiohttp, gcsfs
+            value = getattr(response, "status_code", None)
+            for name in ("status_code", "status", "code"):
+                value = getattr(found, name, None) if value is None else value
+        if str(value).isdigit():
+            return int(str(value))
     return None
 
 

@@ -47,6 +47,11 @@ class _Ends:
                 self._found.move_to_end(_key(file))
             return known
 
+    def clear(self) -> None:
+        with self._lock:
+            self._found.clear()
+            self._size = 0
+
     def put(self, file: FileInfo, start: int, data: bytes) -> None:
         with self._lock:
             old = self._found.pop(_key(file), None)
@@ -66,6 +71,11 @@ def _key(file: FileInfo) -> tuple[str, int, str]:
 
 
 _ends = _Ends()
+
+
+def forget() -> None:
+    """Let go of all ends of files."""
+    _ends.clear()
 
 
 def keep_whole(file: FileInfo, data: bytes) -> None:

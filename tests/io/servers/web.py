@@ -34,7 +34,11 @@ class Files(StaticFileHandler):
         self.write("" if not include_body else f"<html><body>{links}</body></html>")
 
     def compute_etag(self) -> str | None:
-        return None if Path(self.absolute_path or "").is_dir() else super().compute_etag()
+        path = Path(self.absolute_path or "")
+        if path.is_dir():
+            return None
+        status = path.stat()  # tornado would remember the first content for ever
+        return f'"{status.st_mtime_ns:x}-{status.st_size:x}"'
 
 
 class NameNode(RequestHandler):

@@ -1,0 +1,89 @@
+"""How many requests reading and listing take, counted by a proxy."""
+
+from __future__ import annotations
+
+import io
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import plait
+from plait.io import footer, store_ranges
+from plait.io.filesystem import expand
+from tests.io.servers.proxy import Proxy, proxied
+from tests.io.servers.stores import Bucket
+from tests.io.stores.conftest import Opened
+
+
+def test_a_small_file_is_one_request(s3: Bucket, faulty: Proxy) -> None:
+    sink = io.BytesIO()
+    pq.write_table(pa.table({"a": range(30_000)}), sink, row_group_size=1000)
+    name = f"{uuid.uuid4().hex}/small.parquet"
+    s3.put(name, sink.getvalue())
+    bucket = s3.through(faulty.port)
+    frame = plait.read_parquet(bucket.url(name), storage_options=bucket.options)
+    assert frame.a.sum().compute() == sum(range(30_000))
+    assert [r.split(" ")[0] for r in faulty.seen().requests] == ["HEAD", "GET"]
+
+
+def test_only_the_columns_asked_for_move(s3: Bucket, faulty: Proxy) -> None:
+    rows = 1 << 18
+    data = {f"c{i:02}": pa.array(range(i, rows + i)) for i in range(12)}
+    sink = io.BytesIO()
+    pq.write_table(pa.table(data), sink, use_dictionary=False, compression="none")
+    name = f"{uuid.uuid4().hex}/wide.parquet"
+    s3.put(name, sink.getvalue())
+    bucket = s3.through(faulty.port)
+    frame = plait.read_parquet(bucket.url(name), storage_options=bucket.options)
+    faulty.seen()
+    assert frame.c05.max().compute() == rows + 4
+    seen = faulty.seen()
+    assert len(seen.requests) <= 2
+    assert seen.bytes < rows * 8 * 1.1
+
+
+@pytest.mark.parametrize("count", [480, pytest.param(10_000, marks=pytest.mark.heavy)])
+def test_listing_many_partitions(s3: Bucket, faulty: Proxy, count: int) -> None:
+    root = uuid.uuid4().hex
+    names = [
+        f"{root}/year={2000 + i // 12 % 20}/month={i % 12 + 1}/part-{i // 240:02}.csv"
+        for i in range(count)
+    ]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda name: s3.put(name, b"a\n1\n"), names))
+    bucket = s3.through(faulty.port)
+    faulty.seen()
+    for pattern in (root, f"{root}/year=*/month=*/*.csv"):
+        files = expand(bucket.url(pattern), bucket.options)
+        assert sorted(f.path for f in files) == sorted(bucket.url(n) for n in names)
+        assert len(faulty.seen().requests) <= 25
+    wanted = [n for n in names if "/year=2007/month=3/" in n]
+    for pattern in ("year=2007/month=3", "year=2007/month=3/*.csv", "year=2007/month=3/part-*"):
+        files = expand(bucket.url(f"{root}/{pattern}"), bucket.options)
+        assert sorted(f.path for f in files) == sorted(bucket.url(n) for n in wanted)
+        assert len(faulty.seen().requests) <= 3
+
+
+@pytest.mark.heavy
+def test_three_columns_of_lineitem(opened: Opened, tpch_sf1_dir: Path) -> None:
+    bucket = opened("seaweed")
+    path = tpch_sf1_dir / "lineitem.parquet"
+    bucket.fs.put_file(str(path), "plait-test/lineitem.parquet")
+    query = "select sum(l_quantity) as q, sum(l_extendedprice) as p, max(l_discount) as d from t"
+    expected = duckdb.sql(query.replace(" t", f" '{path}'")).fetchone()
+    with proxied(bucket.port) as proxy:
+        near = bucket.through(proxy.port)
+        footer.forget()
+        store_ranges.forget()
+        t = plait.read_parquet(near.url("lineitem.parquet"), storage_options=near.options)
+        found = plait.sql(query, tables={"t": t}).to_arrow()
+        seen = proxy.seen()
+    assert tuple(found.to_pylist()[0].values()) == expected
+    assert len(seen.requests) <= 60
+    assert seen.bytes <= 62e6
+    assert seen.at_once > 4
