@@ -160,7 +160,12 @@ def install_azurite(folder: Path) -> Path:
 
 
 @contextlib.contextmanager
-def web(folder: Path, kind: str, certificate: Path | None = None) -> Iterator[Bucket]:
+def web(
+    folder: Path,
+    kind: str,
+    certificate: Path | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> Iterator[Bucket]:
     """A folder of files over http, https or webhdfs; objects are put into the folder."""
     (port,) = free_ports(1)
     served = folder / f"{kind}-files"
@@ -169,7 +174,7 @@ def web(folder: Path, kind: str, certificate: Path | None = None) -> Iterator[Bu
     if certificate is not None:
         command.append(str(certificate))
     with running(command, port, folder / f"{kind}.log"):
-        yield WebBucket(f"{kind}://127.0.0.1:{port}", {}, port, served=served)
+        yield WebBucket(f"{kind}://127.0.0.1:{port}", options or {}, port, served=served)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
@@ -43,8 +44,8 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
                 authority.cert_pem.write_to_path(str(folder / "ca.pem"))
                 issued = authority.issue_cert("127.0.0.1", "localhost")
                 issued.private_key_and_cert_chain_pem.write_to_path(str(folder / "server.pem"))
-                os.environ["SSL_CERT_FILE"] = str(folder / "ca.pem")
-                return stores.web(folder, "https", folder / "server.pem")
+                trusted = ssl.create_default_context(cafile=str(folder / "ca.pem"))
+                return stores.web(folder, "https", folder / "server.pem", {"ssl": trusted})
         return stores.web(folder, name)
 
     with ExitStack() as running:

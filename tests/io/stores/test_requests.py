@@ -75,7 +75,7 @@ def test_three_columns_of_lineitem(opened: Opened, tpch_sf1_dir: Path) -> None:
     path = tpch_sf1_dir / "lineitem.parquet"
     bucket.fs.put_file(str(path), "plait-test/lineitem.parquet")
     query = "select sum(l_quantity) as q, sum(l_extendedprice) as p, max(l_discount) as d from t"
-    expected = duckdb.sql(query.replace(" t", f" '{path}'")).fetchone()
+    (expected,) = duckdb.sql(query.replace(" t", f" '{path}'")).fetchall()
     with proxied(bucket.port) as proxy:
         near = bucket.through(proxy.port)
         footer.forget()
