@@ -23,6 +23,7 @@ from plait import (
     result,
     selection,
     summary,
+    writing,
 )
 from plait.errors import UnsupportedError
 from plait.frame import WRAP, Frame
@@ -163,17 +164,56 @@ class DataFrame(NamedOperators):
         """Draw plan and task graph into an SVG file."""
         return self._frame.runner.visualize(output.shown(self._frame), path)
 
-    def to_parquet(self, path: str, **options: Any) -> Any:
-        """Write Parquet files into the folder `path` (one file, if it ends in .parquet)."""
-        return output.write(self._frame, path, "parquet", options)
+    def to_parquet(self, path: Any, **options: Any) -> pd.DataFrame:
+        """Write Parquet: one file if `path` ends in .parquet, else a folder of parts.
 
-    def to_csv(self, path: str | None = None, **options: Any) -> Any:
-        """Write CSV files into the folder `path` (one file, if it ends in .csv)."""
-        return output.write(self._frame, path, "csv", options)
+        Parameters
+        ----------
+        path : str or path
+            Local, or a URL.
+        mode : {"error", "overwrite", "append"}
+            What to do if there is something already.
+        partition_on : str or list of str
+            Columns whose values name folders (`year=2024/`).
+        sort_by, columns, index, single_file, filename_pattern, storage_options
+            See docs/writing.md, also for the options of each format.
+        compression : {"snappy", "zstd", "gzip", "lz4", "brotli", None}
+        row_group_size : int
+        statistics : bool or list of str
 
-    def to_json(self, path: str | None = None, **options: Any) -> Any:
-        """Write JSON lines into the folder `path` (one file, if it ends in .json or .jsonl)."""
-        return output.write(self._frame, path, "json", options)
+        Returns
+        -------
+        pandas.DataFrame
+            A row for each file: path, rows, bytes.
+
+        Raises
+        ------
+        WriteError
+            If the target is there already or cannot be written. It is then as it was.
+
+        Examples
+        --------
+        >>> df.to_parquet("sales", partition_on="year")     # doctest: +SKIP
+        """
+        written: pd.DataFrame = writing.write(self._frame, path, "parquet", options)
+        return written
+
+    def to_csv(self, path: Any = None, **options: Any) -> pd.DataFrame:
+        """Write CSV: one file if `path` ends in .csv or .csv.gz, else a folder of parts.
+
+        Options as of `to_parquet`, and pandas' `sep, header, na_rep, date_format, float_format,
+        quoting, quotechar, escapechar, decimal, encoding, compression`, ...
+        """
+        written: pd.DataFrame = writing.write(self._frame, path, "csv", options)
+        return written
+
+    def to_json(self, path: Any = None, **options: Any) -> pd.DataFrame:
+        """Write JSON lines (with `lines=False` an array) to one file or a folder of parts.
+
+        Options as of `to_parquet`, and `compression`.
+        """
+        written: pd.DataFrame = writing.write(self._frame, path, "json", options)
+        return written
 
     # ----------------------------------------------------------------------- columns and masks
 

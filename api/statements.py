@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from plait import config
+from plait import config, writing
 from plait.errors import SqlError, TableNotFoundError
 from plait.io.memory import ArrowSource
-from plait.output import target
 from plait.planner import builder
 from plait.planner import types as t
 from plait.planner.catalog import Catalog, MemoryCatalog
@@ -129,9 +128,8 @@ def _carry_out(session: Session, statement: st.Statement) -> LogicalPlan:
             text = session.runner.explain(plan, "optimized", analyze)
             return _rows({"explain": text.splitlines()})
         case st.Copy(plan=plan, path=path, format=format_, options=options):
-            path, given = target(path, _copy_options(options), session.runner)
-            writing = builder.write(plan, path, format_, tuple(sorted(given.items())))
-            table = session.runner.write(writing)
+            given = writing.copy_options(options)
+            table = session.runner.write(writing.plan(plan, path, format_, given, session.runner))
             return builder.scan(ArrowSource(table, name="files"))
         case st.Set(name=name, value=value):
             key = name.replace("__", ".")
@@ -167,15 +165,6 @@ def _drop(session: Session, kind: str, name: str, if_exists: bool) -> LogicalPla
             )
         session.catalog.remove(name)
     return _rows({"name": [name]})
-
-
-def _copy_options(options: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    """COPY's options as the writers know them; one file unless asked otherwise."""
-    names = {"delimiter": "sep", "delim": "sep"}
-    found = {names.get(key, key): value for key, value in options}
-    per_thread = found.pop("per_thread_output", False)
-    found.setdefault("single_file", not per_thread and "partition_by" not in found)
-    return found
 
 
 def _rows(columns: Mapping[str, list[Any]]) -> LogicalPlan:

@@ -84,6 +84,11 @@ def visible(name: str, suffixes: Sequence[str]) -> bool:
     return not suffixes or name.lower().endswith(tuple(suffixes))
 
 
+def hidden_folder(name: str) -> bool:
+    """Whether what is in a folder of this name is no data; `_year=2024` is a partition."""
+    return name.startswith(".") or (name.startswith("_") and "=" not in name)
+
+
 def check_unchanged(file: FileInfo, size: int, identity: str) -> None:
     """Raise if a file is no longer what it was when it was listed."""
     if size != file.size or (file.identity and identity != file.identity):

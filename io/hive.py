@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Mapping, Sequence
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import pyarrow as pa
 
@@ -30,10 +30,17 @@ def keys_of(path: str) -> dict[str, str | None]:
     """The keys and (text) values in the folder names of a path, outermost first."""
     found: dict[str, str | None] = {}
     for part in path.replace("\\", "/").split("/")[:-1]:
-        key, equals, value = unquote(part).partition("=")
+        # web servers escape the sign too
+        key, equals, value = (part if "=" in part else unquote(part)).partition("=")
         if equals and key:
-            found[key] = None if value == NULL_PARTITION else value
+            value = unquote(value)
+            found[unquote(key)] = None if value == NULL_PARTITION else value
     return found
+
+
+def folder_name(key: str, value: str) -> str:
+    """The folder of a value, as DuckDB and Spark escape it; `NULL_PARTITION` stands for NULL."""
+    return f"{quote(key, safe='')}={quote(value, safe='')}"
 
 
 def partition_fields(

@@ -5,10 +5,19 @@ from __future__ import annotations
 import glob as local_glob
 import mmap
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from plait.errors import ReadError, nearest_names
-from plait.io.files import Bytes, FileInfo, Range, check_unchanged, has_magic, visible
+from plait.io.files import (
+    Bytes,
+    FileInfo,
+    Range,
+    check_unchanged,
+    has_magic,
+    hidden_folder,
+    visible,
+)
+from plait.io.journal import committed
 
 
 def expand_local(text: str, suffixes: Sequence[str]) -> tuple[FileInfo, ...]:
@@ -38,12 +47,20 @@ def local_file(path: str) -> FileInfo:
     return FileInfo(os.path.abspath(path), status.st_size, str(status.st_mtime_ns), path)
 
 
-def _walk(folder: str, suffixes: Sequence[str]) -> Iterator[str]:
-    for root, folders, files in os.walk(folder, followlinks=True):
-        folders[:] = [f for f in folders if not f.startswith((".", "_"))]
-        for name in files:
-            if visible(name, suffixes):
-                yield os.path.join(root, name)
+def _walk(folder: str, suffixes: Sequence[str]) -> list[str]:
+    def walked() -> list[str]:
+        found = []
+        for root, folders, files in os.walk(folder, followlinks=True):
+            folders[:] = [f for f in folders if not hidden_folder(f)]
+            found += [os.path.join(root, name) for name in files]
+        return found
+
+    return [p for p in committed(walked, _read) if visible(os.path.basename(p), suffixes)]
+
+
+def _read(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
 
 
 def _near_files(path: str) -> str:

@@ -7,7 +7,8 @@ One hidden folder a write, beside the target, so that committing is a rename: `.
 `out`. Whatever ends the write early, an error, Ctrl-C or a full disk, the folder goes and takes
 with it what tasks have written, and the target is as it was. Tasks that cannot be stopped at once
 do no harm: the folder is renamed before it is removed, and they make no folders, so that after that
-moment they can open no new file. Only a killed process leaves its folder, which readers skip.
+moment they can open no new file. Only a killed process leaves its folder; readers skip it, and the
+next write to the same target removes it.
 
 To a folder that is there and keeps its files, parts are added from a folder inside of it: it may be
 the one place that can be written, or another disk. So it is in stores, which have no folders to
@@ -17,15 +18,16 @@ rename.
 from __future__ import annotations
 
 import os
-import shutil
-import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from plait.errors import WriteError
-from plait.io.filesystem import is_local, open_filesystem
-from plait.io.writer import Options, absolute, check_target
+from plait.io.commit import clear_leftovers
+from plait.io.files import is_local
+from plait.io.journal import new_mark, staging_name
+from plait.io.output_files import absolute, output_at
+from plait.io.write_options import Options, check_target
 
 
 @contextmanager
@@ -47,14 +49,20 @@ def staged(path: str, kind: str, options: Options) -> Iterator[tuple[tuple[str, 
     WriteError
         If the target is there and may not be replaced, or cannot be made.
     """
-    given = check_target(path, kind, options)
     target = absolute(path)
+    given = dict(options)
+    out = output_at(target, given.get("storage_options"))
+    parent = os.path.dirname(target)
+    beside = os.listdir(parent) if out.local and os.path.isdir(parent) else []
+    if not given.get("single_file") or beside:
+        clear_leftovers(out, target, beside)
+    given = check_target(path, kind, given)
     staging = _staging_folder(target, given)
-    made = _make(staging, target) if is_local(target) else []
+    made = _make(staging, target) if out.local else []
     try:
         yield (*given.items(), ("staging", staging))
     finally:
-        _remove(staging, given)
+        out.remove_folder(staging)
         for folder in made:
             # what was committed is in it: then it stays
             if os.path.isdir(folder) and not os.listdir(folder):
@@ -62,12 +70,11 @@ def staged(path: str, kind: str, options: Options) -> Iterator[tuple[tuple[str, 
 
 
 def _staging_folder(target: str, options: Mapping[str, Any]) -> str:
-    token = uuid.uuid4().hex[:12]
     kept = os.path.isdir(target) and options.get("mode", "error") != "overwrite"
     if not options.get("single_file") and (kept or not is_local(target)):
-        return f"{target}/.{token}.tmp"
+        return f"{target}/{staging_name(new_mark())}"
     parent, name = target.rsplit("/", 1)
-    return f"{parent}/.{name}.{token}.tmp"
+    return f"{parent}/{staging_name(new_mark(), name)}"
 
 
 def _make(staging: str, target: str) -> list[str]:
@@ -82,14 +89,3 @@ def _make(staging: str, target: str) -> list[str]:
     except OSError as error:
         raise WriteError(f"{target} cannot be written: {error.strerror} ({parent})") from error
     return made
-
-
-def _remove(staging: str, options: Mapping[str, Any]) -> None:
-    if not is_local(staging):
-        fs, inner = open_filesystem(staging, options.get("storage_options"))
-        if fs.exists(inner):
-            fs.rm(inner, recursive=True)
-    elif os.path.isdir(staging):
-        gone = f"{staging}.gone"
-        os.rename(staging, gone)
-        shutil.rmtree(gone)

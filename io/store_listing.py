@@ -20,7 +20,8 @@ from urllib.parse import unquote
 
 from plait.errors import ReadError
 from plait.io.access import Access, split_url
-from plait.io.files import FileInfo, has_magic, in_parallel, visible
+from plait.io.files import FileInfo, has_magic, hidden_folder, in_parallel, visible
+from plait.io.journal import committed, journals
 from plait.io.store import open_store
 from plait.io.store_errors import NotThereError
 from plait.io.store_get import identity_of
@@ -116,11 +117,32 @@ def _file_or_folder(place: _Place, suffixes: Sequence[str]) -> list[Entry]:
         return found
     if not found and place.store.flat:
         raise _nothing_there(place)
+    found = _committed(place, found)
     found = [e for e in found if _visible_below(place.inner, str(e["name"]), suffixes)]
     if not found:
         wanted = f" {' or '.join(suffixes)}" if suffixes else ""
         raise ReadError(f"The folder {place.url!r} has no{wanted} files")
     return found
+
+
+def _committed(place: _Place, found: list[Entry]) -> list[Entry]:
+    """The entries without files of a write that is under way."""
+    listing = {str(e["name"]): e for e in found}
+    if not journals(listing):
+        return found
+
+    def listed() -> list[str]:
+        return list(listing)
+
+    def read(path: str) -> bytes:
+        try:
+            return bytes(place.call("cat_file", path))
+        except NotThereError:
+            listing.clear()
+            listing.update((str(e["name"]), e) for e in _find(place, place.inner))
+            raise FileNotFoundError(path) from None
+
+    return [listing[name] for name in committed(listed, read)]
 
 
 def _nothing_there(place: _Place) -> NotThereError:
@@ -192,4 +214,4 @@ def _find(place: _Place, folder: str, **options: Any) -> list[Entry]:
 
 def _visible_below(folder: str, name: str, suffixes: Sequence[str]) -> bool:
     parts = name[len(folder) :].strip("/").split("/")
-    return visible(parts[-1], suffixes) and not any(p.startswith((".", "_")) for p in parts[:-1])
+    return visible(parts[-1], suffixes) and not any(map(hidden_folder, parts[:-1]))

@@ -99,6 +99,7 @@ Need = frozenset[str]
 
 _MOST_TASKS = 64  # after an exchange: more cost more than they share out,
 _MOST_TASKS_TO_FIT = 512  # unless it takes more for each to fit into memory
+_FOLDERS = 32  # of a partitioned write that one task writes
 
 
 @dataclass
@@ -340,13 +341,32 @@ class StagePlanner:
     def _lower_write(self, plan: Write) -> Piece:
         child = self.lower(plan.input, frozenset(plan.input.schema.names))
         child = self.in_order(child, plan.input.schema)
-        if dict(plan.options).get("single_file"):
+        options = dict(plan.options)
+        if options.get("single_file"):
             child = self.gather(child)
+        elif options.get("partition_on"):
+            child = self._by_folder(child, plan, tuple(options["partition_on"]))
         where = (plan.path, plan.format, plan.options)
         op: PhysicalOp = WriteFiles(plan.schema, child.op, *where)
         stage = self.cut(replace(child, op=op), Output())
         op = ReadStage(plan.schema, (stage,), "all")
         return Piece(CommitFiles(plan.schema, op, *where), 1)
+
+    def _by_folder(self, child: Piece, plan: Write, keys: tuple[str, ...]) -> Piece:
+        """Rows of one folder in one task, where every task would otherwise write to all of many.
+
+        Of a few folders each task writes its own rows: one task a folder would leave workers idle.
+        """
+        if child.partitions == 1:
+            return child
+        named = tuple((k, Column(k, plan.input.schema[k].type)) for k in keys)
+        folders = self.estimator.statistics(Aggregate(plan.input, named, ())).rows
+        workers = self.settings.workers
+        if folders is not None and folders < 2 * workers:
+            return child
+        wanted = 4 * workers if folders is None else math.ceil(folders / _FOLDERS)
+        rows = self.tasks_to_fit(child.rows, child.op.schema)
+        return self.shuffle(child, keys, max(rows, min(_MOST_TASKS_TO_FIT, max(workers, wanted))))
 
     # ------------------------------------------------------------------------------- aggregate
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlglot import expressions as exp
 
-from plait.errors import SqlError
+from plait.errors import ColumnNotFoundError, SqlError
 from plait.planner import builder
 from plait.planner.catalog import Catalog, Overlay
 from plait.planner.expr import Column
@@ -304,8 +304,13 @@ def _copy(context: Context, node: exp.Copy) -> Copy:
     if credentials is not None:
         source.check_args(credentials, (), "COPY")
     what = node.this
+    columns: list[str] = []
+    if isinstance(what, exp.Schema) and isinstance(what.this, exp.Table):
+        columns, what = [e.name for e in what.expressions], what.this
     if isinstance(what, exp.Table):
         plan = _table(context, what)
+        if columns:
+            plan = builder.select(plan, [plan.schema.names[_position(plan, c)] for c in columns])
     elif _is_query(what):
         plan = _query(context, what)
     else:
@@ -318,11 +323,29 @@ def _copy(context: Context, node: exp.Copy) -> Copy:
     for param in node.args.get("params") or ():
         given = param.args.get("expression")
         name = param.name.lower()
-        options[name] = True if given is None else value(source, given, name.upper())
+        if name in options:
+            raise source.error(f"{name.upper()} is given twice", node)
+        match given:
+            case None:
+                options[name] = True
+            case exp.Star():
+                options[name] = "*"
+            case _:
+                options[name] = value(source, given, name.upper())
+    if options.get("partition_by") == "*":
+        options["partition_by"] = list(plan.schema.names)
     format_ = str(options.pop("format", "") or _format_of(path)).lower()
     if format_ not in ("parquet", "csv", "json"):
         raise source.error(f"COPY writes parquet, csv and json, not {format_!r}", files[0])
     return Copy(plan, path, format_, tuple(options.items()))
+
+
+def _position(plan: LogicalPlan, name: str) -> int:
+    """Where a column of a table is; case does not matter."""
+    names = [n.casefold() for n in plan.schema.names]
+    if name.casefold() not in names:
+        raise ColumnNotFoundError(name, plan.schema.names)
+    return names.index(name.casefold())
 
 
 def _format_of(path: str) -> str:

@@ -6,6 +6,7 @@ import datetime as dt
 import json
 import math
 import os
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -22,10 +23,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plait.errors import PlanError, ReadError, UnsupportedError, WriteError
+from plait.io.commit import WrittenFile
 from plait.io.csv import CsvSource
 from plait.io.parquet import ParquetSource
+from plait.io.part import PartWriter
 from plait.io.staging import staged
-from plait.io.writer import PartWriter, WrittenFile, check_target, commit, write_part
+from plait.io.write_options import check_target
+from plait.io.writer import commit, open_part, written_file
 from tests.assertions import assert_same_rows
 from tests.io.reading import read_source
 
@@ -45,10 +49,21 @@ TABLE = pa.table(
 PLAIN = TABLE.set_column(3, "c", TABLE["c"].cast(pa.string()))
 
 
+def write_part(table: pa.Table, path: str, kind: str, options: Any, number: int = 0) -> WrittenFile:
+    with PartWriter(path, kind, options, number) as part:
+        part.write(table)
+        return part.close()
+
+
 def write(path: str, kind: str, tables: Sequence[pa.Table], **given: Any) -> tuple[str, ...]:
     with staged(path, kind, given) as options:
-        parts = [write_part(table, path, kind, options, i) for i, table in enumerate(tables)]
-        return commit(parts)
+        parts: list[WrittenFile] = []
+        for i, table in enumerate(tables):
+            with open_part(path, kind, options, i) as part:
+                part.write(table.schema.empty_table())
+                part.write(table)
+                parts += part.close()
+        return tuple(part.final for part in commit(parts))
 
 
 def whole(path: Path, kind: str, **options: Any) -> Path:
@@ -166,7 +181,7 @@ def test_nothing_is_seen_before_the_commit(tmp_path: Path, there: bool) -> None:
         assert all(os.path.getsize(w.temporary) == w.bytes for w in written)
         with pytest.raises(ReadError):
             ParquetSource(target)
-        names = commit(written)
+        names = [part.final for part in commit(written)]
     assert [os.path.basename(n) for n in names] == [f"part-0000{i}.parquet" for i in range(3)]
     assert sorted(os.listdir(target)) == [os.path.basename(n) for n in names]
     assert numbers_in(target) == [0, 1, 2]
@@ -273,7 +288,7 @@ def test_record_of_a_part_from_its_numbers(tmp_path: Path) -> None:
         target = str(tmp_path / ("x.csv" if chosen.get("single_file") else "out"))
         with staged(target, "csv", chosen) as options:
             written = write_part(TABLE, target, "csv", options)
-            again = WrittenFile.of(written.temporary, written.rows, written.bytes, target, options)
+            again = written_file(written.temporary, written.rows, written.bytes, target, options)
             assert again == written
             commit([again])
     assert everything(tmp_path) == ["out", "out/part-00000.csv", "x.csv"]
@@ -288,7 +303,7 @@ def test_parts_written_piece_by_piece(tmp_path: Path) -> None:
         for start in range(0, 1000, 30):
             part.write(pa.table({"n": list(range(start, min(start + 30, 1000)))}))
         written = part.close()
-        (path,) = commit([written])
+        (path,) = [part.final for part in commit([written])]
     assert written.rows == 1000
     assert pq.ParquetFile(path).metadata.num_row_groups <= 12
     assert numbers_in(tmp_path / "x") == list(range(1000))
@@ -329,7 +344,8 @@ def test_impossible_options(
 
 
 def test_check_before_anything_runs(tmp_path: Path) -> None:
-    assert check_target(str(tmp_path / "new"), "csv", [("mode", "error")]) == {"mode": "error"}
+    checked = check_target(str(tmp_path / "new"), "csv", [("mode", "error")])
+    assert checked == {"mode": "error", "compression": None}
     (tmp_path / "x").mkdir()
     check_target(str(tmp_path / "x"), "csv", {})  # an empty folder is as good as none
     (tmp_path / "x" / "a.csv").write_text("a\n")
@@ -361,5 +377,8 @@ def test_to_a_store_of_fsspec() -> None:
     with pytest.raises(KeyboardInterrupt):
         give_up(target, "parquet", {"mode": "append"})
     write("memory://bucket/x.csv", "csv", [table], single_file=True)
-    assert fs.find("/bucket") == ["/bucket/out/part-00000.parquet", "/bucket/x.csv"]
+    assert [re.sub("-[0-9a-f]{12}", "", name) for name in fs.find("/bucket")] == [
+        "/bucket/out/part-00000.parquet",
+        "/bucket/x.csv",
+    ]
     fs.rm("/bucket", recursive=True)
