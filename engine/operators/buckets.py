@@ -40,7 +40,7 @@ class Gathered:
 
     def __init__(self, rows: Iterator[pa.RecordBatch], limit: float) -> None:
         self._taken: deque[pa.RecordBatch] = deque()
-        self._more = rows
+        self.more = rows
         self.all = True
         self.rows = 0  # that were taken
         weight = Weight()
@@ -65,7 +65,7 @@ class Gathered:
         """What was taken, given away piece by piece, and then the rest."""
         while self._taken:
             yield self._taken.popleft()
-        yield from self._more
+        yield from self.more
 
 
 def in_buckets(

@@ -23,6 +23,7 @@ from plait.errors import ScalarSubqueryError
 from plait.planner.physical.operators import HashJoin
 from plait.planner.schema import Schema
 
+_MORE_THAN_ONE = "A scalar subquery gave more than one row; use an aggregate, LIMIT 1, or IN"
 _PAIRS_AT_ONCE = 1 << 20  # pairs of a join without keys that are looked at together
 
 
@@ -87,6 +88,39 @@ class Prober:
                 yield self._outer(batch)
             case "semi" | "anti" | "mark":
                 yield self._marked(batch)
+
+    def visit(self, batch: pa.RecordBatch, seen: Bools, unsure: Bools) -> Iterator[pa.RecordBatch]:
+        """As `probe`, if the build side comes as several tables, of which this is one.
+
+        Marks the probe rows that were `seen` to match, or may match (`unsure`); `settle` gives the
+        rows that depend on it after the last table.
+        """
+        kind = self.op.kind
+        if kind in ("semi", "anti", "mark"):
+            has, unknown = self._fates(batch)
+            seen |= has
+            if unknown is not None:
+                unsure |= unknown
+            return
+        for probe, build in self._pairs(batch):
+            if not len(probe):
+                continue
+            if kind == "single" and (seen[probe].any() or len(np.unique(probe)) < len(probe)):
+                raise ScalarSubqueryError(_MORE_THAN_ONE)
+            seen[probe] = True
+            if self._matched_build is not None:
+                self._matched_build[build] = True
+            if kind not in ("right_semi", "right_anti"):
+                yield self._joined(batch, probe, build)
+
+    def settle(self, batch: pa.RecordBatch, seen: Bools, unsure: Bools) -> Iterator[pa.RecordBatch]:
+        """The rows that this join gives of a batch because of what all tables had."""
+        if self.op.kind in ("semi", "anti", "mark"):
+            yield self._settled(batch, seen, unsure & ~seen if self.op.in_probe else None)
+        elif self.op.kind in ("left", "single", "full"):
+            lonely = np.flatnonzero(~seen)
+            if len(lonely):
+                yield self._joined(batch, lonely, np.full(len(lonely), -1))
 
     def rest(self) -> Iterator[pa.RecordBatch]:
         """After the last batch: the build rows that this join gives for themselves."""
@@ -174,9 +208,7 @@ class Prober:
         probe, build = self._all_pairs(batch)
         counts = np.bincount(probe, minlength=batch.num_rows)
         if self.op.kind == "single" and (counts > 1).any():
-            raise ScalarSubqueryError(
-                "A scalar subquery gave more than one row; use an aggregate, LIMIT 1, or IN"
-            )
+            raise ScalarSubqueryError(_MORE_THAN_ONE)
         if self._matched_build is not None:
             self._matched_build[build] = True
         lonely = np.flatnonzero(counts == 0)
@@ -189,11 +221,16 @@ class Prober:
         return self._joined(batch, probe, build)
 
     def _marked(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        return self._settled(batch, *self._fates(batch))
+
+    def _fates(self, batch: pa.RecordBatch) -> tuple[Bools, Bools | None]:
+        """Which rows have a match, and of which nobody knows."""
+        if self.op.in_probe:
+            return self._in_matches(batch)
+        return self._has_match(batch), None
+
+    def _settled(self, batch: pa.RecordBatch, has: Bools, unknown: Bools | None) -> pa.RecordBatch:
         op = self.op
-        if op.in_probe:
-            has, unknown = self._in_matches(batch)
-        else:
-            has, unknown = self._has_match(batch), None
         if op.kind == "mark":
             assert op.mark is not None
             mark = pa.array(has, mask=unknown)

@@ -117,7 +117,7 @@ def _broadcast(planner: StagePlanner, sides: _Sides) -> bool:
     if sides.kind in _BUILD_ROWS:
         return False
     if not sides.probe_keys or sides.in_probe:
-        return True  # every pair, or NULLs anywhere in the build side, must be seen
+        return True  # however large: every pair, or NULLs anywhere in the build side, must be seen
     return _fits_broadcast(planner, sides.build)
 
 
@@ -144,6 +144,8 @@ def _broadcast_build(
 ) -> PhysicalOp:
     schema = build.op.schema
     source = planner.gather(build, sides.build).op
+    if not _fits_broadcast(planner, sides.build) and isinstance(source, ReadStage):
+        return source  # every task reads it, and makes tables of as much of it as fits
     asks_presence = sides.kind in ("semi", "anti", "mark")
     presence = asks_presence and sides.residual is None and not sides.in_build
     table = BuildTable(schema, source, keys, sides.null_safe, presence)

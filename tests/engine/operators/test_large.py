@@ -19,10 +19,10 @@ from plait.engine.operators.large_sort import in_buckets_in_order, sort_rows
 from plait.engine.operators.sort import sort
 from plait.engine.operators.window import window
 from plait.engine.space import Space
-from plait.planner.expr import AggregateCall, Column, SortKey, WindowCall
+from plait.planner.expr import AggregateCall, Call, Column, SortKey, WindowCall
 from plait.planner.physical.operators import HashJoin, ReadStage
 from plait.planner.schema import Schema
-from plait.planner.types import INT64, STRING
+from plait.planner.types import BOOL, INT64, STRING
 
 LEFT = Schema.of([("k", INT64), ("s", STRING), ("n", INT64)])
 RIGHT = Schema.of([("r", INT64), ("t", STRING), ("m", INT64)])
@@ -116,6 +116,54 @@ def test_sort(
     keys = [SortKey(Column("k", INT64), down, nulls_first), SortKey(Column("s", STRING), not down)]
     found = sort_rows(iter(rows), LEFT, keys, first, Space(limit=limit))
     assert rows_of(found) == rows_of([sort(whole(rows, LEFT), keys, first)])
+
+
+@pytest.mark.parametrize("kind", ["inner", "left", "full", "right", "semi", "anti", "mark"])
+@given(tables(LEFT), tables(RIGHT), LIMITS, st.booleans())
+def test_joins_in_passes(
+    kind: str,
+    left: list[pa.RecordBatch],
+    right: list[pa.RecordBatch],
+    limit: int,
+    unsure: bool,
+) -> None:
+    """Without keys; `unsure` ones ask IN, with NULLs on both sides."""
+    fields = [(f.name, f.type) for f in LEFT]
+    match kind:
+        case "semi" | "anti":
+            schema = LEFT
+        case "mark":
+            schema = Schema.of([*fields, ("mark", BOOL)])
+        case _:
+            schema = Schema.of([*fields, *((f.name, f.type) for f in RIGHT)])
+    asks = unsure and kind in ("semi", "anti", "mark")
+    less = Call("less", (Column("n", INT64), Column("m", INT64)), BOOL)
+    op = HashJoin(
+        schema,
+        ReadStage(LEFT, (0,), "part"),
+        ReadStage(RIGHT, (1,), "all"),
+        kind,
+        (),
+        (),
+        (),
+        None if asks else less,
+        "mark" if kind == "mark" else None,
+        ("k",) if asks else (),
+        ("r",) if asks else (),
+    )
+    found = join_in_buckets(op, iter(left), iter(right), Space(limit=limit))
+    expected = join(op, iter(left), JoinTable(whole(right, RIGHT)))
+    assert as_set(rows_of(found)) == as_set(rows_of(expected))
+
+
+def test_a_join_of_one_key_that_is_more_than_fits() -> None:
+    left = [pa.record_batch({"k": [7] * 30, "s": ["x"] * 30, "n": range(30)}) for _ in range(3)]
+    right = [pa.record_batch({"r": [7] * 30, "t": ["x"] * 30, "m": range(30)}) for _ in range(3)]
+    schema = Schema.of([(f.name, f.type) for f in (*LEFT, *RIGHT)])
+    sides = (ReadStage(LEFT, (0,), "part"), ReadStage(RIGHT, (1,), "part"))
+    op = HashJoin(schema, *sides, "full", ("k",), ("r",), (False,))
+    found = join_in_buckets(op, iter(left), iter(right), Space(limit=100))
+    assert sum(b.num_rows for b in found) == 90 * 90
 
 
 KINDS = ["inner", "left", "full", "right", "semi", "anti", "right_semi", "right_anti"]
