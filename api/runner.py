@@ -18,7 +18,7 @@ from plait.engine import batches
 from plait.engine.driver import Driver, Report, kept
 from plait.engine.kernels.evaluate import constant
 from plait.engine.lower import lower
-from plait.engine.memory import broadcast_bytes, task_bytes
+from plait.engine.memory import broadcast_bytes, result_bytes, task_bytes
 from plait.errors import PlaitError, PlanError
 from plait.io.access import Access
 from plait.io.memory import ArrowSource
@@ -70,6 +70,7 @@ class Runner:
             workers=workers,
             broadcast_bytes=min(self.broadcast_bytes, broadcast_bytes(limit)),
             task_bytes=task_bytes(limit, workers),
+            result_bytes=result_bytes(limit),
         )
 
     def optimize(self, plan: LogicalPlan) -> LogicalPlan:

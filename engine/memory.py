@@ -57,13 +57,18 @@ def held() -> int:
 def results_are_full() -> bool:
     """Whether what running tasks give now is to go to files."""
     total = current_context().memory_total
-    return total is not None and held() > total // 2
+    return total is not None and held() > result_bytes(total)
 
 
 def gather_limit() -> float:
     """Bytes that one operator of the running task may gather; infinite without a limit."""
     share = current_context().memory_limit
     return math.inf if share is None else max(1, share // _GATHERED)
+
+
+def result_bytes(limit: int) -> int:
+    """Bytes of results that may wait in memory."""
+    return limit // 2
 
 
 def task_bytes(limit: int, workers: int) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from plait.planner.expr import Column, Expr
 from plait.planner.logical import Named
-from plait.planner.physical.operators import Compute, PhysicalOp
+from plait.planner.physical.operators import Compute, PhysicalOp, ScanSplits
 from plait.planner.schema import Schema
 
 
@@ -46,6 +46,13 @@ def compute(op: PhysicalOp, columns: tuple[Named, ...]) -> PhysicalOp:
 def _only_picks(op: Compute) -> bool:
     """Whether every column is one of the input under its own name."""
     return op.columns is None or all(isinstance(e, Column) and e.name == n for n, e in op.columns)
+
+
+def is_plain_scan(op: PhysicalOp) -> bool:
+    """Whether it only reads stored columns, so that it may be done again."""
+    if isinstance(op, Compute):
+        return op.predicate is None and _only_picks(op) and is_plain_scan(op.input)
+    return isinstance(op, ScanSplits)
 
 
 def with_key_columns(piece: Piece, exprs: Sequence[Expr]) -> tuple[Piece, dict[Expr, Column]]:

@@ -51,7 +51,7 @@ from plait.planner.physical.operators import (
     ScanSplits,
     WriteFiles,
 )
-from plait.planner.physical.pieces import Piece, compute, fresh_name, keep
+from plait.planner.physical.pieces import Piece, compute, fresh_name, is_plain_scan, keep
 from plait.planner.physical.places import lower_distinct, lower_row_number, lower_window
 from plait.planner.physical.sorts import lower_sort
 from plait.planner.physical.stages import Output, Stage
@@ -70,7 +70,9 @@ class Settings:
     broadcast_bytes: int = 512 << 20
     gather_groups: int = 200_000  # more estimated groups than this are merged in several tasks
     gather_rows: int = 500_000  # more than this are sorted, windowed, ... in several tasks
-    task_bytes: int | None = None  # what an exchange should give one task, if memory is bounded
+    # if memory is bounded: what an exchange should give one task, what all results may take
+    task_bytes: int | None = None
+    result_bytes: int | None = None
 
 
 @dataclass(frozen=True)
@@ -201,6 +203,8 @@ class StagePlanner:
         op = piece.op
         if isinstance(op, ReadStage) and op.how == "part":
             return piece
+        if is_plain_scan(op) and not self._may_wait(piece):
+            return piece  # reading them again is cheaper than writing them to a file first
         stage = self.cut(piece, Output())
         return Piece(ReadStage(op.schema, (stage,), "part"), piece.partitions, rows=piece.rows)
 
@@ -422,11 +426,16 @@ class StagePlanner:
     def _tasks(self, rows: float) -> int:
         return max(self.settings.workers, min(_MOST_TASKS, int(rows // 1_000_000)))
 
+    def _may_wait(self, piece: Piece) -> bool:
+        """Whether there is memory to keep rows until all tasks gave theirs."""
+        limit = self.settings.result_bytes
+        return limit is None or _size(piece.rows or 0, piece.op.schema) <= limit
+
     def tasks_to_fit(self, rows: float | None, schema: Schema) -> int:
         """Into how many tasks rows are to be parted for each to have them in memory."""
         if rows is None or self.settings.task_bytes is None:
             return 1
-        size = rows * sum(map(field_width, schema))
+        size = _size(rows, schema)
         return max(1, min(_MOST_TASKS_TO_FIT, math.ceil(size / self.settings.task_bytes)))
 
     # ------------------------------------------------------------------------------------ other
@@ -436,6 +445,10 @@ class StagePlanner:
         if piece.op.schema.names == schema.names:
             return piece
         return replace(piece, op=compute(piece.op, keep(piece.op.schema, schema.names)))
+
+
+def _size(rows: float, schema: Schema) -> float:
+    return rows * sum(map(field_width, schema))
 
 
 def read_finished(done: Finished) -> Piece:
