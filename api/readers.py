@@ -34,11 +34,17 @@ def read_parquet(
     ----------
     path : str, path or list of these
         A file, a folder, or a pattern (`data/*.parquet`); local or a URL. Folders named
-        `key=value` become columns.
+        `key=value` become columns, unless `hive_partitioning=False`; `hive_types={"year": "int32"}`
+        says of which type.
     columns : list of str, optional
         Only these columns. What is not used is never read anyway.
     storage_options : mapping, optional
         For the file system behind the URL (fsspec).
+    union_by_name : bool, default True
+        The columns of all files, NULL in files that lack them. False: those of the first file,
+        which all must have.
+    filename : bool or str, default False
+        Whether to have the path of each row's file in a column, or under which name.
 
     Returns
     -------
@@ -91,6 +97,11 @@ def read_csv(
         Columns of timestamps.
     usecols, names, na_values, compression
         As in pandas; further options of pandas.read_csv go by keyword.
+    union_by_name : bool, default False
+        The columns of all files, NULL in files that lack them. Otherwise all files must have the
+        same columns, in any order.
+    hive_partitioning, hive_types, filename
+        Columns told by files, as in `read_parquet`.
     blocksize : int or str, optional
         Bytes of text one task reads ("64MiB"); the setting `csv.blocksize` if not given.
     storage_options : mapping, optional
@@ -133,6 +144,10 @@ def read_json(
         A file, a folder, or a pattern; local or a URL.
     storage_options : mapping, optional
         For the file system behind the URL (fsspec).
+    union_by_name : bool, default True
+        The columns of all files; False: those of the first.
+    hive_partitioning, hive_types, filename
+        Columns told by files, as in `read_parquet`.
 
     Returns
     -------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 from plait import expressions as ex
@@ -28,6 +29,7 @@ def parquet(
     """Parquet files as a table."""
     from plait.io.parquet import ParquetSource
 
+    _refuse_unknown("read_parquet", ParquetSource, options)
     given = {"split_bytes": config.get("partition.bytes"), **options}
     return ParquetSource(path, storage_options=Access.within(storage_options, config), **given)
 
@@ -47,7 +49,17 @@ def json(
     """Files of JSON lines as a table."""
     from plait.io.json import JsonSource
 
+    _refuse_unknown("read_json", JsonSource, options)
     return JsonSource(path, storage_options=Access.within(storage_options, config), **options)
+
+
+def _refuse_unknown(function: str, source: type, options: Mapping[str, Any]) -> None:
+    known = [n for n in signature(source).parameters if n not in ("path", "storage_options")]
+    for name in options:
+        if name not in known:
+            raise UnsupportedError(
+                f"{function} has no option {name!r} in plait; it has {', '.join(sorted(known))}"
+            )
 
 
 def arrow(data: Any, npartitions: int | None = None, name: str = "arrow") -> TableSource:
@@ -150,13 +162,35 @@ def opened(path: str | list[str], options: dict[str, Any], config: Config) -> Ta
 
     kind = options.pop("format", None) or _kind_of(path if isinstance(path, str) else path[0])
     storage = options.pop("storage_options", None)
+    told = {name: options.pop(name) for name in _OF_FILES if name in options}
     if kind == "parquet":
-        return parquet(path, storage, options, config)
+        told = {"union_by_name": False, "as_duckdb": True, **told}
+        return parquet(path, storage, {**told, **options}, config)
     if kind == "csv":
-        return csv(path, storage, {**SQL_CSV, **_sql_csv_options(options, config)}, config)
+        options = _sql_csv_options(options, config)
+        return csv(path, storage, {**SQL_CSV, **told, **options}, config)
     if kind == "json":
-        return json(path, storage, {"infer_dates": True}, config)
+        return json(path, storage, {"infer_dates": True, **told, **_sql_json(options)}, config)
     raise UnsupportedError(f"Files of format {kind!r} are not read by plait ({path})")
+
+
+# options that read_parquet, read_csv and read_json have in common
+_OF_FILES = ("union_by_name", "filename", "hive_partitioning", "hive_types")
+
+
+def _sql_json(options: dict[str, Any]) -> dict[str, Any]:
+    """DuckDB's names for JSON options as those of plait's reader."""
+    given: dict[str, Any] = {}
+    for name, value in options.items():
+        if name == "compression":
+            given["compression"] = _compression(value)
+        elif name not in ("records", "auto_detect"):
+            raise UnsupportedError(f"read_json in SQL has no option {name!r} in plait")
+    return given
+
+
+def _compression(value: str) -> str | None:
+    return {"auto": "infer", "auto_detect": "infer", "none": None}.get(value, value)
 
 
 def _kind_of(path: str) -> str:
@@ -192,15 +226,30 @@ def _sql_csv_options(options: dict[str, Any], config: Config) -> dict[str, Any]:
             case "header":
                 given["header"] = 0 if value else None
             case "quote":
-                given["quotechar"] = value
+                given["quotechar"] = value or None
             case "escape":
-                given["escapechar"] = value
+                doubled = value == options.get("quote", '"')  # a quote is written twice
+                given["escapechar"] = None if doubled else value or None
             case "nullstr":
                 given["na_values"] = value
             case "skip":
                 given["skiprows"] = value
-            case "names" | "compression" | "encoding" | "comment":
+            case "compression":
+                given[name] = _compression(value)
+            case "decimal_separator":
+                given["decimal"] = value
+            case "all_varchar":
+                given |= {"dtype": "VARCHAR"} if value else {}
+            case "types" | "dtypes" | "column_types":
+                given["dtype"] = value
+            case "columns":
+                if "header" not in options:
+                    raise UnsupportedError("read_csv: columns={...} needs header=true or false too")
+                given |= {"names": list(value), "dtype": value}
+            case "names" | "encoding" | "comment" | "thousands":
                 given[name] = value
+            case "auto_detect" | "sample_size" | "parallel" | "buffer_size" | "max_line_size":
+                pass  # how DuckDB reads, not what
             case _:
                 raise UnsupportedError(f"read_csv in SQL has no option {name!r} in plait")
     return given

@@ -24,6 +24,7 @@ from plait.io.csv_infer import ColumnSample
 from plait.io.csv_layout import CsvLayout
 from plait.io.csv_options import CsvOptions
 from plait.io.csv_sample import Depth, FileSample, choose_types, open_file, settle_header
+from plait.io.file_columns import Constants, FileColumns, ranges_of
 from plait.io.filesystem import FileInfo, PathLike, expand, in_parallel
 from plait.planner.expr import Expr
 from plait.planner.schema import Schema
@@ -50,9 +51,11 @@ class CsvSplit(Split):
     end: int | None
     first: int
     layout: CsvLayout = field(compare=False, repr=False)
+    schema: Schema = field(compare=False, repr=False)
     compression: str | None = None
     wide: str | None = None  # the encoding, if it is one of several bytes a letter
     limit: int | None = None
+    constants: Constants = ()  # what the file tells
 
 
 class CsvSource:
@@ -60,6 +63,10 @@ class CsvSource:
 
     path               a file, folder, pattern, or list of these; a local path or a URL
     storage_options    for fsspec
+    union_by_name      the columns of all files, NULL in files that lack them; otherwise all files
+                       have the same columns, in any order
+    hive_partitioning, hive_types, filename
+                       columns that files tell, see FileColumns
     **options          as in pandas.read_csv, see CsvOptions
     """
 
@@ -68,6 +75,10 @@ class CsvSource:
         path: PathLike | Iterable[PathLike],
         *,
         storage_options: Mapping[str, Any] | Access | None = None,
+        union_by_name: bool = False,
+        hive_partitioning: bool | None = None,
+        hive_types: Mapping[str, Any] | None = None,
+        filename: bool | str = False,
         **options: Any,
     ) -> None:
         self._options = CsvOptions.of(options)
@@ -83,14 +94,19 @@ class CsvSource:
         step = max(1, len(others) // _SAMPLED_FILES)  # of thousands of files some tell the types
 
         def opened(number: int) -> FileSample:
-            depth: Depth = "names" if number % step else "rows"
+            depth: Depth = "names" if number % step and not union_by_name else "rows"
             return open_file(others[number], self._options, depth, first)
 
         rest = in_parallel(opened, range(len(others)))
         self._samples = [first, *rest]
-        self._heads = [_checked(first, s) for s in self._samples]
+        if not union_by_name:
+            for sample in rest:
+                _check_columns(first, sample)
         self._layout = choose_types(self._samples, self._options)
-        self._schema = self._layout.schema
+        self._told = FileColumns.of(
+            filled, hive_partitioning, hive_types, filename, by_name=self._options.infer_dates
+        )
+        self._schema = self._told.added_to(self._layout.schema)
 
     @property
     def name(self) -> str:
@@ -100,7 +116,7 @@ class CsvSource:
     @property
     def identity(self) -> str:
         parts = [f"{f.path} {f.size} {f.identity}" for f in self.files]
-        text = "\n".join([*parts, repr(self._layout), repr(self._options.nrows)])
+        text = "\n".join([*parts, repr(self._layout), repr(self._options.nrows), repr(self._told)])
         return "csv:" + hashlib.sha256(text.encode()).hexdigest()
 
     @property
@@ -109,13 +125,18 @@ class CsvSource:
 
     @property
     def statistics(self) -> Statistics:
-        rows = float(round(sum(s.estimated_rows for s in self._samples)))
+        by_file = [s.estimated_rows for s in self._samples]
+        rows = float(round(sum(by_file)))
         if self._options.nrows is not None:
             rows = min(rows, float(self._options.nrows))
-        columns = {
-            name: _statistics(self._schema[name].type, self._samples[0].columns.get(name), rows)
-            for name in self._schema.names
-        }
+
+        def column(name: str) -> ColumnStatistics:
+            if name in self._told.names:
+                return self._told.statistics(name, by_file)
+            known = next((s.columns[name] for s in self._samples if name in s.columns), None)
+            return _statistics(self._schema[name].type, known, rows)
+
+        columns = {name: column(name) for name in self._schema.names}
         size = sum(c.width or 8.0 for c in columns.values()) * rows
         return Statistics(rows, size, columns)
 
@@ -125,15 +146,16 @@ class CsvSource:
         return not self._layout.dialect.nan_is_null
 
     def pushdown(self, predicate: Expr) -> Pushdown:
-        """Text says nothing of its values before it is read."""
-        return Pushdown.NONE
+        """Text says nothing of its values before it is read; folders and names do."""
+        return self._told.pushdown(predicate)
 
     def splits(self, columns: Sequence[str]) -> tuple[Split, ...]:
         known = self.statistics.columns
         width = sum(known[name].width or 8.0 for name in columns)
         block = self._block()
         found: list[Split] = []
-        for sample, head in zip(self._samples, self._heads, strict=True):
+        for sample, constants in zip(self._samples, self._told.values, strict=True):
+            head = sample.head
             for start, end in self._borders(sample, head, block):
                 share = 1.0 if end is None else (end - start) / max(sample.file.size, 1)
                 found.append(
@@ -144,6 +166,9 @@ class CsvSource:
                         end=end,
                         first=head.first,
                         layout=replace(self._layout, names=head.names, dialect=sample.dialect),
+                        schema=self._schema,
+                        constants=constants,
+                        ranges=ranges_of(constants),
                         compression=sample.compression,
                         wide=sample.wide,
                         limit=self._options.nrows,
@@ -170,16 +195,17 @@ class CsvSource:
         return list(itertools.pairwise(borders))
 
 
-def _checked(first: FileSample, other: FileSample) -> Head:
-    """The head of another file, if it has the same columns (in any order) as the first."""
+def _check_columns(first: FileSample, other: FileSample) -> None:
+    """Raise if another file has not the same columns (in any order) as the first."""
     mine, theirs = first.head.names, other.head.names
     if set(mine) == set(theirs):
-        return other.head
+        return
     missing = [n for n in mine if n not in theirs]
     extra = [n for n in theirs if n not in mine]
     what = f"lacks column {missing[0]!r}" if missing else f"has a further column {extra[0]!r}"
     raise ReadError(
-        f"{other.file.shown} {what}; the columns of {first.file.shown} are: {', '.join(mine)}"
+        f"{other.file.shown} {what}; the columns of {first.file.shown} are: {', '.join(mine)}. "
+        "Pass union_by_name=True to have the columns of all files, NULL where a file lacks one"
     )
 
 

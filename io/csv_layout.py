@@ -108,7 +108,7 @@ class CsvLayout:
     """How to make columns of text.
 
     names       the columns as they follow each other in the file
-    schema      the table's columns and types
+    schema      the columns and types of all files
     dialect     how the text is written
     coded       string columns that are parsed into dictionary codes
     formats     timestamp columns that are not written as ISO 8601, with their strptime format

@@ -14,6 +14,7 @@ from plait.io.csv_layout import CsvLayout
 from plait.io.csv_parse import UnclosedQuoteError, parse
 from plait.io.csv_rows import Position, as_bytes, extent, has_byte, row_pieces
 from plait.io.encoding import table_of, unify
+from plait.io.file_columns import completed, stored_names
 from plait.io.files import block
 from plait.io.filesystem import open_ranges
 from plait.io.memory import slices
@@ -27,7 +28,7 @@ def read(split: CsvSplit, columns: Sequence[str]) -> pa.Table:
     if len(tables) == 1:
         return tables[0]
     if not tables:
-        return parse(b"", split.layout, columns)
+        return completed(table_of([], [], 0), columns, split.schema, split.constants)
     table = pa.concat_tables(tables)
     return table_of([unify(c) for c in table.columns], columns, sum(t.num_rows for t in tables))
 
@@ -39,6 +40,13 @@ def iterate(split: CsvSplit, columns: Sequence[str], batch_rows: int) -> Iterato
 
 
 def _tables(split: CsvSplit, columns: Sequence[str]) -> Iterator[pa.Table]:
+    held = stored_names(columns, split.constants, split.layout.names)
+    for table in _stored(split, held):
+        yield completed(table, columns, split.schema, split.constants)
+
+
+def _stored(split: CsvSplit, columns: Sequence[str]) -> Iterator[pa.Table]:
+    """The columns that the file holds."""
     if split.end is not None:
         yield _range(split, split.end, columns)
         return

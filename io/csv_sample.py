@@ -240,8 +240,7 @@ def _estimated_rows(
 
 def choose_types(samples: Sequence[FileSample], options: CsvOptions) -> CsvLayout:
     """The layout of the table: names, types and what columns are parsed as."""
-    first = samples[0]
-    names = first.head.names
+    names = tuple(dict.fromkeys(name for sample in samples for name in sample.head.names))
     declared = options.declared_types(names)
     dates = options.date_columns(names)
     complete = all(s.complete for s in samples)
@@ -252,7 +251,7 @@ def choose_types(samples: Sequence[FileSample], options: CsvOptions) -> CsvLayou
         if name in declared:
             found, pattern = declared[name], None
         elif name in dates and not is_timestamp(found):
-            found, pattern = _timestamp(first, name, options)
+            found, pattern = _timestamp(_first_with(name, samples), name, options)
         if pattern is not None:
             formats[name] = pattern
         if found == NULL:
@@ -264,11 +263,17 @@ def choose_types(samples: Sequence[FileSample], options: CsvOptions) -> CsvLayou
     return CsvLayout(
         names=names,
         schema=Schema(tuple(Field(n, types[n]) for n in used)),
-        dialect=first.dialect,
-        coded=frozenset(n for n in used if is_string(types[n]) and first.columns[n].few),
+        dialect=samples[0].dialect,
+        coded=frozenset(
+            n for n in used if is_string(types[n]) and _first_with(n, samples).columns[n].few
+        ),
         formats={n: p for n, p in formats.items() if n in used},
         declared=frozenset(declared),
     )
+
+
+def _first_with(name: str, samples: Sequence[FileSample]) -> FileSample:
+    return next(s for s in samples if name in s.columns)
 
 
 def _timestamp(

@@ -1,8 +1,8 @@
 """Columns told by folder names: `sales/year=2024/country=at/part-0.parquet`.
 
 Values are URL-decoded; `__HIVE_DEFAULT_PARTITION__` is NULL. The type of a key is the first of
-integer, date, string that all its values have. A partition column wins over a column of the same
-name in the files.
+integer, date, timestamp, string that all its values have. A partition column wins over a column of
+the same name in the files.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from plait.errors import ReadError
 from plait.planner.schema import Field
-from plait.planner.types import DATE, INT64, STRING
+from plait.planner.types import DATE, INT64, STRING, TIMESTAMP
 
 NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 
@@ -24,6 +24,7 @@ Value = int | dt.date | str | None
 
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,17})")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_TIMESTAMP = re.compile(_DATE.pattern + r"[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?")
 
 
 def keys_of(path: str) -> dict[str, str | None]:
@@ -76,12 +77,22 @@ def _type_of(texts: Sequence[str | None]) -> pa.DataType:
         return INT64
     if present and all(_DATE.fullmatch(text) and _is_date(text) for text in present):
         return DATE
+    if present and all(_TIMESTAMP.fullmatch(text) and _is_timestamp(text) for text in present):
+        return TIMESTAMP
     return STRING
 
 
 def _is_date(text: str) -> bool:
     try:
         dt.date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_timestamp(text: str) -> bool:
+    try:
+        dt.datetime.fromisoformat(text)
     except ValueError:
         return False
     return True

@@ -25,6 +25,7 @@ from plait.io.compression import compression_of, text_chunks
 from plait.io.csv_dates import guess_moment
 from plait.io.csv_options import require
 from plait.io.dtypes import arrow_type
+from plait.io.file_columns import Constants, FileColumns, ranges_of
 from plait.io.filesystem import FileInfo, PathLike, expand, in_parallel
 from plait.io.json_parse import lines_of_array, located, parse_freely
 from plait.planner.expr import Expr
@@ -52,6 +53,7 @@ class JsonSplit(Split):
     schema: Schema = field(compare=False, repr=False)
     compression: str | None = None
     array: bool = False
+    constants: Constants = ()  # what the file tells
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,10 @@ class JsonSource:
     infer_dates        guess dates and timestamps in texts, as DuckDB does
     compression        infer (by suffix), gzip, bz2, zstd, xz, or None
     blocksize          bytes of text a split aims at
+    union_by_name      the columns of all files, NULL in files that lack them; False: those of the
+                       first file
+    hive_partitioning, hive_types, filename
+                       columns that files tell, see FileColumns
     """
 
     may_hold_nan = False  # a NaN is read as NULL
@@ -85,13 +91,23 @@ class JsonSource:
         infer_dates: bool = False,
         compression: str | None = "infer",
         blocksize: int | str | None = _BLOCK,
+        union_by_name: bool = True,
+        hive_partitioning: bool | None = None,
+        hive_types: Mapping[str, Any] | None = None,
+        filename: bool | str = False,
     ) -> None:
         self.files = expand(path, storage_options, SUFFIXES)
         filled = [f for f in self.files if f.size]
         if not filled:
             raise ReadError(f"{self.files[0].shown} is empty: there are no columns to read")
         self._samples = in_parallel(lambda f: _sample(f, compression), filled)
-        self._schema = _schema(self._samples, dtype or {}, infer_dates)
+        self._told = FileColumns.of(
+            filled, hive_partitioning, hive_types, filename, by_name=infer_dates
+        )
+        stored = _schema(self._samples, dtype or {}, infer_dates)
+        if not union_by_name:
+            stored = Schema(tuple(stored[n] for n in self._samples[0].table.column_names))
+        self._schema = self._told.added_to(stored)
         try:
             self._block = None if blocksize is None else max(1, parse_bytes(blocksize))
         except ValueError as error:
@@ -105,7 +121,7 @@ class JsonSource:
     @property
     def identity(self) -> str:
         parts = [f"{f.path} {f.size} {f.identity}" for f in self.files]
-        text = "\n".join([*parts, str(self._schema)])
+        text = "\n".join([*parts, str(self._schema), repr(self._told)])
         return "json:" + hashlib.sha256(text.encode()).hexdigest()
 
     @property
@@ -119,6 +135,8 @@ class JsonSource:
         return Statistics(rows, sum(c.width or 8.0 for c in columns.values()) * rows, columns)
 
     def _column(self, f: Field, rows: float) -> ColumnStatistics:
+        if f.name in self._told.names:
+            return self._told.statistics(f.name, [s.rows for s in self._samples])
         table = self._samples[0].table
         if f.name not in table.column_names or not table.num_rows:
             return ColumnStatistics()
@@ -133,12 +151,12 @@ class JsonSource:
         return ColumnStatistics(None, None, nulls, found, column.nbytes / len(column))
 
     def pushdown(self, predicate: Expr) -> Pushdown:
-        """Text says nothing of its values before it is read."""
-        return Pushdown.NONE
+        """Text says nothing of its values before it is read; folders and names do."""
+        return self._told.pushdown(predicate)
 
     def splits(self, columns: Sequence[str]) -> tuple[Split, ...]:
         found: list[Split] = []
-        for sample in self._samples:
+        for sample, constants in zip(self._samples, self._told.values, strict=True):
             for start, end in self._borders(sample):
                 share = 1.0 if end is None else (end - start) / sample.file.size
                 found.append(
@@ -150,6 +168,8 @@ class JsonSource:
                         schema=self._schema,
                         compression=sample.compression,
                         array=sample.array,
+                        constants=constants,
+                        ranges=ranges_of(constants),
                     )
                 )
         return tuple(found)

@@ -10,6 +10,7 @@ from plait.io.compression import text_chunks
 from plait.io.csv_errors import lines_in
 from plait.io.csv_rows import Marks, extent
 from plait.io.encoding import table_of
+from plait.io.file_columns import completed, stored_names
 from plait.io.files import block
 from plait.io.filesystem import open_ranges
 from plait.io.json import JsonSplit
@@ -26,7 +27,7 @@ def read(split: JsonSplit, columns: Sequence[str]) -> pa.Table:
     if len(tables) == 1:
         return tables[0]
     if not tables:
-        return parse(b"", split.schema, columns)
+        return completed(table_of([], [], 0), columns, split.schema, split.constants)
     table = pa.concat_tables(tables)
     return table_of(table.columns, columns, sum(t.num_rows for t in tables))
 
@@ -38,6 +39,12 @@ def iterate(split: JsonSplit, columns: Sequence[str], batch_rows: int) -> Iterat
 
 
 def _tables(split: JsonSplit, columns: Sequence[str]) -> Iterator[pa.Table]:
+    for table in _stored(split, stored_names(columns, split.constants, split.schema.names)):
+        yield completed(table, columns, split.schema, split.constants)
+
+
+def _stored(split: JsonSplit, columns: Sequence[str]) -> Iterator[pa.Table]:
+    """The columns that files hold."""
     file = split.file
     text: bytes | memoryview
     if split.array:

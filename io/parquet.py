@@ -1,14 +1,15 @@
 """ParquetSource: Parquet files as one table; planning sees their footers only.
 
-Files are matched by column name: a column that a file lacks is NULL there, integers and floats
-widen to the wider type of all files; anything else that differs is an error naming file and column.
+Files are matched by column name: a column that a file lacks is NULL there (unless `union_by_name`
+is False), integers and floats widen to the wider type of all files; anything else that differs is
+an error naming file and column.
 Splits are runs of row groups of one file. `plait.io.parquet_read` reads them.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,9 +18,9 @@ import pyarrow as pa
 from plait.errors import ReadError
 from plait.io import distinct
 from plait.io.access import Access
+from plait.io.file_columns import Constants, FileColumns, constant_statistics
 from plait.io.filesystem import FileInfo, PathLike, expand
 from plait.io.footer import Footer, footers
-from plait.io.hive import Value, keys_of, partition_fields
 from plait.io.splitting import SPLIT_BYTES, SPLIT_ROWS, runs, split_count
 from plait.io.statistics import LazyColumns, merge
 from plait.planner.expr import Call, Column, Expr, Literal
@@ -39,12 +40,12 @@ _PRUNABLE |= {"like", "starts_with", "is_not_distinct"}
 
 @dataclass(frozen=True, kw_only=True)
 class ParquetSplit(Split):
-    """Some row groups of a file; `schema` has the table's types, `constants` partition values."""
+    """Some row groups of a file; `schema` has the table's types, `constants` what it tells."""
 
     file: FileInfo
     row_groups: tuple[int, ...]
     schema: Schema = field(compare=False)
-    constants: tuple[tuple[str, Value], ...] = ()
+    constants: Constants = ()
 
 
 class ParquetSource:
@@ -52,8 +53,9 @@ class ParquetSource:
 
     path                 a file, folder, pattern, or list of these; a local path or a URL
     storage_options      for fsspec
-    hive_partitioning    whether `key=value` folders are columns; None: if there are any
-    hive_types           types of partition columns that are not to be guessed
+    union_by_name        False: all files have the columns of the first, and more are left out
+    hive_partitioning, hive_types, filename
+                         columns that files tell, see FileColumns
     split_bytes          decoded bytes of the columns asked for that one split aims at
     split_rows           rows that one split aims at
     """
@@ -63,19 +65,23 @@ class ParquetSource:
         path: PathLike | Iterable[PathLike],
         *,
         storage_options: Mapping[str, Any] | Access | None = None,
+        union_by_name: bool = True,
         hive_partitioning: bool | None = None,
-        hive_types: Mapping[str, pa.DataType] | None = None,
+        hive_types: Mapping[str, Any] | None = None,
+        filename: bool | str = False,
+        as_duckdb: bool = False,
         split_bytes: int = SPLIT_BYTES,
         split_rows: int = SPLIT_ROWS,
     ) -> None:
         self.files = expand(path, storage_options, SUFFIXES)
         self._footers = footers(self.files)
-        paths = [file.shown for file in self.files]
-        if hive_partitioning is None:
-            hive_partitioning = all(keys_of(p) for p in paths)
-        hive = partition_fields(paths, hive_types) if hive_partitioning else ((), [{}] * len(paths))
-        self._hive_fields, self._hive_values = hive
-        self._schema = _with_hive(_merged_schema(self._footers), self._hive_fields)
+        self._told = FileColumns.of(
+            self.files, hive_partitioning, hive_types, filename, by_name=as_duckdb
+        )
+        merged = _merged_schema(self._footers)
+        if not union_by_name:
+            merged = _of_first(merged, self._footers, self._told.partitions)
+        self._schema = self._told.added_to(merged)
         self._split_bytes, self._split_rows = split_bytes, split_rows
         self._statistics: Statistics | None = None
 
@@ -111,15 +117,15 @@ class ParquetSource:
     def pushdown(self, predicate: Expr) -> Pushdown:
         """EXACT over partition columns alone, INEXACT where bounds can rule out row groups."""
         names = references(predicate)
-        hive = {f.name for f in self._hive_fields}
-        if names and names <= hive and _decided_by_constants(predicate):
+        if names and names <= self._told.names and _decided_by_constants(predicate):
             return Pushdown.EXACT
         return Pushdown.INEXACT if _prunable(predicate) else Pushdown.NONE
 
     def splits(self, columns: Sequence[str]) -> tuple[Split, ...]:
         found: list[Split] = []
         stored = [
-            [n for n in columns if n in f.leaves and not self._is_hive(n)] for f in self._footers
+            [n for n in columns if n in f.leaves and n not in self._told.names]
+            for f in self._footers
         ]
         weights = [
             [sum(f.decoded_bytes(n, g) for n in names) or 1 for g in range(len(f.rows))]
@@ -135,7 +141,7 @@ class ParquetSource:
         return tuple(found)
 
     def _split(self, number: int, footer: Footer, groups: range, size: int) -> ParquetSplit:
-        constants = tuple(self._hive_values[number].items())
+        constants = self._told.values[number]
 
         def column(name: str) -> ColumnStatistics:
             return split_statistics(footer, groups, constants, name)
@@ -150,34 +156,26 @@ class ParquetSource:
             constants=constants,
         )
 
-    def _is_hive(self, name: str) -> bool:
-        return any(f.name == name for f in self._hive_fields)
-
     def _column_statistics(self, name: str) -> ColumnStatistics:
-        rows = [f.metadata.num_rows for f in self._footers]
-        parts = [
-            split_statistics(footer, range(len(footer.rows)), tuple(values.items()), name)
-            for footer, values in zip(self._footers, self._hive_values, strict=True)
-        ]
-        merged = merge(parts, [float(n) for n in rows])
+        rows = [float(f.metadata.num_rows) for f in self._footers]
+        if name in self._told.names:
+            return self._told.statistics(name, rows)
+        parts = [split_statistics(f, range(len(f.rows)), (), name) for f in self._footers]
+        merged = merge(parts, rows)
         values = sum(rows) - (merged.nulls or 0)
-        if self._is_hive(name):
-            different = {v[name] for v in self._hive_values if v[name] is not None}
-            found: float | None = float(len(different))
-        else:
-            pieces = _pieces(self._footers, name)
-            found = distinct.estimate(pieces, values, merged.minimum, merged.maximum)
+        pieces = _pieces(self._footers, name)
+        found = distinct.estimate(pieces, values, merged.minimum, merged.maximum)
         return ColumnStatistics(merged.minimum, merged.maximum, merged.nulls, found, merged.width)
 
 
 def split_statistics(
-    footer: Footer, groups: Sequence[int], constants: tuple[tuple[str, Value], ...], name: str
+    footer: Footer, groups: Sequence[int], constants: Constants, name: str
 ) -> ColumnStatistics:
     """Bounds and nulls of one column over some row groups of a file."""
     rows = float(sum(footer.rows[g] for g in groups))
     for key, value in constants:
         if key == name:
-            return ColumnStatistics(value, value, rows if value is None else 0.0, None, 8.0)
+            return constant_statistics(value, rows)
     if name not in footer.leaves:
         return ColumnStatistics(nulls=rows, width=0.0)
     column = footer.column(name)
@@ -247,10 +245,17 @@ def _refined(f: Field, found: Sequence[Footer]) -> Field:
     return Field(f.name, f.type, not all(n == 0 for n in nulls))
 
 
-def _with_hive(schema: Schema, hive: Sequence[Field]) -> Schema:
-    by_name = {f.name: f for f in hive}
-    stored = tuple(by_name.pop(f.name, f) for f in schema)
-    return Schema((*stored, *by_name.values()))
+def _of_first(merged: Schema, found: Sequence[Footer], told: Container[str]) -> Schema:
+    """The columns of the first file, which all others must have."""
+    first = found[0]
+    for footer in found:
+        for name in first.schema.names:
+            if name not in footer.leaves and name not in told:
+                raise ReadError(
+                    f"{footer.file.shown} lacks column {name!r} of {first.file.shown}; "
+                    "pass union_by_name=True to have it NULL there"
+                )
+    return Schema(tuple(merged[name] for name in first.schema.names))
 
 
 # ------------------------------------------------------------------------------- predicates

@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from plait.errors import ReadError
 from plait.io.encoding import stored_decimals, table_of, to_logical, unify
+from plait.io.file_columns import completed, stored_names
 from plait.io.files import Bytes, Parts, Range, RangeReader
 from plait.io.filesystem import FileInfo, check_unchanged, open_ranges
 from plait.io.footer import Footer, footer
@@ -80,11 +81,11 @@ def read(split: ParquetSplit, columns: Sequence[str], predicate: Expr | None = N
     """The split's rows; those for which the predicate is not true may or may not be left out."""
     groups = prune(split, predicate)
     known = footer(split.file)
-    stored = _stored(split, known, columns)
+    stored = stored_names(columns, split.constants, known.leaves)
     rows = sum(known.rows[g] for g in groups)
     if not stored or not groups:
         _check(split.file)
-        return _finish(split, columns, None, rows)
+        return _finish(split, columns, table_of([], [], rows), rows)
     with _opened(split, known, groups, stored, predicate) as opened:
         table = opened.read_row_groups(list(groups), columns=stored, use_threads=False)
     return _finish(split, columns, table, rows)
@@ -96,7 +97,7 @@ def iterate(
     """The rows of `read` in pieces of at most `batch_rows`, decoded as they are asked for."""
     groups = prune(split, predicate)
     known = footer(split.file)
-    stored = _stored(split, known, columns)
+    stored = stored_names(columns, split.constants, known.leaves)
     if not stored or not groups:
         yield from slices(read(split, columns, predicate), batch_rows)
         return
@@ -121,42 +122,19 @@ def _together(groups: Sequence[int], known: Footer, batch_rows: int) -> Iterator
         yield some
 
 
-def _stored(split: ParquetSplit, known: Footer, columns: Sequence[str]) -> list[str]:
-    constants = dict(split.constants)
-    return [name for name in columns if name in known.leaves and name not in constants]
-
-
-def _finish(
-    split: ParquetSplit, columns: Sequence[str], table: pa.Table | None, rows: int
-) -> pa.Table:
+def _finish(split: ParquetSplit, columns: Sequence[str], table: pa.Table, rows: int) -> pa.Table:
     """The asked columns in order: stored, constant, or NULL because this file lacks them."""
-    constants = dict(split.constants)
     known = footer(split.file)
+    names = stored_names(columns, split.constants, table.column_names)
     found = []
-    for name in columns:
-        dtype = split.schema[name].type
-        if name in constants:
-            value = pa.scalar(constants[name], dtype)
-            column = pa.chunked_array([_repeat(value, rows)])
-        elif table is not None and name in table.column_names:
-            # by position: a struct's fields may carry the same dotted name as a column
-            column = table.column(table.column_names.index(name))
-            stored = known.found.field(name).type
-            if is_decimal(stored) and is_integer(column.type):
-                column = stored_decimals(column, stored)
-            column = unify(to_logical(column, dtype))
-        else:
-            column = pa.chunked_array([pa.nulls(rows, dtype)])
-        found.append(column)
-    return table_of(found, columns, rows)
-
-
-def _repeat(value: pa.Scalar, rows: int) -> pa.Array:
-    if pa.types.is_string(value.type):
-        codes = pa.repeat(pa.scalar(0 if value.is_valid else None, pa.int32()), rows)
-        entries = pa.array([value.as_py()] if value.is_valid else [], pa.string())
-        return pa.DictionaryArray.from_arrays(codes, entries)
-    return pa.repeat(value, rows)
+    for name in names:
+        # by position: a struct's fields may carry the same dotted name as a column
+        column = table.column(table.column_names.index(name))
+        stored = known.found.field(name).type
+        if is_decimal(stored) and is_integer(column.type):
+            column = stored_decimals(column, stored)
+        found.append(unify(to_logical(column, split.schema[name].type)))
+    return completed(table_of(found, names, rows), columns, split.schema, split.constants)
 
 
 # ---------------------------------------------------------------------------------- opening
