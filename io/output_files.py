@@ -193,8 +193,7 @@ class StoreOutput:
                 self._store.fs.makedirs(fresh.rpartition("/")[0], exist_ok=True)
                 self._store.fs.mv(source, fresh)
                 return
-            copy = partial(self._store.fs._cp_file, source, fresh)
-            self._store.submit(copy, size, self._target, self._access).result()
+            self._send("cp_file", size, source, fresh)
             self._call("rm_file", source)
 
     def read(self, path: str) -> bytes:
@@ -205,7 +204,7 @@ class StoreOutput:
 
     def write_whole(self, path: str, data: bytes) -> None:
         with self._told():
-            self._call("pipe_file", self._name(path), value=data)
+            self._send("pipe_file", len(data), self._name(path), data)
 
     def remove(self, paths: Sequence[str]) -> None:
         def one(path: str) -> None:
@@ -242,6 +241,12 @@ class StoreOutput:
             return self._inner + path[len(self._target) :]
         parent = self._target.rpartition("/")[0]
         return self._inner.rpartition("/")[0] + path[len(parent) :]
+
+    def _send(self, method: str, size: int, *args: Any) -> None:
+        """A call that takes as long as bytes take that are moved."""
+        made = getattr(self._store.fs, f"_{method}" if self._store.asynchronous else method)
+        once = partial(made, *args)
+        self._store.submit(once, size, self._target, self._access).result()
 
     def _call(self, method: str, path: str, **options: Any) -> Any:
         return self._store.call(method, path, self._target, self._access, **options)

@@ -311,7 +311,6 @@ def test_from_pandas_of_a_series() -> None:
         (lambda d: d.x + [1] * 12, "merge"),
         (lambda d: d.T, "compute"),
         (lambda d: d.x.values, "compute"),
-        (lambda d: d.to_csv("x.csv", index=True), "reset_index"),
     ],
 )
 def test_what_is_not_done_says_what_to_write(step: Step, word: str) -> None:

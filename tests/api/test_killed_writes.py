@@ -1,0 +1,121 @@
+"""Processes killed in the middle of writing: what others then see, and what the next write does."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+import pytest
+
+import plait
+
+OLD = pd.DataFrame({"k": ["a", "b"] * 50, "n": range(100)})
+NEW = pd.DataFrame({"k": ["a", "b"] * 50, "n": range(1000, 1100)})
+
+# The call of a function at which the process kills itself, as power failures and OOM killers do:
+# nothing is unwound.
+SCRIPT = """
+import os, signal, sys
+import pandas as pd
+import plait
+from plait.io import output_files, commit
+
+target, mode, partitioned, dies_at = sys.argv[1], sys.argv[2], sys.argv[3] == "1", int(sys.argv[4])
+count = 0
+
+def dying(module, name):
+    real = getattr(module, name)
+    def call(*args, **kwargs):
+        global count
+        count += 1
+        if count == dies_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(*args, **kwargs)
+    setattr(module, name, call)
+
+for name in ("replace", "rename", "mkdir"):
+    dying(os, name)
+dying(commit.shutil, "rmtree")
+rows = pd.DataFrame({"k": ["a", "b"] * 50, "n": range(1000, 1100)})
+frame = plait.Session(config={"threads": 1}).from_pandas(rows, npartitions=2)
+frame.to_parquet(target, mode=mode, **({"partition_on": "k"} if partitioned else {}))
+"""
+
+
+def seen(path: Path) -> list[int]:
+    try:
+        return sorted(plait.read_parquet(path).compute().n)
+    except plait.PlaitError:
+        return []
+
+
+def seen_by_duckdb(path: Path) -> list[int]:
+    rows = duckdb.sql(f"select n from read_parquet('{path}/**/*.parquet') order by 1").fetchall()
+    return [row[0] for row in rows]
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("partitioned", [False, True])
+@pytest.mark.parametrize("mode", ["error", "append", "overwrite"])
+def test_killed_at_every_step(tmp_path: Path, mode: str, partitioned: bool) -> None:
+    options = {"partition_on": "k"} if partitioned else {}
+    new = sorted(NEW.n) if mode != "append" else sorted([*OLD.n, *NEW.n])
+    old = [] if mode == "error" else sorted(OLD.n)
+    at, ended = 0, False
+    while not ended:
+        at += 1
+        target = tmp_path / f"at{at}" / "out"
+        if mode != "error":
+            plait.from_pandas(OLD, npartitions=2).to_parquet(target, **options)
+        command = [sys.executable, "-c", SCRIPT, str(target), mode, str(int(partitioned)), str(at)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode in (0, -signal.SIGKILL), done.stderr
+        ended = done.returncode == 0
+        found = seen(target)
+        if not (mode == "overwrite" and not target.exists()):
+            assert found in (old, new), (at, len(found))
+        again = plait.from_pandas(NEW, npartitions=2)
+        if mode == "error" and found == new:
+            with pytest.raises(plait.errors.WriteError, match="exists already"):
+                again.to_parquet(target, **options)
+            continue
+        again.to_parquet(target, mode=mode, **options)
+        whole = sorted([*found, *NEW.n]) if mode == "append" else sorted(NEW.n)
+        assert seen(target) == whole
+        assert seen_by_duckdb(target) == whole
+        assert not [p for p in target.parent.rglob("*") if p.name.startswith((".", "_"))]
+    assert at > 3
+
+
+@pytest.mark.parametrize("name", ["x.csv", "out"])
+def test_killed_while_writing(tmp_path: Path, name: str) -> None:
+    target = tmp_path / name
+    script = (
+        "import plait, sys, time\n"
+        "def slow(rows):\n"
+        "    print('at work', flush=True)\n"
+        "    time.sleep(0 if rows.n.iloc[0] < 30 else 60)\n"
+        "    return rows\n"
+        "import pandas as pd\n"
+        "f = plait.from_pandas(pd.DataFrame({'n': range(100)}), npartitions=10)\n"
+        f"f.map_partitions(slow).to_csv({str(target)!r})\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert process.stdout is not None
+    for _ in range(4):
+        assert process.stdout.readline() == "at work\n"
+    process.kill()
+    process.wait()
+    process.stdout.close()
+    assert not target.exists()
+    assert [p for p in os.listdir(tmp_path) if not p.startswith(".")] == []
+    plait.from_pandas(OLD).to_csv(target)  # no mode: nothing is there
+    assert os.listdir(tmp_path) == [name]
+    assert sorted(plait.read_csv(target).compute().n) == list(range(100))
