@@ -9,6 +9,7 @@ there is something to do, shared by its successive and concurrent runs (`pool`).
 from __future__ import annotations
 
 import itertools
+import math
 import secrets
 import weakref
 from collections.abc import Sequence
@@ -104,7 +105,9 @@ class _LocalExecutor:
             raise RunCancelledError("The run of the submitting task was cancelled")
         handles = list(dict.fromkeys(itertools.chain.from_iterable(graph.handles.values())))
         earlier = dict(zip(handles, self.gather(handles), strict=True)) if handles else {}
-        state = RunState(graph, want, earlier, self._source_limit)
+        # an eighth of the limit: the rest is for tasks and for what is to wait
+        most = math.inf if self.memory_limit is None else self.memory_limit / 8
+        state = RunState(graph, want, earlier, self._source_limit, most)
         run = LocalRun(next(self._names), self, state, want, observe)
         self._unfinished[run.name] = run
         return run

@@ -14,9 +14,9 @@ Invariants: a needed task is exactly one of waiting, ready, running, done; `rema
 not done; a value is held only while uses > 0.
 
 Back-pressure. A source task holds memory from its start until its last output is consumed. At most
-`source_limit` of them do so at a time, more only if the graph itself cannot do with less (see
-`source_windows` in order), or if nothing else is running that could free one: a bound must never
-become a deadlock.
+`source_limit` of them do so at a time, and no more than the graph needs once their results have
+`source_bytes`; more only if the graph itself cannot do with less (see `source_windows` in order),
+or if nothing else is running that could free one: a bound must never become a deadlock.
 
 Values dropped here are returned to the caller, to let go of them outside its lock: freeing may
 take long and may run anybody's finalizers.
@@ -24,6 +24,7 @@ take long and may run anybody's finalizers.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from heapq import heapify, heappop, heappush
 
@@ -42,6 +43,7 @@ class RunState:
         want: Sequence[Ref],
         earlier: Mapping[Handle, object],
         source_limit: int,
+        source_bytes: float = math.inf,
     ) -> None:
         """Plan the run; `earlier` holds the values of all handles in the graph's arguments."""
         self.graph = graph
@@ -67,6 +69,8 @@ class RunState:
         self.reports: dict[int, TaskContext] = {}
         self.attempts: dict[int, int] = {}
         self.source_limit = source_limit
+        self.source_bytes = source_bytes
+        self.bytes_in_flight = 0
         self.unconsumed: dict[int, int] = {}
         self.source_of_slot: dict[int, int] = {}
         self.in_flight = 0
@@ -147,8 +151,8 @@ class RunState:
         task = self.sequence[self.sources[0]]
         if task not in self.unconsumed:
             return True
-        bound = self.source_limit + self.windows[task] - 1
-        return self.in_flight < bound or not (self.running or self.ready)
+        spare = self.source_limit - 1 if self.bytes_in_flight < self.source_bytes else 0
+        return self.in_flight < self.windows[task] + spare or not (self.running or self.ready)
 
     def arguments(self, task: int) -> Sequence[object]:
         """The arguments of a task that runs, with values in place of references."""
@@ -169,6 +173,8 @@ class RunState:
         self.running -= 1
         self.remaining -= 1
         uses, values = self.uses, self.values
+        if task in self.unconsumed:
+            self.bytes_in_flight += self._bytes(task)
         dropped: list[object] = []
         slot = self.first_slot[task]
         outputs = self.outputs[self.task_groups[task]]
@@ -200,6 +206,12 @@ class RunState:
         self.unconsumed[source] -= 1
         if not self.unconsumed[source]:
             self.in_flight -= 1
+            self.bytes_in_flight -= self._bytes(source)
+
+    def _bytes(self, task: int) -> int:
+        """Of the result of a finished task, if it told."""
+        report = self.reports.get(task)
+        return 0 if report is None else report.bytes or 0
 
     def _make_ready(self, task: int) -> None:
         heap = self.sources if task in self.windows else self.ready
