@@ -99,7 +99,11 @@ def header_line(names: Sequence[str], style: CsvStyle) -> str:
         names = given
     # names are texts, whatever the columns are
     texts = [_fields(pa.array([n]), style, q) for n, q in zip(names, quoted, strict=True)]
-    return style.sep.join(text[0].as_py() for text in texts) + style.lineterminator
+    found = [text[0].as_py() for text in texts]
+    if style.quoting == "minimal" and len(names) > 1:
+        # no name is no NULL
+        found = [t if n or q else "" for t, n, q in zip(found, names, quoted, strict=True)]
+    return style.sep.join(found) + style.lineterminator
 
 
 def csv_rows(batch: pa.RecordBatch, style: CsvStyle) -> pa.Buffer:

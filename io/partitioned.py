@@ -12,13 +12,12 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from plait.errors import WriteError
 from plait.io.commit import WrittenFile
 from plait.io.files import is_local
 from plait.io.hive import NULL_PARTITION, folder_name
@@ -133,8 +132,8 @@ def by_folder(table: pa.Table, keys: Sequence[str]) -> Iterator[tuple[str, pa.Ta
         if isinstance(column, pa.ChunkedArray):
             column = pa.concat_arrays(column.chunks)
         encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
-        folders = [folder_name(key, text) for text in _texts(encoded.dictionary, key)]
-        folders.append(folder_name(key, NULL_PARTITION))
+        texts = [*as_text(encoded.dictionary).to_pylist(), None]
+        folders = [folder_name(key, NULL_PARTITION if t is None else t) for t in texts]
         missing = len(folders) - 1
         code = pc.fill_null(encoded.indices.cast(pa.int64()), missing).to_numpy()
         # values of one text, as 0.0 and -0.0 or the entries of a dictionary can be, share a folder
@@ -148,11 +147,3 @@ def by_folder(table: pa.Table, keys: Sequence[str]) -> Iterator[tuple[str, pa.Ta
     ends = np.searchsorted(codes[order], np.arange(len(names) + 1))
     for i, name in enumerate(names):
         yield name, rows.slice(ends[i], ends[i + 1] - ends[i])
-
-
-def _texts(values: pa.Array, key: str) -> list[Any]:
-    kind = values.type
-    if pa.types.is_nested(kind) or pa.types.is_binary(kind):
-        raise WriteError(f"partition_on: the values of {key!r} ({kind}) cannot name folders")
-    texts: list[Any] = [NULL_PARTITION if t is None else t for t in as_text(values).to_pylist()]
-    return texts

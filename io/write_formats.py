@@ -89,7 +89,7 @@ class ParquetEncoder:
         statistics: bool | Sequence[str] = True,
         dictionary: bool | Sequence[str] = True,
         data_page_size: int | None = None,
-        metadata: Mapping[str, Any] | None = None,
+        metadata: Mapping[str, Any] | Sequence[tuple[str, Any]] | None = None,
     ) -> None:
         if compression is not None and compression not in _CODECS:
             raise PlanError(
@@ -109,7 +109,7 @@ class ParquetEncoder:
             "use_dictionary": dictionary,
             "data_page_size": data_page_size,
         }
-        self._metadata = {str(k): str(v) for k, v in (metadata or {}).items()}
+        self._metadata = {str(k): str(v) for k, v in dict(metadata or {}).items()}
         self._writer: Any = None  # a pyarrow.parquet.ParquetWriter
         self._pending: list[pa.Table] = []
 

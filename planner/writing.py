@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import pyarrow.types as pat
+
 from plait.errors import ColumnNotFoundError, PlanError
 from plait.planner.logical import LogicalPlan
 
@@ -25,6 +27,10 @@ def write_options(plan: LogicalPlan, options: Mapping[str, Any]) -> tuple[tuple[
                 "partition_on has all columns, so that none is left for the files; leave one out, "
                 "or pass keep_partition_columns=True (in COPY: WRITE_PARTITION_COLUMNS)"
             )
+        for key in keys:
+            kind = plan.schema[key].type
+            if pat.is_nested(kind) or pat.is_binary(kind):
+                raise PlanError(f"partition_on: values of {key!r} ({kind}) cannot name folders")
         given["partition_on"] = keys
     return tuple(sorted(given.items()))
 
