@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from plait.readers import from_arrow as from_arrow
     from plait.readers import from_pandas as from_pandas
     from plait.readers import read_csv as read_csv
+    from plait.readers import read_delta as read_delta
     from plait.readers import read_json as read_json
     from plait.readers import read_parquet as read_parquet
     from plait.reshape import concat as concat
@@ -63,6 +64,7 @@ _PUBLIC = {
     "merge": ("plait.joins", "merge"),
     "persist": ("plait.deferred", "persist"),
     "read_csv": ("plait.readers", "read_csv"),
+    "read_delta": ("plait.readers", "read_delta"),
     "read_json": ("plait.readers", "read_json"),
     "read_parquet": ("plait.readers", "read_parquet"),
     "sql": ("plait.session", "sql"),

@@ -1,4 +1,4 @@
-"""read_parquet, read_csv, read_json, from_pandas, from_arrow: tables into lazy frames.
+"""read_parquet, read_csv, read_json, read_delta, from_pandas, from_arrow: tables into lazy frames.
 
 Reading opens footers or first blocks only, for names and types. Each function takes `session=`
 to read into another session than the default one.
@@ -158,6 +158,48 @@ def read_json(
         raise UnsupportedError("read_json reads one object a line; for other JSON use pandas")
     source = sources.json(path, storage_options, options, session.config)
     return DataFrame(sources.scanned(source, session.runner, None))
+
+
+def read_delta(
+    path: Any,
+    version: int | None = None,
+    columns: Sequence[str] | None = None,
+    storage_options: Mapping[str, Any] | None = None,
+    *,
+    session: Session | None = None,
+) -> DataFrame:
+    """A lazy frame over a table of Delta Lake; needs the package deltalake (`plait[delta]`).
+
+    Parameters
+    ----------
+    path : str or path
+        The folder of the table; local or a URL.
+    version : int, optional
+        The newest if not given.
+    columns : list of str, optional
+        Only these columns. What is not used is never read anyway.
+    storage_options : mapping, optional
+        For the file system behind the URL (fsspec).
+
+    Returns
+    -------
+    DataFrame
+
+    Raises
+    ------
+    ReadError
+        If there is no such table or version.
+    UnsupportedError
+        If the table uses deletion vectors, column mapping, or another feature that plait lacks.
+
+    Examples
+    --------
+    >>> import plait
+    >>> plait.read_delta("sales", version=3).groupby("region").price.sum()   # doctest: +SKIP
+    """
+    session = session or default_session()
+    source = sources.delta(path, version, storage_options, session.config)
+    return DataFrame(sources.scanned(source, session.runner, columns))
 
 
 def from_pandas(

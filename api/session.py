@@ -183,6 +183,12 @@ class Session:
 
         return readers.read_csv(path, sep, session=self, **options)
 
+    def read_delta(self, path: Any, version: int | None = None, **options: Any) -> Any:
+        """`plait.read_delta` into this session."""
+        from plait import readers
+
+        return readers.read_delta(path, version, session=self, **options)
+
     def read_json(self, path: Any, **options: Any) -> Any:
         """`plait.read_json` into this session."""
         from plait import readers

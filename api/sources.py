@@ -34,6 +34,18 @@ def parquet(
     return ParquetSource(path, storage_options=Access.within(storage_options, config), **given)
 
 
+def delta(
+    path: Any, version: int | None, storage_options: Mapping[str, Any] | None, config: Config
+) -> TableSource:
+    """A version of a Delta table."""
+    from plait.io.delta import DeltaSource
+
+    access = Access.within(storage_options, config)
+    return DeltaSource(
+        path, version=version, storage_options=access, split_bytes=config.get("partition.bytes")
+    )
+
+
 def csv(
     path: Any, storage_options: Mapping[str, Any] | None, options: Mapping[str, Any], config: Config
 ) -> TableSource:

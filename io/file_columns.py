@@ -25,7 +25,7 @@ from plait.planner.source import Pushdown
 from plait.planner.statistics import ColumnStatistics
 from plait.planner.types import STRING
 
-Constants = tuple[tuple[str, Value], ...]
+Constants = tuple[tuple[str, Any], ...]  # names and values as Python has them
 
 FILENAME = "filename"
 
@@ -124,7 +124,7 @@ def ranges_of(constants: Constants, rows: float = 1.0) -> dict[str, ColumnStatis
     return {name: constant_statistics(value, rows) for name, value in constants}
 
 
-def constant_statistics(value: Value, rows: float) -> ColumnStatistics:
+def constant_statistics(value: Any, rows: float) -> ColumnStatistics:
     """The statistics of a column that has one value in `rows` rows."""
     return ColumnStatistics(value, value, rows if value is None else 0.0, None, 8.0)
 

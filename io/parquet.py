@@ -28,7 +28,7 @@ from plait.planner.predicates import references
 from plait.planner.schema import Field, Schema
 from plait.planner.source import Pushdown, Split
 from plait.planner.statistics import ColumnStatistics, Statistics
-from plait.planner.types import common_type, is_decimal, same_kind
+from plait.planner.types import common_type, is_decimal, is_timestamp, same_kind
 
 SUFFIXES = (".parquet", ".parq", ".pq")
 
@@ -73,15 +73,29 @@ class ParquetSource:
         split_bytes: int = SPLIT_BYTES,
         split_rows: int = SPLIT_ROWS,
     ) -> None:
-        self.files = expand(path, storage_options, SUFFIXES)
-        self._footers = footers(self.files)
-        self._told = FileColumns.of(
-            self.files, hive_partitioning, hive_types, filename, by_name=as_duckdb
-        )
-        merged = _merged_schema(self._footers)
-        if not union_by_name:
-            merged = _of_first(merged, self._footers, self._told.partitions)
-        self._schema = self._told.added_to(merged)
+        files = expand(path, storage_options, SUFFIXES)
+        told = FileColumns.of(files, hive_partitioning, hive_types, filename, by_name=as_duckdb)
+        self._open(files, told, split_bytes, split_rows, union_by_name)
+
+    def _open(
+        self,
+        files: tuple[FileInfo, ...],
+        told: FileColumns,
+        split_bytes: int,
+        split_rows: int,
+        union_by_name: bool = True,
+        declared: Schema | None = None,
+    ) -> None:
+        """Reads the footers; `declared` is the schema, if the files need not tell it."""
+        self.files, self._told = files, told
+        self._footers = footers(files)
+        if declared is not None:
+            self._schema = _checked(declared, self._footers, told.partitions)
+        else:
+            merged = _merged_schema(self._footers)
+            if not union_by_name:
+                merged = _of_first(merged, self._footers, told.partitions)
+            self._schema = told.added_to(merged)
         self._split_bytes, self._split_rows = split_bytes, split_rows
         self._statistics: Statistics | None = None
 
@@ -224,6 +238,22 @@ def _merged_schema(found: Sequence[Footer]) -> Schema:
         everywhere = all(name in footer.leaves for footer in found)
         fields.append(_refined(f, found) if everywhere else Field(name, f.type))
     return Schema(tuple(fields))
+
+
+def _checked(declared: Schema, found: Sequence[Footer], told: Container[str]) -> Schema:
+    """The schema declared for some files, if each can be read as it says."""
+    for footer in found:
+        for f in declared:
+            if f.name in told or f.name not in footer.leaves:
+                continue
+            stored = footer.schema[f.name].type
+            moments = is_timestamp(stored) and is_timestamp(f.type)
+            if not moments and _wider(f.type, stored) != f.type:
+                raise ReadError(
+                    f"Column {f.name!r} is {f.type} in the table and {stored} in "
+                    f"{footer.file.shown}"
+                )
+    return declared
 
 
 def _wider(a: pa.DataType, b: pa.DataType) -> pa.DataType | None:

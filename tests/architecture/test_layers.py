@@ -54,6 +54,7 @@ THIRD_PARTY = {
     "sqlglot": {"plait.planner.sql"},
     "fsspec": {"plait.io"},
     "aiohttp": {"plait.io"},
+    "deltalake": {"plait.io"},
     "tornado": {"plait.scheduler"},
     "msgpack": {"plait.scheduler"},
     "pandas": {"api", "plait.io"},
@@ -68,7 +69,7 @@ THIRD_PARTY = {
 LAZILY = {"pandas": {"plait.engine.operators"}}
 
 # Neither a dependency nor imported by pip: present in some installations, found out at run time.
-OPTIONAL = {"aiohttp", "llvmlite", "dask", "distributed", "ray", "IPython"}
+OPTIONAL = {"aiohttp", "deltalake", "llvmlite", "dask", "distributed", "ray", "IPython"}
 
 # Distribution name to import name, where they differ.
 IMPORT_NAMES = {"pyyaml": "yaml"}
