@@ -26,6 +26,7 @@ _READERS = {
     "plait.io.csv": "plait.io.csv_read",
     "plait.io.json": "plait.io.json_read",
     "plait.io.memory": "plait.io.memory",
+    "plait.planner.series": "plait.io.series",
 }
 
 

@@ -21,6 +21,7 @@ from plait.planner import types as t
 from plait.planner.expr import Column, Expr, Literal
 from plait.planner.logical import LogicalPlan
 from plait.planner.optimizer.outer_columns import outer_columns, outer_of
+from plait.planner.series import SeriesSource
 from plait.planner.sql.binder import Binder, Bound, Clause, CommonTables, Context
 from plait.planner.sql.constants import value
 from plait.planner.sql.files import file_of
@@ -29,7 +30,8 @@ from plait.planner.sql.mistakes import Source
 from plait.planner.sql.scope import Entry, Relation, Scope, Visible, beside, table
 from plait.planner.subquery import OuterColumn
 
-_MOST_GENERATED = 100_000
+_MOST_LISTED = 1000  # numbers of a series that stand in the plan itself
+_MOST = 2**63 - 1
 _DEPENDENT = ("inner", "cross", "left")  # whose right side may read the left one
 
 
@@ -297,14 +299,15 @@ class Tables:
             raise self.source.error(f"The step of {name} cannot be 0", call)
         end = end if exclusive else end + (1 if step > 0 else -1)
         rows = range(start, end, step)
-        if len(rows) > _MOST_GENERATED:
-            self.source.refuse(f"{name} with more than {_MOST_GENERATED:,} rows", call)
+        if rows and max(abs(rows[0]), abs(rows[-1]), abs(step)) > _MOST:
+            raise self.source.error(f"{name} goes beyond what a BIGINT holds", call)
         alias, columns = _alias(node)
         shown = columns[0] if columns else name
         plan_name = self.context.names.fresh(shown)
-        listed = builder.values([plan_name], [[Literal(n, t.INT64)] for n in rows])
-        plan = builder.project(listed, [(plan_name, _bigint(plan_name, listed))])
-        return From(plan, table([alias or name], [Entry(shown, Column(plan_name, t.INT64))]))
+        return From(
+            _numbers(plan_name, rows),
+            table([alias or name], [Entry(shown, Column(plan_name, t.INT64))]),
+        )
 
 
 def _beside(done: From | None, last: From) -> From:
@@ -327,9 +330,13 @@ def _inside(condition: Expr, names: frozenset[str]) -> Expr:
     return lowered
 
 
-def _bigint(name: str, plan: LogicalPlan) -> Expr:
-    """A series without rows has no type of its own yet."""
-    return builder.coerce(builder.column(plan, name), t.INT64)
+def _numbers(name: str, rows: range) -> LogicalPlan:
+    """A table of whole numbers; few are listed, so that they can be computed with in advance."""
+    if len(rows) > _MOST_LISTED:
+        return builder.scan(SeriesSource(name, rows))
+    listed = builder.values([name], [[Literal(n, t.INT64)] for n in rows])
+    # a series without rows has no type of its own yet
+    return builder.project(listed, [(name, builder.coerce(builder.column(listed, name), t.INT64))])
 
 
 def _alias(node: exp.Expr) -> tuple[str, list[str]]:
