@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from plait import sources
 from plait.dataframe import DataFrame
-from plait.errors import UnsupportedError
+from plait.errors import PlanError, UnsupportedError
 from plait.session import Session, default_session
 
 if TYPE_CHECKING:
@@ -125,7 +125,22 @@ def read_csv(
     }
     source = sources.csv(path, storage_options, given, session.config)
     made = DataFrame(sources.scanned(source, session.runner, None))
-    return made if index_col is None or index_col is False else made.set_index(index_col)
+    if source.labels:
+        made.columns = [source.labels.get(name, name) for name in made.columns]
+    if index_col is None or index_col is False:
+        return made
+    return made.set_index(_by_position(index_col, list(made.columns)))
+
+
+def _by_position(wanted: Any, columns: list[Any]) -> Any:
+    """Columns named by their positions, as index_col may, by their names."""
+    if isinstance(wanted, list | tuple):
+        return [_by_position(one, columns) for one in wanted]
+    if isinstance(wanted, int) and wanted not in columns:
+        if not -len(columns) <= wanted < len(columns):
+            raise PlanError(f"index_col: there is no column {wanted}, only {len(columns)}")
+        return columns[wanted]
+    return wanted
 
 
 def read_json(

@@ -22,6 +22,8 @@ from plait.planner.source import TableSource
 if TYPE_CHECKING:
     import pandas as pd
 
+    from plait.io.csv import CsvSource
+
 
 def parquet(
     path: Any, storage_options: Mapping[str, Any] | None, options: Mapping[str, Any], config: Config
@@ -48,7 +50,7 @@ def delta(
 
 def csv(
     path: Any, storage_options: Mapping[str, Any] | None, options: Mapping[str, Any], config: Config
-) -> TableSource:
+) -> CsvSource:
     """CSV files as a table."""
     from plait.io.csv import CsvSource
 

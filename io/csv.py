@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -122,6 +122,13 @@ class CsvSource:
     @property
     def schema(self) -> Schema:
         return self._schema
+
+    @property
+    def labels(self) -> Mapping[str, Hashable]:
+        """The columns that pandas would not call by a text: numbers where there is no header."""
+        if self._options.names is None and self._options.header is None:
+            return {name: int(name) for name in self._layout.names if name.isdecimal()}
+        return self._options.labels
 
     @property
     def statistics(self) -> Statistics:

@@ -66,6 +66,8 @@ def read_head(shown: str, text: bytes, whole: bool, dialect: Dialect, options: C
         if start == stop:
             if names is not None and header is None:
                 return Head(tuple(names), len(text))
+            if header:
+                raise ReadError(f"{shown} has no row {header} for header={header}")
             raise ReadError(f"{shown} is empty: there are no columns to read")
         if rows_before == 0:
             break

@@ -104,6 +104,8 @@ class CsvOptions:
             raise UnsupportedError(
                 "skiprows is a number of lines at the start; filter rows instead"
             )
+        if self.nrows is not None and not (isinstance(self.nrows, int) and self.nrows >= 0):
+            raise PlanError(f"nrows is a number of rows, not {self.nrows!r}")
         header = self.header
         guess_header = self.infer_dates and header == "infer" and self.names is None
         if header == "infer":
@@ -151,6 +153,13 @@ class CsvOptions:
         """The names given, as strings."""
         return None if self.names is None else tuple(map(str, self.names))
 
+    @property
+    def labels(self) -> dict[str, Hashable]:
+        """What pandas calls columns that have other names than texts."""
+        if self.names is not None:
+            return {str(n): n for n in self.names if not isinstance(n, str)}
+        return {}
+
     def dialect(self, sep: str) -> Dialect:
         """How the text is written, with the separator found."""
         nulls = PANDAS_NULLS if self.keep_default_na else ()
@@ -187,7 +196,9 @@ class CsvOptions:
         if not isinstance(self.dtype, Mapping):
             found = arrow_type(self.dtype)
             return dict.fromkeys(names, found)
-        return {require(str(k), names, "dtype"): arrow_type(v) for k, v in self.dtype.items()}
+        return {
+            require(_at(k, names), names, "dtype"): arrow_type(v) for k, v in self.dtype.items()
+        }
 
     def date_columns(self, names: Sequence[str]) -> tuple[str, ...]:
         """The columns that parse_dates names."""
@@ -219,6 +230,12 @@ class CsvOptions:
             else:
                 wanted.add(require(str(column), names, "usecols"))
         return tuple(n for n in names if n in wanted)
+
+
+def _at(key: Hashable, names: Sequence[str]) -> str:
+    """The column that a name means, or else a position."""
+    by_position = isinstance(key, int) and str(key) not in names and 0 <= key < len(names)
+    return names[key] if by_position and isinstance(key, int) else str(key)
 
 
 def require(name: str, names: Sequence[str], option: str) -> str:
