@@ -12,7 +12,7 @@ from plait.planner.series import SPLIT_ROWS, SeriesSource
 from tests.assertions import assert_same_rows
 
 QUERIES = [
-    "select count(*), sum(range), min(range), max(range) from range(3000000)",
+    "select count(*) n, sum(range) s, min(range) a, max(range) b from range(3000000)",
     "select count(*) from range(5, 2500000, 7)",
     "select sum(i) from range(2000000, -2000000, -3) t(i)",
     "select i % 10 as k, count(*), avg(i) from generate_series(1, 1500000) t(i) group by k",
