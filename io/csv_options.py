@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from plait.config import parse_bytes
-from plait.errors import ColumnNotFoundError, PlanError, UnsupportedError
+from plait.errors import ColumnNotFoundError, PlanError, UnsupportedError, nearest_names
 from plait.io.csv_layout import FALSE_VALUES, PANDAS_NULLS, TRUE_VALUES, Dialect
 from plait.io.dtypes import arrow_type
 
@@ -90,6 +90,10 @@ class CsvOptions:
             instead = _INSTEAD.get(unknown[0])
             if instead is not None:
                 raise UnsupportedError(f"read_csv has no option {unknown[0]!r}; {instead}")
+            close = nearest_names(unknown[0], [*CsvOptions.__dataclass_fields__, "delimiter"])
+            if close:
+                meant = " or ".join(map(repr, close))
+                raise UnsupportedError(f"read_csv has no option {unknown[0]!r}; is it {meant}?")
             raise UnsupportedError(
                 f"read_csv has no option {unknown[0]!r}; read with pandas.read_csv and pass the "
                 "frame to plait.from_pandas, or do it after reading"
