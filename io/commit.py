@@ -85,13 +85,13 @@ def _place_folder(parts: Sequence[WrittenFile]) -> None:
                 os.remove(os.path.join(root, name))
         if not os.listdir(root):
             os.rmdir(root)
-    if not os.path.isdir(target):
-        os.rename(staging, target)
+    if parts[0].mode != "overwrite" or not os.path.isdir(target):
+        os.rename(staging, target)  # fails if somebody else has made it meanwhile
         return
     others = foreign(target, output_at(target).below(target))
-    if others or (parts[0].mode == "error" and os.listdir(target)):
-        what = f"it holds {', '.join(others[:3])}" if others else "it is no longer empty"
-        raise WriteError(f"{target} cannot be written: {what}, which came meanwhile")
+    if others:
+        what = f"it holds {', '.join(others[:3])}, which came meanwhile"
+        raise WriteError(f"{target} cannot be written: {what}")
     old = f"{staging}.old"
     os.rename(target, old)
     try:

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from plait.errors import WriteError
@@ -66,11 +66,14 @@ def staged(path: str, kind: str, options: Options) -> Iterator[tuple[tuple[str, 
         for folder in made:
             # what was committed is in it: then it stays
             if os.path.isdir(folder) and not os.listdir(folder):
-                os.rmdir(folder)
+                with suppress(OSError):  # somebody else has written into it just now
+                    os.rmdir(folder)
 
 
 def _staging_folder(target: str, options: Mapping[str, Any]) -> str:
-    kept = os.path.isdir(target) and options.get("mode", "error") != "overwrite"
+    mode = options.get("mode", "error")
+    # others may append at the same time, and be the first
+    kept = mode == "append" or (mode == "error" and os.path.isdir(target))
     if not options.get("single_file") and (kept or not is_local(target)):
         return f"{target}/{staging_name(new_mark())}"
     parent, name = target.rsplit("/", 1)
@@ -85,7 +88,9 @@ def _make(staging: str, target: str) -> list[str]:
         made.append(parent)
         parent = os.path.dirname(parent)
     try:
-        os.makedirs(staging)
+        if made:
+            os.makedirs(made[0], exist_ok=True)
+        os.mkdir(staging)
     except OSError as error:
         raise WriteError(f"{target} cannot be written: {error.strerror} ({parent})") from error
     return made

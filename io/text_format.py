@@ -64,8 +64,11 @@ def as_text(array: pa.Array, formats: Formats = Formats()) -> pa.Array:
         return _json_value(array, formats)
     if pat.is_binary(found):
         raise WriteError("Binary columns cannot be written as text; encode them first")
-    if pat.is_duration(found) or pat.is_interval(found):
-        return pa.array([None if v is None else str(v) for v in array.to_pylist()], pa.string())
+    if pat.is_duration(found):
+        digits = {"s": 0, "ms": 3, "us": 6, "ns": 9}[found.unit]
+        return _each(array.cast(pa.int64()), lambda ticks: _duration_text(ticks, digits))
+    if pat.is_interval(found):
+        return pa.array([v and _interval_text(*v) for v in array.to_pylist()], pa.string())
     return array.cast(pa.string())
 
 
@@ -119,6 +122,31 @@ def _timestamp_text(array: pa.Array) -> pa.Array:
 
 def _append(text: pa.Array, suffix: str) -> pa.Array:
     return pc.binary_join_element_wise(text, suffix, "")
+
+
+def _duration_text(ticks: int, digits: int) -> str:
+    """As pandas has it: `-1 days +23:59:59.500000`."""
+    days, rest = divmod(ticks, 86400 * 10**digits)
+    return f"{days} days {'+' if days < 0 else ''}{_clock(rest * 10 ** (9 - digits))}"
+
+
+def _interval_text(months: int, days: int, nanoseconds: int) -> str:
+    """As DuckDB has it: `1 year 2 months 3 days 04:05:06`."""
+    sign = -1 if months < 0 else 1
+    years, months = sign * (abs(months) // 12), sign * (abs(months) % 12)
+    named = ((years, "year"), (months, "month"), (days, "day"))
+    parts = [f"{n} {name}{'s' if abs(n) != 1 else ''}" for n, name in named if n]
+    if nanoseconds or not parts:
+        parts.append(("-" if nanoseconds < 0 else "") + _clock(abs(nanoseconds)))
+    return " ".join(parts)
+
+
+def _clock(nanoseconds: int) -> str:
+    seconds, fraction = divmod(nanoseconds, 10**9)
+    text = f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+    if not fraction:
+        return text
+    return f"{text}.{fraction:09}" if fraction % 1000 else f"{text}.{fraction // 1000:06}"
 
 
 def _json_value(array: pa.Array, formats: Formats) -> pa.Array:

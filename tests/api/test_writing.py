@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import resource
@@ -10,7 +11,9 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -18,6 +21,7 @@ import pytest
 import plait
 from plait.cli import main
 from plait.errors import PlaitError, WriteError
+from plait.io.output_files import LocalOutput
 
 ROWS = 40_000
 WRITERS = ("parquet", "csv", "json")
@@ -84,6 +88,85 @@ def test_full_disk(session: plait.Session, tmp_path: Path, name: str) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     gc.collect()
     assert everything(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", ["x.parquet", "x.csv", "out", "parts"])
+def test_disk_without_room(
+    session: plait.Session, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first part is written, then there is no room: folder and remedy are named."""
+    real = LocalOutput.create
+
+    class Full:
+        def __init__(self, stream: Any) -> None:
+            self._stream, self._room = stream, 100_000
+
+        def write(self, data: Any) -> int:
+            self._room -= len(data)
+            if self._room < 0:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return int(self._stream.write(data))
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._stream, name)
+
+    monkeypatch.setattr(LocalOutput, "create", lambda self, path: Full(real(self, path)))
+    frame = session.sql("select range % 5 as k, md5(range::varchar) as s from range(50000)")
+    options = {"partition_on": "k"} if name == "parts" else {}
+    write = frame.to_csv if name == "x.csv" else frame.to_parquet
+    before = everything(tmp_path)
+    with pytest.raises(WriteError, match=r"No space left.*the disk of .* is full .* make room"):
+        write(tmp_path / name, **options)
+    assert everything(tmp_path) == before
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+@pytest.mark.parametrize("single", [True, False])
+def test_over_what_the_plan_reads(
+    session: plait.Session, tmp_path: Path, kind: str, single: bool
+) -> None:
+    """The table is read to its end before anything is replaced, again and again."""
+    target = tmp_path / "table"
+    options = {"single_file": single}
+    frame = session.from_pandas(pd.DataFrame({"n": range(1000)}), npartitions=4)
+    getattr(frame, f"to_{kind}")(target, **options)
+    for _ in range(3):
+        read = getattr(session, f"read_{kind}")(target)
+        read = read.assign(n=read.n + 1)
+        getattr(read, f"to_{kind}")(target, mode="overwrite", **options)
+    back = getattr(session, f"read_{kind}")(target)
+    assert sorted(back.compute().n) == list(range(3, 1003))
+    if not single:
+        getattr(back[back.n > 1000], f"to_{kind}")(target, mode="append")
+        assert len(getattr(session, f"read_{kind}")(target)) == 1002
+    path = f"{target}/*" if not single else str(target)
+    again = f"copy (select n from read_{kind}('{path}') where n < 10) to '{target}' "
+    layout = "" if single else ", per_thread_output"
+    session.sql(f"{again} (format {kind}, overwrite{layout})")
+    assert sorted(getattr(session, f"read_{kind}")(target).compute().n) == list(range(3, 10))
+    assert everything(tmp_path)[0] == "table"
+
+
+def test_a_link_stays_one(session: plait.Session, tmp_path: Path) -> None:
+    frame = session.from_pandas(pd.DataFrame({"n": [1]}))
+    frame.to_parquet(tmp_path / "real")
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    frame.to_parquet(tmp_path / "link", mode="overwrite")
+    assert (tmp_path / "link").is_symlink()
+    assert len(session.read_parquet(tmp_path / "real")) == 1
+
+
+def test_two_at_once(session: plait.Session, tmp_path: Path) -> None:
+    """Writers that add to one folder at the same time do not disturb each other."""
+
+    def add(number: int) -> None:
+        frame = session.from_pandas(pd.DataFrame({"n": [number] * 100}), npartitions=4)
+        frame.to_parquet(tmp_path / "out", mode="append")
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(add, range(8)))
+    counts = session.read_parquet(tmp_path / "out").n.value_counts().compute()
+    assert counts.sort_index().to_dict() == dict.fromkeys(range(8), 100)
 
 
 def test_error_in_copy(session: plait.Session, source: Path, tmp_path: Path) -> None:
@@ -167,6 +250,11 @@ def test_ctrl_c(session: plait.Session, tmp_path: Path, how: str) -> None:
     assert frame.n.sum().compute() == 4950
 
 
+def _processor_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def test_ctrl_c_on_the_command_line(tmp_path: Path) -> None:
     """The process is told with a signal; it leaves as shells expect it."""
     target = tmp_path / "x.csv"
@@ -180,7 +268,8 @@ def test_ctrl_c_on_the_command_line(tmp_path: Path) -> None:
         stderr=subprocess.PIPE,
         text=True,
     )
-    time.sleep(2.5)
+    while _processor_seconds(process.pid) < 2.5:  # at work on the query
+        time.sleep(0.1)
     process.send_signal(signal.SIGINT)
     assert process.communicate(timeout=60)[1] == "plait: interrupted\n"
     assert process.returncode == 130

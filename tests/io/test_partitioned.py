@@ -85,9 +85,10 @@ def test_types_of_keys(tmp_path: Path, name: str) -> None:
     plait.from_arrow(rows).to_parquet(tmp_path / "out", partition_on="k")
     duckdb.sql("create or replace table expected as select * from rows")
     kind = duckdb.sql("select typeof(k) from expected limit 1").fetchall()[0][0]
-    files = f"read_parquet('{tmp_path}/out/**/*.parquet', hive_types={{'k': {kind}}})"
+    files = f"read_parquet('{tmp_path}/out/**/*.parquet', hive_types={{'k': varchar}})"
     wrong = duckdb.sql(
-        f"select count(*) from {files} a join expected b using (n) where a.k is distinct from b.k"
+        f"select count(*) from {files} a join expected b using (n) "
+        f"where cast(a.k as {kind}) is distinct from b.k"
     )
     assert wrong.fetchall() == [(0,)]
     read = plait.read_parquet(tmp_path / "out")
