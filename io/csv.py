@@ -43,7 +43,7 @@ _SAMPLED_FILES = 64
 class CsvSplit(Split):
     """The rows that begin in bytes [start, end) of a file whose rows begin at byte `first`.
 
-    `end` is None for a file that is read as a stream, whole; `limit` is the most rows wanted.
+    `end` is None for a file that is read as a stream, whole.
     """
 
     file: FileInfo
@@ -54,7 +54,6 @@ class CsvSplit(Split):
     schema: Schema = field(compare=False, repr=False)
     compression: str | None = None
     wide: str | None = None  # the encoding, if it is one of several bytes a letter
-    limit: int | None = None
     constants: Constants = ()  # what the file tells
 
 
@@ -116,7 +115,7 @@ class CsvSource:
     @property
     def identity(self) -> str:
         parts = [f"{f.path} {f.size} {f.identity}" for f in self.files]
-        text = "\n".join([*parts, repr(self._layout), repr(self._options.nrows), repr(self._told)])
+        text = "\n".join([*parts, repr(self._layout), repr(self._told)])
         return "csv:" + hashlib.sha256(text.encode()).hexdigest()
 
     @property
@@ -178,7 +177,6 @@ class CsvSource:
                         ranges=ranges_of(constants),
                         compression=sample.compression,
                         wide=sample.wide,
-                        limit=self._options.nrows,
                     )
                 )
         return tuple(found)

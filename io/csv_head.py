@@ -72,7 +72,10 @@ def read_head(shown: str, text: bytes, whole: bool, dialect: Dialect, options: C
         if rows_before == 0:
             break
         position, rows_before = stop, rows_before - 1
-    fields = split_row(text[start:stop], dialect)
+    try:
+        fields = split_row(text[start:stop], dialect)
+    except (ValueError, csv.Error) as error:
+        raise ReadError(f"{shown}: the first row cannot be read: {error}") from error
     if header is None:
         chosen = names or tuple(numbered.format(i) for i in range(len(fields)))
         _check_count(shown, chosen, fields)
@@ -130,7 +133,7 @@ def rows_stop(text: bytes, count: int, dialect: Dialect) -> int:
     """Where the first `count` rows of a text end that are not blank, if this can be told."""
     if not count:
         return 0
-    if not dialect.divisible:
+    if dialect.needs_pandas:  # which counts them itself
         return len(text)
     decoded = text.decode("latin-1")  # a letter a byte: only its marks matter
     if count >= decoded.count(dialect.newline) + 1:

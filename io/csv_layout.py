@@ -113,6 +113,7 @@ class CsvLayout:
     coded       string columns that are parsed into dictionary codes
     formats     timestamp columns that are not written as ISO 8601, with their strptime format
     declared    columns whose type the user gave (errors then do not speak of guesses)
+    limit       the most rows wanted of a file; what follows them need not be well-formed
     """
 
     names: tuple[str, ...]
@@ -121,6 +122,7 @@ class CsvLayout:
     coded: frozenset[str] = frozenset()
     formats: Mapping[str, str] = field(default_factory=dict)
     declared: frozenset[str] = frozenset()
+    limit: int | None = None
 
     def parsed_type(self, name: str) -> pa.DataType:
         """The type a column is parsed as, before what only we convert."""

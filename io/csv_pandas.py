@@ -31,6 +31,7 @@ def pandas_frame(
     options = _options(layout)
     if types is not None:
         options["dtype"] = {n: _pandas_type(types.get(n, pa.string())) for n in layout.names}
+    options["nrows"] = layout.limit
     text, width = bytes(text), len(layout.names)
     while (found := _first_width(text, options)) > width:
         if not layout.dialect.divisible or layout.dialect.on_bad_lines == "error":

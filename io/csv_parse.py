@@ -55,7 +55,7 @@ def parse(
     if not len(text):
         return _empty(layout, columns)
     if layout.dialect.needs_pandas:
-        if cuts is None:
+        if cuts is None and layout.limit is None:
             find_cuts(text, layout.dialect)  # raises where pandas would leave out what is unclosed
         return _by_pandas(text, layout, columns)
     stored = list(columns) or [layout.names[0]]
@@ -208,10 +208,10 @@ def _by_pandas(text: Text, layout: CsvLayout, columns: Sequence[str]) -> pa.Tabl
 # ---------------------------------------------------------------------------------- sampling
 
 
-def text_layout(names: Sequence[str], dialect: Dialect) -> CsvLayout:
+def text_layout(names: Sequence[str], dialect: Dialect, limit: int | None = None) -> CsvLayout:
     """All columns as strings, NULL where the dialect says so: to guess types from."""
     schema = Schema.of((n, pa.string()) for n in names)
-    return CsvLayout(tuple(names), schema, dialect)
+    return CsvLayout(tuple(names), schema, dialect, limit=limit)
 
 
 def parse_texts(text: Text, layout: CsvLayout) -> pa.Table:

@@ -50,7 +50,7 @@ def _stored(split: CsvSplit, columns: Sequence[str]) -> Iterator[pa.Table]:
     if split.end is not None:
         yield _range(split, split.end, columns)
         return
-    left = split.limit
+    left = split.layout.limit
     for lines, text in _blocks(split):
         if left is not None:
             # what follows the rows wanted need not be well-formed

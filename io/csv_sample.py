@@ -87,7 +87,7 @@ def open_file(
         size *= 8  # a header or a first row that is longer
     if options.nrows is not None:
         rows = rows[: rows_stop(rows, options.nrows, dialect)]
-    layout = text_layout(head.names, dialect)
+    layout = text_layout(head.names, dialect, options.nrows)
     if depth == "names" and like is not None:
         estimated = like.estimated_rows * file.size / like.file.size
         texts = layout.schema.to_arrow().empty_table()
@@ -269,6 +269,7 @@ def choose_types(samples: Sequence[FileSample], options: CsvOptions) -> CsvLayou
         ),
         formats={n: p for n, p in formats.items() if n in used},
         declared=frozenset(declared),
+        limit=options.nrows,
     )
 
 

@@ -130,6 +130,8 @@ def test_agrees_with_pandas_at_every_cut(folder: Path, case: tuple[bytes, dict[s
         ("a,b\n\n1,2\n", {"skip_blank_lines": False}),
         ("a,b\n1,2\n3,4\nTotal: 7\n", {"nrows": 2}),
         ('a,b\n1,"x\ny"\n3,4\n"never closed', {"nrows": 2}),
+        ("a,b\n1,2\nx,y\n", {"nrows": 1, "comment": "#"}),
+        ("a\n1\n2,3\n4\n5\n", {"nrows": 3, "on_bad_lines": "skip", "dtype": str}),
         ("a\n1\nNaN \n", {}),
         ("a\n1\nNAN\n", {}),
         ("x\n1\n", {"engine": "c", "low_memory": False, "memory_map": True}),
