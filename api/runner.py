@@ -122,7 +122,7 @@ class Runner:
     def write(self, plan: LogicalPlan) -> pa.Table:
         """Run a Write plan: a row of path, rows and bytes for each file."""
         assert isinstance(plan, Write)
-        with staged(plan.path, plan.format, plan.options) as options:
+        with staged(plan.path, plan.format, plan.options, plan.input.schema) as options:
             return self.execute(replace(plan, options=options))
 
     def explain(self, plan: LogicalPlan, level: str = "optimized", analyze: bool = False) -> str:

@@ -23,21 +23,27 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from plait.errors import WriteError
+from plait.io.appending import check_columns
 from plait.io.commit import clear_leftovers
 from plait.io.files import is_local
 from plait.io.journal import new_mark, staging_name
 from plait.io.output_files import absolute, output_at
 from plait.io.write_options import Options, check_target
+from plait.planner.schema import Schema
 
 
 @contextmanager
-def staged(path: str, kind: str, options: Options) -> Iterator[tuple[tuple[str, Any], ...]]:
+def staged(
+    path: str, kind: str, options: Options, schema: Schema | None = None
+) -> Iterator[tuple[tuple[str, Any], ...]]:
     """Check a write and prepare for its parts; afterwards, remove what is not committed.
 
     Parameters
     ----------
     path, kind, options
         See `plait.io.writer`.
+    schema
+        Of the rows, to be compared with that of files they are added to.
 
     Yields
     ------
@@ -57,6 +63,8 @@ def staged(path: str, kind: str, options: Options) -> Iterator[tuple[tuple[str, 
     if not given.get("single_file") or beside:
         clear_leftovers(out, target, beside)
     given = check_target(path, kind, given)
+    if schema is not None and given.get("mode") == "append":
+        check_columns(out, target, kind, given, schema)
     staging = _staging_folder(target, given)
     made = _make(staging, target) if out.local else []
     try:

@@ -147,6 +147,29 @@ def test_over_what_the_plan_reads(
     assert everything(tmp_path)[0] == "table"
 
 
+def test_what_is_appended_has_the_same_columns(session: plait.Session, tmp_path: Path) -> None:
+    frame = session.from_pandas(pd.DataFrame({"n": [1, 2], "s": ["x", "y"], "k": [1, 2]}))
+    frame.to_parquet(tmp_path / "p", partition_on="k")
+    frame.to_csv(tmp_path / "c", sep=";")
+    before = everything(tmp_path)
+    for wrong, message in (
+        (frame.assign(n=1.5), r"'n' is BIGINT there, and DOUBLE"),
+        (frame[["n", "k"]], "has the columns n, s; what is appended has n"),
+        (frame.assign(z=1), "select the same"),
+    ):
+        with pytest.raises(WriteError, match=message):
+            wrong.to_parquet(tmp_path / "p", partition_on="k", mode="append")
+    with pytest.raises(WriteError, match="partitioned by k, what is appended by nothing"):
+        frame.to_parquet(tmp_path / "p", mode="append")
+    with pytest.raises(WriteError, match="in this order"):
+        frame[["s", "n", "k"]].to_csv(tmp_path / "c", sep=";", mode="append")
+    assert everything(tmp_path) == before
+    frame[["s", "k", "n"]].to_parquet(tmp_path / "p", partition_on="k", mode="append")
+    frame.to_csv(tmp_path / "c", sep=";", mode="append")
+    assert len(session.read_parquet(tmp_path / "p")) == 4
+    assert len(session.read_csv(tmp_path / "c", sep=";")) == 4
+
+
 def test_a_link_stays_one(session: plait.Session, tmp_path: Path) -> None:
     frame = session.from_pandas(pd.DataFrame({"n": [1]}))
     frame.to_parquet(tmp_path / "real")
