@@ -111,13 +111,14 @@ def _commit_together(out: Output, parts: Sequence[WrittenFile]) -> None:
         raise WriteError(f"{target} cannot be written: somebody else has written it meanwhile")
     mark = staging.rpartition("/")[2].strip(".").removesuffix(".tmp")
     note = journal_path(target, mark)
+    fresh = f"{staging}/.journal"
     together = len(parts) > 1 or bool(stale)
     if together:
-        out.write_whole(note, journal(finals, target))
+        out.write_whole(note, journal(finals, target), fresh)
     try:
         in_parallel(lambda p: out.move(p.temporary, p.final, p.bytes), parts)
         if stale:
-            out.write_whole(note, journal(stale, target))  # here the new ones begin to be
+            out.write_whole(note, journal(stale, target), fresh)  # here the new ones begin to be
     except BaseException:
         # what cannot be removed stays listed, and so is not there
         with suppress(WriteError):

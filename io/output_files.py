@@ -3,7 +3,7 @@
     out = output_at(target, storage_options)
     with out.create(path) as stream: ...
     out.move(old, new, size)            # replaces what is there
-    out.write_whole(path, data)         # a small file, there at once or not at all
+    out.write_whole(path, data, fresh)  # a small file, there at once or not at all
     out.below(folder)                   # all files below it, hidden ones too
 
 Paths are full: absolute, or URLs. Errors are WriteErrors that name the target; a full disk is told
@@ -50,7 +50,8 @@ class Output(Protocol):
     def read(self, path: str) -> bytes:
         """A whole file; FileNotFoundError if there is none."""
 
-    def write_whole(self, path: str, data: bytes) -> None: ...
+    def write_whole(self, path: str, data: bytes, fresh: str) -> None:
+        """A small file, there at once or not at all; it may first be called `fresh`."""
 
     def remove(self, paths: Sequence[str]) -> None:
         """Files go, if they are there."""
@@ -128,9 +129,7 @@ class LocalOutput:
         with open(path, "rb") as file:
             return file.read()
 
-    def write_whole(self, path: str, data: bytes) -> None:
-        folder, name = os.path.split(path)
-        fresh = f"{folder}/.{name}.new"
+    def write_whole(self, path: str, data: bytes, fresh: str) -> None:
         with told(self._target):
             with open(fresh, "wb") as file:
                 file.write(data)
@@ -202,7 +201,7 @@ class StoreOutput:
         except self._errors.NotThereError as error:
             raise FileNotFoundError(str(error)) from None
 
-    def write_whole(self, path: str, data: bytes) -> None:
+    def write_whole(self, path: str, data: bytes, fresh: str) -> None:
         with self._told():
             self._send("pipe_file", len(data), self._name(path), data)
 

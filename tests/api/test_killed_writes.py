@@ -96,9 +96,9 @@ def test_killed_at_every_step(tmp_path: Path, mode: str, partitioned: bool) -> N
 def test_killed_while_writing(tmp_path: Path, name: str) -> None:
     target = tmp_path / name
     script = (
-        "import plait, sys, time\n"
+        "import os, plait, time\n"
         "def slow(rows):\n"
-        "    print('at work', flush=True)\n"
+        "    os.write(1, b'at work\\n')\n"
         "    time.sleep(0 if rows.n.iloc[0] < 30 else 60)\n"
         "    return rows\n"
         "import pandas as pd\n"
