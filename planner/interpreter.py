@@ -34,7 +34,9 @@ class Meanwhile(ContextDecorator, Generic[T]):
     def __init__(
         self, read: Callable[[], T], write: Callable[[T], None], better: Callable[[T], T]
     ) -> None:
-        self._read, self._write, self._better = read, write, better
+        self._read: Callable[[], T] = read
+        self._write: Callable[[T], None] = write
+        self._better: Callable[[T], T] = better
         self._lock = threading.Lock()
         self._inside = 0
         self._before: T = read()

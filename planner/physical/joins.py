@@ -145,7 +145,8 @@ def _broadcast_build(
     schema = build.op.schema
     source = planner.gather(build, sides.build).op
     if not _fits_broadcast(planner, sides.build) and isinstance(source, ReadStage):
-        return source  # every task reads it, and makes tables of as much of it as fits
+        # every task reads all of it, and makes tables of as much as fits
+        return replace(source, how="all")
     asks_presence = sides.kind in ("semi", "anti", "mark")
     presence = asks_presence and sides.residual is None and not sides.in_build
     table = BuildTable(schema, source, keys, sides.null_safe, presence)
