@@ -15,6 +15,7 @@ import plait
 from plait.errors import ReadError, WriteError
 from plait.io import commit, journal
 from plait.io.output_files import StoreOutput
+from tests.io.servers.proxy import Proxy
 from tests.io.servers.stores import Bucket
 from tests.io.stores.conftest import Opened
 
@@ -215,3 +216,28 @@ def test_other_things_are_spared(store: Bucket, place: str) -> None:
     with pytest.raises(WriteError, match=r"thesis\.docx"):
         frame().to_parquet(store.url(place), mode="overwrite", storage_options=store.options)
     assert names(store, place) == ["thesis.docx"]
+
+
+def test_a_store_that_is_often_busy(s3: Bucket, faulty: Proxy, place: str) -> None:
+    """A fifth of the requests fail: they are made again, and nothing is there twice."""
+    store = s3.through(faulty.port)
+    faulty.set(unavailable=0.2)
+    frame().to_parquet(store.url(place), storage_options=store.options)
+    frame().to_parquet(store.url(place), mode="append", storage_options=store.options)
+    faulty.set()
+    assert len(names(s3, place)) == 6
+    assert seen(back(s3.url(place), s3)) == (600, 2 * int(FRAME.a.sum()))
+
+
+def test_a_store_that_takes_nothing(s3: Bucket, faulty: Proxy, place: str) -> None:
+    """What was there before stays; credentials are not told."""
+    frame().to_parquet(s3.url(place), storage_options=s3.options)
+    store = s3.through(faulty.port)
+    faulty.set(unavailable=1.0, only="PUT")
+    with plait.config.set({"requests.attempts": 2}), pytest.raises(WriteError) as caught:
+        frame().to_parquet(store.url(place), mode="overwrite", storage_options=store.options)
+    faulty.set()
+    assert "plaitsecret" not in str(caught.value)
+    assert place in str(caught.value)
+    assert seen(back(s3.url(place), s3)) == seen(FRAME)
+    assert len(names(s3, place)) == 3
