@@ -71,12 +71,14 @@ def expand(
     path: PathLike | Iterable[PathLike],
     storage_options: Options = None,
     suffixes: Sequence[str] = (),
+    end: int = 0,
 ) -> tuple[FileInfo, ...]:
     """The files meant by a path, a folder, a pattern, or a list of these.
 
     Patterns and folders give their files sorted; a list keeps its order. A folder stands for the
     files below it (ending in one of `suffixes`, if given) whose path has no part that starts with
-    `_` or `.`.
+    `_` or `.`. `end`: how many of the last bytes of a file will be read first, so that they may
+    come with its size.
     """
     access = Access.of(storage_options)
     if not isinstance(path, str | os.PathLike):
@@ -90,7 +92,7 @@ def expand(
     if is_local(text):
         return expand_local(text, suffixes)
     files: tuple[FileInfo, ...] = importlib.import_module(_LISTING).expand_url(
-        text, access, suffixes
+        text, access, suffixes, end
     )
     return files
 

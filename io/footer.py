@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
 _MAGIC = b"PAR1"
-_TAIL_LOCAL, _TAIL_STORE = 64 << 10, 512 << 10  # a request to a store costs more than its bytes
+_TAIL_LOCAL, TAIL_STORE = 64 << 10, 512 << 10  # a request to a store costs more than its bytes
 _WHOLE, _WHOLE_FILES = 4 << 20, 16 << 20
 _SAMPLED_GROUPS = 8
 _KEPT = 4096
@@ -157,8 +157,9 @@ def forget() -> None:
 
 def footers(files: tuple[FileInfo, ...]) -> list[Footer]:
     """The footers of several files, read in parallel."""
-    # of few small files the data come along: it saves a request each
-    whole = sum(f.size for f in files) <= _WHOLE_FILES
+    # of few small files the data come along: it saves a request each; the end of a single one came
+    # with its size
+    whole = len(files) > 1 and sum(f.size for f in files) <= _WHOLE_FILES
     return in_parallel(partial(footer, whole=whole), files)
 
 
@@ -184,7 +185,7 @@ def _read(file: FileInfo, whole: bool) -> Footer:
 
 def _footer_bytes(file: FileInfo, reader: RangeReader, whole: bool) -> bytes:
     size = reader.size
-    tail = min(size, _TAIL_LOCAL if file.local else _TAIL_STORE)
+    tail = min(size, _TAIL_LOCAL if file.local else TAIL_STORE)
     if whole and not file.local and size <= _WHOLE:
         tail = size
     end = bytes(reader.get_ranges([(size - tail, size)])[0])

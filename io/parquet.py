@@ -20,7 +20,7 @@ from plait.io import distinct
 from plait.io.access import Access
 from plait.io.file_columns import Constants, FileColumns, constant_statistics
 from plait.io.filesystem import FileInfo, PathLike, expand
-from plait.io.footer import Footer, footers
+from plait.io.footer import TAIL_STORE, Footer, footers
 from plait.io.splitting import SPLIT_BYTES, SPLIT_ROWS, runs, split_count
 from plait.io.statistics import LazyColumns, merge
 from plait.planner.expr import Call, Column, Expr, Literal
@@ -73,7 +73,7 @@ class ParquetSource:
         split_bytes: int = SPLIT_BYTES,
         split_rows: int = SPLIT_ROWS,
     ) -> None:
-        files = expand(path, storage_options, SUFFIXES)
+        files = expand(path, storage_options, SUFFIXES, end=TAIL_STORE)
         told = FileColumns.of(files, hive_partitioning, hive_types, filename, by_name=as_duckdb)
         self._open(files, told, split_bytes, split_rows, union_by_name)
 

@@ -4,7 +4,8 @@ Tasks read splits one after another, and a task waits for its bytes before it ca
 process opens two splits of a file that follow each other, the next ones are likely to come: their
 column chunks are fetched while the present ones are decoded. A single split (the first of a LIMIT,
 one of a cluster's) starts nothing. What is fetched and never asked for is let go when further scans
-begin, or when the next one does after some seconds.
+begin, or when the next one does after some seconds. The longer a scan goes on, the further ahead is
+read, so that there is always a request under way.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from plait.io.filesystem import open_ranges
 
 _SCANS = 4  # that may read ahead at once
 _BYTES = 32 << 20  # ahead of one scan
-_SPLITS = 3  # the same, in splits like the one that is read
+_FIRST = 4  # splits ahead at first; twice as many after each that was asked for
 _STALE = 10.0  # seconds
 
 Key = tuple[str, int, str, tuple[str, ...]]
@@ -49,6 +50,7 @@ class _Scan:
     opened: set[int] = field(default_factory=set)  # the row groups that splits ended with
     ahead: dict[int, tuple[RangeReader, Parts]] = field(default_factory=dict)
     used: float = 0.0
+    splits: int = _FIRST  # to be ahead by
 
 
 _scans: OrderedDict[Key, _Scan] = OrderedDict()
@@ -80,12 +82,14 @@ def take(
         scan.used = now
         if groups[-1] in scan.opened:  # somebody reads the file once more
             scan.opened.clear()
+            scan.splits = _FIRST
         taken = {g: scan.ahead.pop(g)[1] for g in groups if g in scan.ahead}
         follows = groups[0] - 1 in scan.opened
         scan.opened.add(groups[-1])
         if follows:
             first = max([groups[-1], *scan.opened, *scan.ahead]) + 1
-            last = min(groups[-1] + 1 + _SPLITS * len(groups), count)
+            last = min(groups[-1] + 1 + scan.splits * len(groups), count)
+            scan.splits = min(2 * scan.splits, count)
             _fetch(scan, file, [(g, ranges_of(g)) for g in wanted(range(first, last))])
     return taken
 

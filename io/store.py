@@ -26,7 +26,8 @@ from typing import Any, TypeVar
 from plait import config
 from plait.errors import ReadError, UnsupportedError
 from plait.io.access import Access
-from plait.io.store_errors import may_pass, told
+from plait.io.store_errors import ShortAnswerError, may_pass, told
+from plait.io.store_get import ENDS, GETS, Answer
 
 T = TypeVar("T")
 
@@ -166,6 +167,27 @@ class Store:
             return self._listing(getattr(self.fs, f"_{method}"), path, shown, access, options)
         once = partial(getattr(self.fs, method), path, **options)
         return _tried(once, config.get("requests.attempts"), shown, access)
+
+    def ending(self, path: str, count: int, shown: str, access: Access) -> Answer | None:
+        """The last bytes of a file, with its size and identity; None if there is no asking so."""
+        if self.family not in ENDS:
+            return None
+
+        async def once() -> Answer | None:
+            try:
+                answer = await GETS[self.family](self.fs, path, (-count, 0))
+            except Exception as error:
+                if may_pass(error):
+                    raise
+                return None  # a folder, an empty file, a mistake: asking after it will tell
+            if answer.size is None or not answer.identity:
+                return None
+            if len(answer.data) != min(count, answer.size):
+                raise ShortAnswerError(f"asked for {count} bytes, got {len(answer.data)}")
+            return answer
+
+        found: Answer | None = self.submit(once, count, shown, access).result()
+        return found
 
     def _listing(
         self, method: Any, path: str, shown: str, access: Access, options: Mapping[str, Any]

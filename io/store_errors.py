@@ -92,5 +92,9 @@ def told(error: BaseException, shown: str, access: Access, attempts: int = 1) ->
     return ReadError(f"{shown}: {type(error).__name__}: {text}{tried}")
 
 
+class ShortAnswerError(OSError):
+    """An answer that is not as long as it must be; another try may be."""
+
+
 class NotThereError(ReadError):
     """A store says that there is no such thing."""

@@ -1,21 +1,34 @@
-"""One request for a range, and the identity that the answer tells.
+"""One request for a range, and what the answer tells: the identity, and how long the file is.
 
 The answer to a request for bytes says of which version of the object they are (an etag, a
 generation): so every part is checked without a further request. Drivers give the bytes only, so
 their request is made here, one small function a store. Where there is no such function, or the
 answer tells nothing, the store is asked after the file once more.
+
+Most stores also serve the last bytes of a file whose length is not known: where a file is read from
+its end, as Parquet is, that saves the request for its length.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from plait import config
 from plait.io.files import Range
 
-Answer = tuple[bytes, str]  # the bytes; the identity, empty if it was not told
+
+class Answer(NamedTuple):
+    """The bytes, the identity (empty if it was not told), the file's size (None likewise)."""
+
+    data: bytes
+    identity: str
+    size: int | None = None
+
+
+# a range (-n, 0) is the last n bytes, or all if there are fewer
 Get = Callable[[Any, str, Range], Awaitable[Answer]]
 
 # what a listing may call the thing that changes with the content, the surest first
@@ -36,15 +49,27 @@ def identity_of(entry: Mapping[str, Any]) -> str:
     return ""
 
 
+def _header(bounds: Range) -> str:
+    start, end = bounds
+    return f"bytes={start}" if start < 0 else f"bytes={start}-{end - 1}"
+
+
+def _size(content_range: Any) -> int | None:
+    """The size of the file in `bytes 10-19/20`."""
+    told = re.fullmatch(r"bytes [0-9]+-[0-9]+/([0-9]+)", str(content_range or "").strip())
+    return int(told[1]) if told else None
+
+
 async def _s3(fs: Any, path: str, bounds: Range) -> Answer:
     bucket, key, version = fs.split_path(path)
-    wanted = {"Range": f"bytes={bounds[0]}-{bounds[1] - 1}"}
+    wanted = {"Range": _header(bounds)}
     if version:
         wanted["VersionId"] = version
     answer = await fs._call_s3("get_object", Bucket=bucket, Key=key, **wanted)
     body = answer["Body"]
     try:
-        return bytes(await body.read()), identity_of(answer)
+        data = bytes(await body.read())
+        return Answer(data, identity_of(answer), _size(answer.get("ContentRange")))
     finally:
         body.close()
 
@@ -55,20 +80,23 @@ async def _http(fs: Any, path: str, bounds: Range) -> Answer:
     seconds = config.get("requests.timeout")
     patience = aiohttp.ClientTimeout(total=None, sock_connect=seconds, sock_read=seconds)
     given = {"timeout": patience, **fs.kwargs}
-    headers = {**(given.pop("headers", None) or {}), "Range": f"bytes={bounds[0]}-{bounds[1] - 1}"}
+    headers = {**(given.pop("headers", None) or {}), "Range": _header(bounds)}
     headers["Accept-Encoding"] = "identity"
     session = await fs.set_session()
     async with session.get(fs.encode_url(path), headers=headers, **given) as answer:
         if answer.status == 404:
             raise FileNotFoundError("404")
         answer.raise_for_status()
-        return await answer.read(), identity_of(answer.headers)
+        if bounds[0] < 0 and answer.status != 206:  # all of it, however long
+            return Answer(b"", "")
+        size = _size(answer.headers.get("Content-Range"))
+        return Answer(await answer.read(), identity_of(answer.headers), size)
 
 
 async def _gs(fs: Any, path: str, bounds: Range) -> Answer:
-    wanted = {"Range": f"bytes={bounds[0]}-{bounds[1] - 1}"}
-    headers, found = await fs._call("GET", fs.url(path), headers=wanted)
-    return bytes(found), str(headers.get("x-goog-generation", ""))
+    headers, found = await fs._call("GET", fs.url(path), headers={"Range": _header(bounds)})
+    identity = str(headers.get("x-goog-generation", ""))
+    return Answer(bytes(found), identity, _size(headers.get("Content-Range")))
 
 
 async def _az(fs: Any, path: str, bounds: Range) -> Answer:
@@ -77,10 +105,11 @@ async def _az(fs: Any, path: str, bounds: Range) -> Answer:
         stream = await client.download_blob(
             offset=bounds[0], length=bounds[1] - bounds[0], version_id=version, max_concurrency=1
         )
-        return bytes(await stream.readall()), identity_of({"etag": stream.properties.etag})
+        return Answer(bytes(await stream.readall()), identity_of({"etag": stream.properties.etag}))
 
 
 GETS: Mapping[str, Get] = {"s3": _s3, "http": _http, "gs": _gs, "az": _az}
+ENDS = {"s3", "http", "gs"}  # whose files can be read from the end
 
 
 async def by_driver(fs: Any, path: str, bounds: Range) -> Answer:
@@ -88,11 +117,11 @@ async def by_driver(fs: Any, path: str, bounds: Range) -> Answer:
     # by keyword: the second position means other things in some drivers
     found = await fs._cat_file(path, start=bounds[0], end=bounds[1])
     fs.invalidate_cache()
-    return bytes(found), identity_of(await fs._info(path))
+    return Answer(bytes(found), identity_of(await fs._info(path)))
 
 
 def by_blocking_driver(fs: Any, path: str, bounds: Range) -> Answer:
     """The same for a driver without coroutines."""
     found = fs.cat_file(path, start=bounds[0], end=bounds[1])
     fs.invalidate_cache()
-    return bytes(found), identity_of(fs.info(path))
+    return Answer(bytes(found), identity_of(fs.info(path)))

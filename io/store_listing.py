@@ -25,13 +25,18 @@ from plait.io.journal import committed, journals
 from plait.io.store import open_store
 from plait.io.store_errors import NotThereError
 from plait.io.store_get import identity_of
-from plait.io.store_ranges import keep_whole
+from plait.io.store_ranges import keep_end
 
 Entry = Mapping[str, Any]
 
 
-def expand_url(url: str, access: Access, suffixes: Sequence[str]) -> tuple[FileInfo, ...]:
-    """The files meant by a URL: of a file, a folder, or a pattern."""
+def expand_url(
+    url: str, access: Access, suffixes: Sequence[str], end: int = 0
+) -> tuple[FileInfo, ...]:
+    """The files meant by a URL: of a file, a folder, or a pattern.
+
+    The last `end` bytes of the file, if it is one, are kept with its size.
+    """
     plain, access = split_url(url, access)
     place = _Place(plain, access)
     if has_magic(plain):
@@ -39,6 +44,10 @@ def expand_url(url: str, access: Access, suffixes: Sequence[str]) -> tuple[FileI
         if not found:
             raise ReadError(f"No files match {plain!r}")
     else:
+        if end and _named_as_file(place):
+            file = place.ending(end)
+            if file is not None:
+                return (file,)
         found = _file_or_folder(place, suffixes)
     found = sorted(found, key=lambda e: str(e["name"]))
     # a web page of links says nothing of the files behind them
@@ -87,20 +96,34 @@ class _Place:
         identity = identity_of(entry)
         return FileInfo(path, int(entry["size"]), identity + access.mark, path, access)
 
+    def ending(self, count: int) -> FileInfo | None:
+        """The file at this place, with its last bytes kept; None if the store cannot tell."""
+        answer = self.store.ending(self.inner, count, self.url, self.access)
+        if answer is None:
+            return None
+        file = self.info({"name": self.inner, "size": answer.size, "etag": answer.identity})
+        keep_end(file, answer.data)
+        return file
+
     def _downloaded(self, name: str, path: str, access: Access) -> FileInfo:
         """A file whose server does not tell its length: there is no reading parts of it."""
         data = bytes(self.call("cat_file", name))
         identity = hashlib.sha256(data).hexdigest() + access.mark
         file = FileInfo(path, len(data), identity, path, access)
-        keep_whole(file, data)
+        keep_end(file, data)
         return file
+
+
+def _named_as_file(place: _Place) -> bool:
+    """Whether the name looks like that of a file, for what is asked first."""
+    _host_or_bucket, _, below = place.url.partition("://")[2].rstrip("/").partition("/")
+    last = below.rpartition("/")[2]
+    return not place.url.endswith("/") and "." in last and "=" not in last
 
 
 def _file_or_folder(place: _Place, suffixes: Sequence[str]) -> list[Entry]:
     """The entry of a file, or those of the files below a folder."""
-    _host_or_bucket, _, below = place.url.partition("://")[2].rstrip("/").partition("/")
-    last = below.rpartition("/")[2]
-    like_folder = place.url.endswith("/") or "." not in last or "=" in last
+    like_folder = not _named_as_file(place)
     found: list[Entry] = []
     try:
         if not (place.store.flat and like_folder):

@@ -23,7 +23,7 @@ from typing import Any
 from plait.errors import ReadError
 from plait.io.files import Bytes, FileInfo, Range, changed, coalesce
 from plait.io.store import open_store
-from plait.io.store_errors import status_of
+from plait.io.store_errors import ShortAnswerError, status_of
 from plait.io.store_get import GETS, Answer, by_blocking_driver, by_driver
 
 WHOLE = 512 << 10  # files up to this size are fetched whole
@@ -78,9 +78,9 @@ def forget() -> None:
     _ends.clear()
 
 
-def keep_whole(file: FileInfo, data: bytes) -> None:
-    """Keep all bytes of a file that could not be read in parts."""
-    _ends.put(file, 0, data)
+def keep_end(file: FileInfo, data: bytes) -> None:
+    """Keep the last bytes of a file, which came before it was opened."""
+    _ends.put(file, file.size - len(data), data)
 
 
 class FetchedParts:
@@ -211,7 +211,7 @@ class StoreRanges:
             raise changed(self._file) from None
 
     def _check(self, answer: Answer, bounds: Range) -> Bytes:
-        (data, identity), (start, end) = answer, bounds
+        (data, identity, _), (start, end) = answer, bounds
         known = self._file.identity.removesuffix(self._file.access.mark)
         if known and identity and identity != known:
             raise changed(self._file)
@@ -223,7 +223,3 @@ class StoreRanges:
         if end == self.size and len(data) <= TAIL and self._file.identity:
             _ends.put(self._file, start, data)
         return data
-
-
-class ShortAnswerError(OSError):
-    """An answer that is not as long as it must be; another try may be."""

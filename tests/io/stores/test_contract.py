@@ -13,6 +13,7 @@ import pytest
 
 import plait
 from plait.errors import ReadError
+from plait.io.filesystem import expand, open_ranges
 from tests.io.servers.stores import Bucket
 from tests.io.stores.conftest import Opened
 
@@ -55,6 +56,22 @@ def test_parquet(store: Bucket, place: str) -> None:
         found[found.a > 4321][["c"]].compute().reset_index(drop=True),
         FRAME[FRAME.a > 4321][["c"]].reset_index(drop=True),
     )
+
+
+@pytest.mark.parametrize("size", [0, 1, 999, 1000, 1001, 5000])
+def test_the_end_of_a_file_comes_with_its_size(store: Bucket, place: str, size: int) -> None:
+    data = bytes(i % 251 for i in range(size))
+    url = store.put(f"{place}/numbers.bin", data)
+    (asked,) = expand(url, store.options)
+    (file,) = expand(url, store.options, end=1000)
+    assert (file.path, file.size, file.identity) == (asked.path, size, asked.identity)
+    with open_ranges(file) as reader:
+        ranges = [(0, size), (size // 2, size), (size // 3, size // 2)]
+        assert [bytes(found) for found in reader.get_ranges(ranges)] == [
+            data[a:b] for a, b in ranges
+        ]
+    with pytest.raises(ReadError, match="No such file"):
+        expand(store.url(f"{place}/none.bin"), store.options, end=1000)
 
 
 def test_hive_partitions(store: Bucket, place: str) -> None:

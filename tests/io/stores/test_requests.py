@@ -28,7 +28,20 @@ def test_a_small_file_is_one_request(s3: Bucket, faulty: Proxy) -> None:
     bucket = s3.through(faulty.port)
     frame = plait.read_parquet(bucket.url(name), storage_options=bucket.options)
     assert frame.a.sum().compute() == sum(range(30_000))
-    assert [r.split(" ")[0] for r in faulty.seen().requests] == ["HEAD", "GET"]
+    assert [r.split(" ")[0] for r in faulty.seen().requests] == ["GET"]
+
+
+def test_a_file_of_a_few_megabytes_is_two_requests(s3: Bucket, faulty: Proxy) -> None:
+    sink = io.BytesIO()
+    pq.write_table(pa.table({"a": range(200_000)}), sink, compression="none", use_dictionary=False)
+    name = f"{uuid.uuid4().hex}/medium.parquet"
+    s3.put(name, sink.getvalue())
+    bucket = s3.through(faulty.port)
+    frame = plait.read_parquet(bucket.url(name), storage_options=bucket.options)
+    assert frame.a.sum().compute() == sum(range(200_000))
+    seen = faulty.seen()
+    assert [r.split(" ")[0] for r in seen.requests] == ["GET", "GET"]
+    assert seen.bytes <= len(sink.getvalue()) + 1000
 
 
 def test_only_the_columns_asked_for_move(s3: Bucket, faulty: Proxy) -> None:
