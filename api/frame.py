@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from plait.dataframe import DataFrame
     from plait.groupby import SeriesGroupBy
-    from plait.io.access import Access
+    from plait.io.store.access import Access
     from plait.series import Series
 
 # Plan names that start with this are never shown; SQL cannot see them either.

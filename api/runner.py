@@ -20,9 +20,9 @@ from plait.engine.kernels.evaluate import constant
 from plait.engine.lower import lower
 from plait.engine.memory import broadcast_bytes, result_bytes, task_bytes
 from plait.errors import PlaitError, PlanError
-from plait.io.access import Access
 from plait.io.memory import ArrowSource
-from plait.io.staging import staged
+from plait.io.store.access import Access
+from plait.io.write.staging import staged
 from plait.planner import builder
 from plait.planner.estimate import Estimator
 from plait.planner.explain import explain as plan_text

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Self
 from plait.calling import outside
 from plait.config import Config
 from plait.errors import ConfigError, TableNotFoundError, UnsupportedError
-from plait.io.access import Access
+from plait.io.store.access import Access
 from plait.planner import builder
 from plait.planner.catalog import MemoryCatalog
 from plait.planner.logical import LogicalPlan

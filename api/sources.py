@@ -11,8 +11,8 @@ from plait.calling import caller
 from plait.config import Config
 from plait.errors import TypeMismatchError, UnsupportedError
 from plait.frame import WRAP, Frame, Labelled, Runner
-from plait.io.access import Access
 from plait.io.memory import ArrowSource
+from plait.io.store.access import Access
 from plait.planner import builder
 from plait.planner.expr import Column
 from plait.planner.interpreter import plannable
@@ -22,14 +22,14 @@ from plait.planner.source import TableSource
 if TYPE_CHECKING:
     import pandas as pd
 
-    from plait.io.csv import CsvSource
+    from plait.io.csv.source import CsvSource
 
 
 def parquet(
     path: Any, storage_options: Mapping[str, Any] | None, options: Mapping[str, Any], config: Config
 ) -> TableSource:
     """Parquet files as a table."""
-    from plait.io.parquet import ParquetSource
+    from plait.io.parquet.source import ParquetSource
 
     _refuse_unknown("read_parquet", ParquetSource, options)
     given = {"split_bytes": config.get("partition.bytes"), **options}
@@ -52,7 +52,7 @@ def csv(
     path: Any, storage_options: Mapping[str, Any] | None, options: Mapping[str, Any], config: Config
 ) -> CsvSource:
     """CSV files as a table."""
-    from plait.io.csv import CsvSource
+    from plait.io.csv.source import CsvSource
 
     return CsvSource(path, storage_options=Access.within(storage_options, config), **options)
 
@@ -61,7 +61,7 @@ def json(
     path: Any, storage_options: Mapping[str, Any] | None, options: Mapping[str, Any], config: Config
 ) -> TableSource:
     """Files of JSON lines as a table."""
-    from plait.io.json import JsonSource
+    from plait.io.json.source import JsonSource
 
     _refuse_unknown("read_json", JsonSource, options)
     return JsonSource(path, storage_options=Access.within(storage_options, config), **options)

@@ -13,8 +13,8 @@ from typing import Any
 from plait import reshape
 from plait.errors import PlanError, UnsupportedError
 from plait.frame import Frame, Labelled, Runner, check_unique
-from plait.io.access import split_url
 from plait.io.formats import format_of
+from plait.io.store.access import split_url
 from plait.planner import builder
 from plait.planner.expr import SortKey
 from plait.planner.logical import LogicalPlan

@@ -37,10 +37,11 @@ JOB = "three columns"
 
 def open_plait(settings: Settings) -> Answer:
     import plait  # in the contestant's own process only, here and below
-    from plait.io import footer, store_ranges
+    from plait.io.parquet import footer
+    from plait.io.store import ranges as store_ranges
 
     footer.forget()
-    if "plait.io.store_ranges" in sys.modules:
+    if "plait.io.store.ranges" in sys.modules:
         store_ranges.forget()
 
     def answer(job: str) -> pa.Table:

@@ -18,14 +18,14 @@ from urllib.parse import unquote
 import pyarrow as pa
 
 from plait.errors import ReadError, UnsupportedError
-from plait.io.access import Access, split_url
 from plait.io.encoding import logical_schema
 from plait.io.file_columns import FileColumns
 from plait.io.files import FileInfo, in_parallel, is_local
 from plait.io.filesystem import PathLike, plain_path
 from plait.io.local_files import local_file
-from plait.io.parquet import ParquetSource
+from plait.io.parquet.source import ParquetSource
 from plait.io.splitting import SPLIT_BYTES, SPLIT_ROWS
+from plait.io.store.access import Access, split_url
 
 # features of the protocol that change nothing for a reader, or only the log
 _HARMLESS = {"timestampNtz", "v2Checkpoint", "vacuumProtocolCheck", "appendOnly", "invariants"}

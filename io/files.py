@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from plait.errors import ReadError
-from plait.io.access import Access
+from plait.io.store.access import Access
 
 PathLike = str | os.PathLike[str]
 Range = tuple[int, int]

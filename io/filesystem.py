@@ -1,8 +1,8 @@
 """The front door of storage: paths to files, files to range readers.
 
 Local paths are handled by the operating system (`plait.io.local_files`), everything with a `://` by
-fsspec (`plait.io.store` and its neighbours, which are loaded with the first URL). What formats see
-of either is in `plait.io.files`.
+fsspec (`plait.io.store.driver` and its neighbours, which are loaded with the first URL). What
+formats see of either is in `plait.io.files`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from types import TracebackType
 from typing import Any
 
 from plait.errors import ReadError
-from plait.io.access import Access, split_url
 from plait.io.files import (
     Bytes,
     FileInfo,
@@ -28,6 +27,7 @@ from plait.io.files import (
     suffix_of,
 )
 from plait.io.local_files import LocalRanges, expand_local
+from plait.io.store.access import Access, split_url
 
 __all__ = [
     "Access",
@@ -51,8 +51,8 @@ __all__ = [
 ]
 
 # with an event loop and its drivers; local files do without
-_LISTING, _STORE = "plait.io.store_listing", "plait.io.store"
-_RANGES = "plait.io.store_ranges"
+_LISTING, _STORE = "plait.io.store.listing", "plait.io.store.driver"
+_RANGES = "plait.io.store.ranges"
 
 Options = Mapping[str, Any] | Access | None
 

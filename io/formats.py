@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from plait.errors import ReadError
-from plait.io.access import Access
 from plait.io.compression import without_compression
-from plait.io.csv import CsvSource
+from plait.io.csv.source import CsvSource
 from plait.io.filesystem import PathLike, expand, suffix_of
-from plait.io.json import JsonSource
-from plait.io.parquet import ParquetSource
+from plait.io.json.source import JsonSource
+from plait.io.parquet.source import ParquetSource
+from plait.io.store.access import Access
 from plait.planner.source import TableSource
 
 _FORMATS = {

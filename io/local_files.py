@@ -17,7 +17,7 @@ from plait.io.files import (
     hidden_folder,
     visible,
 )
-from plait.io.journal import committed
+from plait.io.write.journal import committed
 
 
 def expand_local(text: str, suffixes: Sequence[str]) -> tuple[FileInfo, ...]:

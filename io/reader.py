@@ -22,9 +22,9 @@ BATCH_ROWS = 1 << 17
 # the module of a kind of split -> the module that reads it; loaded when the first one is read, so
 # that a process pays for the formats it meets
 _READERS = {
-    "plait.io.parquet": "plait.io.parquet_read",
-    "plait.io.csv": "plait.io.csv_read",
-    "plait.io.json": "plait.io.json_read",
+    "plait.io.parquet.source": "plait.io.parquet.read",
+    "plait.io.csv.source": "plait.io.csv.read",
+    "plait.io.json.source": "plait.io.json.read",
     "plait.io.memory": "plait.io.memory",
     "plait.planner.series": "plait.io.series",
 }
@@ -33,7 +33,7 @@ _READERS = {
 def read_split(split: Split, columns: Sequence[str], predicate: Expr | None = None) -> pa.Table:
     """All rows of a split."""
     kind, module = _reader(split)
-    if kind == "plait.io.parquet":
+    if kind == "plait.io.parquet.source":
         return module.read(split, columns, predicate)
     return module.read(split, columns)
 
@@ -47,7 +47,7 @@ def iterate_split(
     """The rows of a split, in order, in tables of at most `batch_rows` rows."""
     kind, module = _reader(split)
     found: Iterator[pa.Table]
-    if kind == "plait.io.parquet":
+    if kind == "plait.io.parquet.source":
         found = module.iterate(split, columns, predicate, batch_rows)
     elif kind == "plait.io.memory":
         found = module.slices(module.read(split, columns), batch_rows)

@@ -1,6 +1,6 @@
 """The engine's only door to writing: parts written into a staging folder, then committed.
 
-    with staged(path, kind, options) as options:          # plait.io.staging
+    with staged(path, kind, options) as options:          # plait.io.write.staging
         for each task:
             with open_part(path, kind, options, number) as part:
                 part.write(table); written += part.close()
@@ -8,7 +8,7 @@
 
 A path is one file with the option `single_file` (then there is one part, number 0), else a folder
 of `part-00000.parquet`, ..., with `partition_on` in folders of their partitions. Committing gives
-all of them their names or none; see `plait.io.commit`.
+all of them their names or none; see `plait.io.write.commit`.
 
 `mode`: error (the path must not exist), overwrite, or append (further parts in a folder).
 """
@@ -20,9 +20,9 @@ from typing import Protocol, Self
 
 import pyarrow as pa
 
-from plait.io.commit import WrittenFile, commit
-from plait.io.part import Options, PartWriter, written_file
-from plait.io.partitioned import FolderWriter
+from plait.io.write.commit import WrittenFile, commit
+from plait.io.write.part import Options, PartWriter, written_file
+from plait.io.write.partitioned import FolderWriter
 
 __all__ = ["TaskWriter", "WrittenFile", "commit", "open_part", "written_file"]
 

@@ -23,7 +23,8 @@ SCRIPT = """
 import os, signal, sys
 import pandas as pd
 import plait
-from plait.io import output_files, commit
+from plait.io.write import output_files
+from plait.io.write import commit
 
 target, mode, partitioned, dies_at = sys.argv[1], sys.argv[2], sys.argv[3] == "1", int(sys.argv[4])
 count = 0

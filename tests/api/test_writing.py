@@ -21,7 +21,7 @@ import pytest
 import plait
 from plait.cli import main
 from plait.errors import PlaitError, WriteError
-from plait.io.output_files import LocalOutput
+from plait.io.write.output_files import LocalOutput
 
 ROWS = 40_000
 WRITERS = ("parquet", "csv", "json")

@@ -215,13 +215,13 @@ def _assert_none(fault: Check, room: str | None = None) -> None:
     ("name", "source"),
     [
         ("plait.planner.new", "from plait.engine import fragment"),
-        ("plait.planner.new", "def f():\n    import plait.io.csv"),
+        ("plait.planner.new", "def f():\n    import plait.io.csv.source"),
         ("plait.planner.new", "if TYPE_CHECKING:\n    from plait.dataframe import DataFrame"),
         ("plait.planner.new", "import plait"),
         ("plait.scheduler.new", "import importlib\nimportlib.import_module('plait.planner')"),
         ("plait.io.new", "from plait.engine.kernels import scalar"),
         ("plait.engine.new", "from plait.scheduler.local import LocalExecutor"),
-        ("plait.engine.new", "import plait.io.csv"),
+        ("plait.engine.new", "import plait.io.csv.source"),
         ("plait.errors", "import plait.config"),
     ],
 )

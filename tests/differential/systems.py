@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 
 from plait.errors import ComputeError, PlaitError, UnsupportedError
 from plait.io.memory import ArrowSource
-from plait.io.parquet import ParquetSource
+from plait.io.parquet.source import ParquetSource
 from plait.planner import builder
 from plait.planner.catalog import MemoryCatalog
 from plait.planner.optimizer.pipeline import RULES

@@ -15,7 +15,7 @@ import plait
 from plait.engine.operators import join
 from plait.errors import ConversionError
 from plait.io.memory import ArrowSource
-from plait.io.parquet import ParquetSource
+from plait.io.parquet.source import ParquetSource
 from plait.planner import builder as b
 from plait.planner.expr import Expr
 from plait.planner.schema import Schema

@@ -14,9 +14,9 @@ import pytest
 import plait
 from plait.config import Config
 from plait.errors import ConfigError, ReadError
-from plait.io.access import Access, split_url
 from plait.io.filesystem import expand
-from plait.io.parquet import ParquetSource
+from plait.io.parquet.source import ParquetSource
+from plait.io.store.access import Access, split_url
 from plait.planner import builder
 
 SECRET = "hunter2-hunter2"

@@ -22,7 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plait.errors import ColumnNotFoundError, PlanError, ReadError, UnsupportedError
-from plait.io.csv import CsvSource
+from plait.io.csv.source import CsvSource
 from tests.assertions import assert_same_rows
 from tests.io.reading import count_rows, read_source
 
@@ -418,7 +418,7 @@ def test_columns_in_the_order_asked(tmp_path: Path) -> None:
 
 
 def test_many_small_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("plait.io.csv._SAMPLED_FILES", 8)
+    monkeypatch.setattr("plait.io.csv.source._SAMPLED_FILES", 8)
     for i in range(80):
         write(
             tmp_path / f"{i:03}.csv", f"n,s\n{i},x{i}\n{i}.5,y\n" if i == 0 else f"s,n\nx{i},{i}\n"

@@ -8,7 +8,7 @@ import duckdb
 import pytest
 
 from plait.errors import ReadError
-from plait.io.csv import CsvSource
+from plait.io.csv.source import CsvSource
 from plait.io.formats import open_csv_as_sql, open_path
 from plait.planner.types import sql_name
 from tests.assertions import assert_same_rows

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from plait.errors import UnsupportedError
-from plait.io.csv_options import CsvOptions
+from plait.io.csv.options import CsvOptions
 
 
 def test_a_misspelt_option_is_told_its_name() -> None:

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plait.errors import ReadError
-from plait.io.csv_rows import (
+from plait.io.csv.rows import (
     Marks,
     Position,
     advance,

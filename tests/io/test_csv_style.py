@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import plait
 from plait.errors import PlanError, WriteError
-from plait.io.write_formats import CsvEncoder
+from plait.io.write.formats import CsvEncoder
 
 FRAME = pd.DataFrame(
     {

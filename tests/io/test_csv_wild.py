@@ -18,7 +18,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from plait.errors import PlaitError, ReadError, UnsupportedError
-from plait.io.csv import CsvSource
+from plait.io.csv.source import CsvSource
 from plait.io.reader import read_split
 from tests.assertions import assert_same_rows
 from tests.io.reading import count_rows, read_source

@@ -14,9 +14,9 @@ import pytest
 
 import plait
 from plait.errors import PlanError, ReadError, UnsupportedError
-from plait.io.csv import CsvSource
-from plait.io.json import JsonSource
-from plait.io.parquet import ParquetSource
+from plait.io.csv.source import CsvSource
+from plait.io.json.source import JsonSource
+from plait.io.parquet.source import ParquetSource
 from plait.planner.builder import call
 from plait.planner.expr import Column, Literal
 from plait.planner.predicates import can_match

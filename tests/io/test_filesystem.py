@@ -26,7 +26,7 @@ from plait.io.filesystem import (
     open_ranges,
     read_all,
 )
-from plait.io.store_ranges import StoreRanges
+from plait.io.store.ranges import StoreRanges
 
 
 @pytest.fixture

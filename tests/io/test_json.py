@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from plait.errors import ColumnNotFoundError, PlanError, ReadError
 from plait.io.formats import open_path
-from plait.io.json import JsonSource
+from plait.io.json.source import JsonSource
 from tests.assertions import assert_same_rows
 from tests.io.reading import count_rows, read_source
 

@@ -19,8 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plait.errors import ReadError
-from plait.io.footer import footer
-from plait.io.parquet import ParquetSource
+from plait.io.parquet.footer import footer
+from plait.io.parquet.source import ParquetSource
 from plait.io.reader import iterate_split, read_split
 from plait.planner.expr import Call, Column, Expr, Literal
 from plait.planner.schema import Schema

@@ -17,8 +17,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plait.io.parquet import ParquetSource, ParquetSplit
-from plait.io.parquet_read import prune
+from plait.io.parquet.read import prune
+from plait.io.parquet.source import ParquetSource, ParquetSplit
 from plait.io.reader import read_split
 from plait.planner.expr import Call, Column, Expr, Literal
 from plait.planner.statistics import ColumnStatistics

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 import plait
 from plait.errors import ColumnNotFoundError, PlaitError, PlanError
 from plait.io.hive import folder_name, keys_of
-from plait.io.partitioned import by_folder
+from plait.io.write.partitioned import by_folder
 from tests.assertions import assert_same_rows
 
 ODD = ["a/b", "k=v", "ä ö", "100%", "..", "__x", "x:y*?", 'it\'s "q"', "%41", "\\", "a&b+c#d", None]

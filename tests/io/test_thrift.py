@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from plait.io.parquet import ParquetSource
+from plait.io.parquet.source import ParquetSource
+from plait.io.parquet.thrift import plain_decimals
 from plait.io.reader import read_split
-from plait.io.thrift import plain_decimals
 
 TABLE = pa.table(
     {

@@ -14,13 +14,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from plait.errors import PlanError, ReadError
-from plait.io.csv import CsvSource
+from plait.io.csv.source import CsvSource
 from plait.io.distinct import Piece, estimate, population
 from plait.io.dtypes import arrow_type
 from plait.io.formats import format_of, looks_like_path, open_path
 from plait.io.hive import keys_of, partition_fields
-from plait.io.json import JsonSource
-from plait.io.parquet import ParquetSource
+from plait.io.json.source import JsonSource
+from plait.io.parquet.source import ParquetSource
 from plait.io.splitting import runs, split_count
 from plait.io.statistics import LazyColumns, merge
 from plait.planner.statistics import ColumnStatistics

@@ -23,12 +23,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plait.errors import PlanError, ReadError, UnsupportedError, WriteError
-from plait.io.commit import WrittenFile
-from plait.io.csv import CsvSource
-from plait.io.parquet import ParquetSource
-from plait.io.part import PartWriter
-from plait.io.staging import staged
-from plait.io.write_options import check_target
+from plait.io.csv.source import CsvSource
+from plait.io.parquet.source import ParquetSource
+from plait.io.write.commit import WrittenFile
+from plait.io.write.options import check_target
+from plait.io.write.part import PartWriter
+from plait.io.write.staging import staged
 from plait.io.writer import commit, open_part, written_file
 from tests.assertions import assert_same_rows
 from tests.io.reading import read_source

@@ -14,7 +14,8 @@ import pytest
 
 import plait
 from plait.errors import ReadError
-from plait.io import footer, store_ranges
+from plait.io.parquet import footer
+from plait.io.store import ranges as store_ranges
 from tests.io.servers.proxy import Proxy, proxied
 from tests.io.servers.stores import Bucket, s3_options
 from tests.io.stores.conftest import Opened

@@ -13,8 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 
 import plait
-from plait.io import footer, store_ranges
 from plait.io.filesystem import expand
+from plait.io.parquet import footer
+from plait.io.store import ranges as store_ranges
 from tests.io.servers.proxy import Proxy, proxied
 from tests.io.servers.stores import Bucket
 from tests.io.stores.conftest import Opened

@@ -13,8 +13,8 @@ import pytest
 
 import plait
 from plait.errors import ReadError, WriteError
-from plait.io import commit, journal
-from plait.io.output_files import StoreOutput
+from plait.io.write import commit, journal
+from plait.io.write.output_files import StoreOutput
 from tests.io.servers.proxy import Proxy
 from tests.io.servers.stores import Bucket
 from tests.io.stores.conftest import Opened

@@ -1,0 +1,1 @@
+"""Reading CSV: options, how rows are found, guessed and parsed."""

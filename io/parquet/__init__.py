@@ -1,0 +1,1 @@
+"""Reading Parquet: footers, row groups, statistics."""

@@ -1,0 +1,1 @@
+"""Object stores and other URLs, over fsspec."""

@@ -1,0 +1,1 @@
+"""Writing tables: formats, folders of partitions, commits."""
