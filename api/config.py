@@ -180,7 +180,7 @@ SETTINGS: Mapping[str, Setting] = {
             "storage options by the beginning of a URL, the longest that fits wins",
             secret=True,
         ),
-        Setting("requests.parallel", 16, _positive, "requests to one store at the same time"),
+        Setting("requests.parallel", 32, _positive, "requests to one store at the same time"),
         Setting("requests.attempts", 4, _positive, "how often a request to a store is tried"),
         Setting("requests.timeout", 15.0, _seconds, "seconds without a byte before another try"),
     )
