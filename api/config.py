@@ -180,6 +180,12 @@ SETTINGS: Mapping[str, Setting] = {
             "storage options by the beginning of a URL, the longest that fits wins",
             secret=True,
         ),
+        Setting(
+            "requests.driver",
+            "auto",
+            _one_of("auto", "fsspec"),
+            "what asks for ranges of S3; auto: obstore where it is installed and can, else fsspec",
+        ),
         Setting("requests.parallel", 32, _positive, "requests to one store at the same time"),
         Setting("requests.attempts", 4, _positive, "how often a request to a store is tried"),
         Setting("requests.timeout", 15.0, _seconds, "seconds without a byte before another try"),

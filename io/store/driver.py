@@ -27,7 +27,8 @@ from plait import config
 from plait.errors import ReadError, UnsupportedError
 from plait.io.store.access import Access
 from plait.io.store.errors import ShortAnswerError, may_pass, told
-from plait.io.store.get import ENDS, GETS, Answer
+from plait.io.store.get import ENDS, GETS, Answer, Get, by_driver
+from plait.io.store.native import get_of
 
 T = TypeVar("T")
 
@@ -66,7 +67,8 @@ def open_store(url: str, access: Access) -> tuple[Store, str]:
     settled = {**found, **_patience(family(protocol), options), **options}
     settled["skip_instance_cache"] = True  # ours is the cache
     # of settings too: a pool of connections that is to be larger is another one
-    key = (os.getpid(), f"{family(protocol)} {sorted(settled.items(), key=str)!r}")
+    driver = config.get("requests.driver")
+    key = (os.getpid(), f"{family(protocol)} {driver} {sorted(settled.items(), key=str)!r}")
     with _lock:
         known = _stores.get(key)
         if known is None:
@@ -112,6 +114,7 @@ class Store:
     def __init__(self, fs: Any, family: str) -> None:
         self.fs, self.family = fs, family
         self.asynchronous = bool(getattr(fs, "async_impl", False))
+        self.get: Get = get_of(fs, family) or GETS.get(family, by_driver)
         self._parallel = config.get("requests.parallel")
         self._pool: ThreadPoolExecutor | None = None
         self._gate: asyncio.Semaphore | None = None
@@ -175,7 +178,7 @@ class Store:
 
         async def once() -> Answer | None:
             try:
-                answer = await GETS[self.family](self.fs, path, (-count, 0))
+                answer = await self.get(self.fs, path, (-count, 0))
             except Exception as error:
                 if may_pass(error):
                     raise

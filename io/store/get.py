@@ -17,13 +17,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple
 
 from plait import config
-from plait.io.files import Range
+from plait.io.files import Bytes, Range
 
 
 class Answer(NamedTuple):
     """The bytes, the identity (empty if it was not told), the file's size (None likewise)."""
 
-    data: bytes
+    data: Bytes
     identity: str
     size: int | None = None
 

@@ -24,7 +24,7 @@ from plait.errors import ReadError
 from plait.io.files import Bytes, FileInfo, Range, changed, coalesce
 from plait.io.store.driver import open_store
 from plait.io.store.errors import ShortAnswerError, status_of
-from plait.io.store.get import GETS, Answer, by_blocking_driver, by_driver
+from plait.io.store.get import Answer, by_blocking_driver
 
 WHOLE = 512 << 10  # files up to this size are fetched whole
 TAIL = 4 << 20  # ends of files up to this size are kept
@@ -36,11 +36,11 @@ class _Ends:
     """The ends of files, by file: (start, bytes); those used last stay."""
 
     def __init__(self) -> None:
-        self._found: OrderedDict[tuple[str, int, str], tuple[int, bytes]] = OrderedDict()
+        self._found: OrderedDict[tuple[str, int, str], tuple[int, Bytes]] = OrderedDict()
         self._size = 0
         self._lock = threading.Lock()
 
-    def get(self, file: FileInfo) -> tuple[int, bytes] | None:
+    def get(self, file: FileInfo) -> tuple[int, Bytes] | None:
         with self._lock:
             known = self._found.get(_key(file))
             if known is not None:
@@ -52,7 +52,7 @@ class _Ends:
             self._found.clear()
             self._size = 0
 
-    def put(self, file: FileInfo, start: int, data: bytes) -> None:
+    def put(self, file: FileInfo, start: int, data: Bytes) -> None:
         with self._lock:
             old = self._found.pop(_key(file), None)
             if old is not None:
@@ -78,7 +78,7 @@ def forget() -> None:
     _ends.clear()
 
 
-def keep_end(file: FileInfo, data: bytes) -> None:
+def keep_end(file: FileInfo, data: Bytes) -> None:
     """Keep the last bytes of a file, which came before it was opened."""
     _ends.put(file, file.size - len(data), data)
 
@@ -183,7 +183,7 @@ class StoreRanges:
     def _request(self, start: int, end: int) -> Future[Bytes]:
         fs, path = self._store.fs, self._path
         blocking = not self._store.asynchronous
-        get = by_blocking_driver if blocking else GETS.get(self._store.family, by_driver)
+        get: Any = by_blocking_driver if blocking else self._store.get
         once: Any = partial(self._checked_now if blocking else self._checked, get, fs, path)
         return self._store.submit(
             partial(once, (start, end)), end - start, self._file.shown, self._file.access

@@ -6,6 +6,7 @@ import io
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -13,8 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 
 import plait
-from plait.io.filesystem import expand
+from plait.io.filesystem import expand, open_ranges
 from plait.io.parquet import footer
+from plait.io.store import native
 from plait.io.store import ranges as store_ranges
 from tests.io.servers.proxy import Proxy, proxied
 from tests.io.servers.stores import Bucket
@@ -101,3 +103,39 @@ def test_three_columns_of_lineitem(opened: Opened, tpch_sf1_dir: Path) -> None:
     assert len(seen.requests) <= 60
     assert seen.bytes <= 62e6
     assert seen.at_once > 4
+
+
+@pytest.mark.parametrize("driver", ["auto", "fsspec"])
+def test_obstore_and_s3fs_ask_alike(s3: Bucket, faulty: Proxy, driver: str) -> None:
+    """Also for names that are left to s3fs."""
+    data = bytes(i % 253 for i in range(2_000_000))
+    bucket = s3.through(faulty.port)
+    for name in ("plain.bin", "k=a b/é%41+.bin"):
+        s3.put(f"alike/{name}", data)
+        with plait.config.set({"requests.driver": driver}):
+            (file,) = expand(bucket.url(f"alike/{name}"), bucket.options, end=1000)
+            faulty.seen()
+            with open_ranges(file) as reader:
+                ranges = [(0, 700), (1_999_500, 2_000_000), (1_200_000, 1_900_000)]
+                found = [bytes(part) for part in reader.get_ranges(ranges)]
+        assert found == [data[start:end] for start, end in ranges]
+        assert len(faulty.seen().requests) == 2  # the last bytes were there
+
+
+@pytest.mark.parametrize(
+    ("options", "mapped"),
+    [
+        ({"key": "k", "secret": "s"}, {"access_key_id": "k", "secret_access_key": "s"}),
+        ({"anon": True, "client_kwargs": {"region_name": "eu-west-1"}},
+         {"skip_signature": True, "region": "eu-west-1"}),
+        ({}, None),  # credentials that s3fs finds, and refreshes
+        ({"profile": "work"}, None),
+        ({"key": "k", "secret": "s", "requester_pays": True}, None),
+        ({"key": "k", "secret": "s", "client_kwargs": {"verify": False}}, None),
+        ({"key": "k", "secret": "s", "config_kwargs": {"proxies": {}}}, None),
+    ],
+)  # fmt: skip
+def test_options_that_obstore_understands(
+    options: dict[str, Any], mapped: dict[str, Any] | None
+) -> None:
+    assert native.obstore_options(options) == mapped
