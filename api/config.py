@@ -186,7 +186,7 @@ SETTINGS: Mapping[str, Setting] = {
             _one_of("auto", "fsspec"),
             "what asks for ranges of S3; auto: obstore where it is installed and can, else fsspec",
         ),
-        Setting("requests.parallel", 32, _positive, "requests to one store at the same time"),
+        Setting("requests.parallel", 16, _positive, "requests to one store at the same time"),
         Setting("requests.attempts", 4, _positive, "how often a request to a store is tried"),
         Setting("requests.timeout", 15.0, _seconds, "seconds without a byte before another try"),
     )
