@@ -38,7 +38,7 @@ AGGREGATES = (
     "avg({int}) filter (where {bool})",
 )
 A_TEST = 100
-MANY = 4000
+MANY = 700
 
 
 @pytest.fixture(autouse=True)
