@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from plait.planner.column_range import range_of, with_range
 from plait.planner.schema import Schema
 
 
@@ -34,9 +35,15 @@ def empty(schema: Schema) -> pa.RecordBatch:
 
 
 def from_table(table: pa.Table, schema: Schema) -> pa.RecordBatch:
-    """One batch of a table's rows, in their encodings."""
+    """One batch of a table's rows, in their encodings, with the ranges known of them."""
+    if not len(schema):
+        return without_columns(table.num_rows)
     columns = [concat_arrays(table.column(f.name).chunks, f.type) for f in schema]
-    return make(schema.names, columns, table.num_rows)
+    fields = []
+    for f, array in zip(schema, columns, strict=True):
+        known = range_of(table.schema.field(f.name))
+        fields.append(with_range(pa.field(f.name, array.type), known))
+    return pa.RecordBatch.from_arrays(columns, schema=pa.schema(fields))
 
 
 def column(batch: pa.RecordBatch, name: str) -> pa.Array:
