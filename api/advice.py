@@ -106,7 +106,7 @@ ADVICE: dict[str, str] = {
 
 def unknown_attribute(kind: str, name: str, known: Iterable[str]) -> Exception:
     """The error for an attribute that does not exist, or that pandas has and plait has not."""
-    if name.startswith("__"):
+    if name.startswith("_"):  # asked by programs, again and again, not by people who mistype
         return AttributeError(f"{kind!r} object has no attribute {name!r}")
     if name in ADVICE:
         return UnsupportedAttributeError(f"{kind}.{name} is not done by plait; {ADVICE[name]}")

@@ -230,7 +230,7 @@ class DataFrame(NamedOperators):
         self._set(selection.drop(self._frame, [label]))
 
     def __getattr__(self, name: str) -> Any:
-        return selection.attribute(self._frame, name, dir(type(self)))
+        return selection.attribute(self._frame, name, type(self))
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "columns":

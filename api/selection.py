@@ -190,11 +190,12 @@ def set_attribute(frame: Frame, name: str, value: Any) -> Frame:
     return put(frame, name, value)
 
 
-def attribute(frame: Frame, name: str, known: Sequence[str]) -> Any:
+def attribute(frame: Frame, name: str, kind: type) -> Any:
     """df.x: a column."""
     if not name.startswith("__") and frame.has(name):
         return column(frame, name)
-    raise unknown_attribute("DataFrame", name, [*known, *map(str, frame.labels)])
+    public = () if name.startswith("_") else (*dir(kind), *map(str, frame.labels))
+    raise unknown_attribute("DataFrame", name, public)
 
 
 # ------------------------------------------------------------------------------- labels, types

@@ -104,6 +104,7 @@ class ArrowSource:
         self._counters = counters
         # a number of this process: memory has no name by which two sources could be told equal
         self._identity = f"{name}:{next(_serial)}"
+        self._known: dict[str, ColumnStatistics] = {}
         nulls = {
             f.name: table.column(f.name).null_count for f in schema if f.name in table.column_names
         }
@@ -159,6 +160,12 @@ class ArrowSource:
         )
 
     def _column_statistics(self, name: str) -> ColumnStatistics:
+        known = self._known.get(name)
+        if known is None:
+            known = self._known[name] = self._measured(name)
+        return known
+
+    def _measured(self, name: str) -> ColumnStatistics:
         rows = self._table.num_rows
         for counter, first, step in self._counters:
             if counter == name and rows:
