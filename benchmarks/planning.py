@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.race import Result, Results, write_json
+from benchmarks.figures import Result, Results, write_json
 from tests.tpch.data import TABLES, query, tpch_folder
 
 # What `explain` prints at each level is made by going that far and no further.

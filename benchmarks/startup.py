@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.race import Result, Results, write_json
+from benchmarks.figures import Result, Results, write_json
 
 IMPORTS = ("plait", "duckdb", "polars", "pandas", "pyarrow", "dask", "dask.dataframe")
 SNIPPET = "import time; t = time.perf_counter(); import {}; print(time.perf_counter() - t)"

@@ -18,13 +18,13 @@ from typing import Any
 
 import pyarrow as pa
 
+from benchmarks.figures import finish
 from benchmarks.race import (
     Answer,
     Contestant,
     Settings,
     add_arguments,
     chosen,
-    finish,
     race,
 )
 from tests.io.servers import stores

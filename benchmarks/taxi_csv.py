@@ -21,6 +21,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from benchmarks.figures import finish
 from benchmarks.race import (
     Answer,
     Contestant,
@@ -28,7 +29,6 @@ from benchmarks.race import (
     Settings,
     add_arguments,
     chosen,
-    finish,
     race,
 )
 from plait.demo_data import COLUMNS, generate

@@ -5,25 +5,29 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
 from benchmarks.compare import main as compare_main
+from benchmarks.digest import LARGE, digest
+from benchmarks.figures import Result, Results, table, write_json
 from benchmarks.race import (
     Answer,
     Contestant,
-    Result,
-    Results,
     Settings,
     SkipJobError,
+    answers,
     chosen,
+    once,
+    plait_settings,
     race,
-    table,
-    write_json,
 )
 from benchmarks.tpch import fold_dates
+from tests.assertions import assert_same_rows
 
 
 def open_right(settings: Settings) -> Answer:
@@ -33,7 +37,7 @@ def open_right(settings: Settings) -> Answer:
 
 
 def open_other(settings: Settings) -> Answer:
-    def answer(job: str) -> pa.Table:
+    def answer(job: str) -> pa.Table | Callable[[], pa.Table]:
         match job:
             case "skip":
                 raise SkipJobError("not mine")
@@ -45,6 +49,8 @@ def open_other(settings: Settings) -> Answer:
                 time.sleep(60)
             case "wrong":
                 return pa.table({"a": [1, 3]})
+            case "late":
+                return lambda: pa.table({"a": [2, 1]})
         return pa.table({"name of its own": [2, 1]})
 
     with Path(settings["log"]).open("a") as log:
@@ -86,6 +92,48 @@ def test_timeout_is_a_result(tmp_path: Path) -> None:
     assert results["same"]["other"].status == "ok"
 
 
+def test_a_kept_session_serves_all_runs(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    settings = {"threads": 1, "log": str(log), "keep": True}
+    results = race(["same", "late"], CONTESTANTS, settings, rounds=1, timeout=20)
+    assert log.read_text().split() == ["right", "other"]
+    assert [r["other"].status for r in results.values()] == ["ok", "ok"]
+
+
+def test_digest_of_large_answers() -> None:
+    count = LARGE + 1
+    ids = np.arange(count, dtype=np.int64)
+    tags = pa.array(["even", "odd"] * (count // 2 + 1))[:count]
+    rows = pa.table({"id": ids, "tag": tags.dictionary_encode(), "value": np.sqrt(ids)})
+    turned = pa.table(
+        {"no": ids[::-1].astype(np.int32), "": tags.take(ids[::-1]), "root": np.sqrt(ids[::-1])}
+    )
+    assert digest(rows).num_rows == 4096
+    assert_same_rows(digest(turned), digest(rows))
+
+    swapped = np.sqrt(ids)
+    swapped[[1000, 2000]] = swapped[[2000, 1000]]
+    for wrong in (rows.set_column(2, "value", pa.array(swapped)), rows.slice(1)):
+        with pytest.raises(AssertionError):
+            assert_same_rows(digest(wrong), digest(rows))
+    assert digest(rows.slice(2, 10)).num_rows == 10
+
+
+def test_one_run_alone(tmp_path: Path) -> None:
+    settings = {"threads": 1, "log": str(tmp_path / "log")}
+    assert len(once("same", CONTESTANTS[0], settings).runs) == 1
+    assert once("raise", CONTESTANTS[1], settings).status == "failed"
+    assert answers(["same", "raise"], CONTESTANTS[1], settings).keys() == {"same"}
+
+
+def test_settings_of_plait_go_through_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLAIT_PARTITION__BYTES", "1")
+    assert plait_settings(["partition.bytes=8MiB"]) == "partition.bytes=8MiB"
+    assert os.environ["PLAIT_PARTITION__BYTES"] == "8MiB"
+    with pytest.raises(SystemExit, match="key=value"):
+        plait_settings(["partition.bytes"])
+
+
 def _results(**seconds: float) -> Results:
     return {
         job: {"plait": Result(runs=[s, s * 2]), "duckdb": Result(runs=[1.0])}
@@ -101,6 +149,18 @@ def test_table_counts_what_both_did() -> None:
     assert lines[3].split() == ["q3", "4.000", "failed", "-"]
     assert lines[4].split() == ["total", "7.000", "2.000", "1.50"]
     assert lines[5].split() == ["jobs", "3", "2"]
+
+
+def test_table_sets_us_beside_the_fastest_of_the_others() -> None:
+    results = _results(q1=1.0, q2=4.0)
+    results["q1"]["polars"] = Result(runs=[0.5])
+    results["q2"]["polars"] = Result(runs=[2.0])
+    lines = table(results, further={"scan": {"q2": 0.25}}).splitlines()
+    assert lines[0].split() == ["plait", "duckdb", "polars", "/duckdb", "/polars", "/best", "scan"]
+    assert lines[1].split()[4:] == ["1.00", "2.00", "2.00", "-"]
+    assert lines[2].split()[4:] == ["4.00", "2.00", "4.00", "0.250"]
+    assert lines[5].split() == ["geometric", "mean", "2.00", "2.00", "2.83"]
+    assert lines[6].split() == ["worst", "4.00", "2.00", "4.00"]
 
 
 def test_unknown_contestants_are_refused() -> None:
