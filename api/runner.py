@@ -20,6 +20,7 @@ from plait.engine.kernels.evaluate import constant
 from plait.engine.lower import lower
 from plait.engine.memory import broadcast_bytes, result_bytes, task_bytes
 from plait.errors import PlaitError, PlanError
+from plait.io.kept import keep
 from plait.io.memory import ArrowSource
 from plait.io.store.access import Access
 from plait.io.write.staging import staged
@@ -115,9 +116,8 @@ class Runner:
     def persist(self, plan: LogicalPlan) -> LogicalPlan:
         """Run the plan now; a plan that reads the kept rows."""
         rows, _ = self.run(plan)
-        splits = max(len(rows), self.executor.workers)
-        source = ArrowSource(_kept_table(rows, plan.schema), name="persisted", splits=splits)
-        return builder.scan(source)
+        partitions = keep(rows, plan.schema, self.executor.workers)
+        return builder.scan(ArrowSource.of_partitions(partitions, plan.schema, "persisted"))
 
     def write(self, plan: LogicalPlan) -> pa.Table:
         """Run a Write plan: a row of path, rows and bytes for each file."""
@@ -168,15 +168,3 @@ def as_table(rows: Sequence[pa.RecordBatch], schema: Schema) -> pa.Table:
         return pa.table({"#": pa.nulls(count)}).select([])
     plain: list[Any] = [batches.to_logical(b, schema).cast(target) for b in rows]
     return pa.Table.from_batches(plain, schema=target)
-
-
-def _kept_table(rows: Sequence[pa.RecordBatch], schema: Schema) -> pa.Table:
-    """One table that keeps strings as dictionary codes."""
-    if not len(schema):
-        return as_table(rows, schema)
-    whole = batches.concat(rows, schema)
-    columns = [
-        c if pa.types.is_dictionary(c.type) else batches.decode(c, f.type)
-        for c, f in zip(whole.columns, schema, strict=True)
-    ]
-    return pa.Table.from_arrays(columns, names=list(schema.names))

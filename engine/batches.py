@@ -34,8 +34,10 @@ def empty(schema: Schema) -> pa.RecordBatch:
     return make(schema.names, [pa.array([], f.type) for f in schema], 0)
 
 
-def from_table(table: pa.Table, schema: Schema) -> pa.RecordBatch:
+def from_table(table: pa.Table | pa.RecordBatch, schema: Schema) -> pa.RecordBatch:
     """One batch of a table's rows, in their encodings, with the ranges known of them."""
+    if isinstance(table, pa.RecordBatch):
+        return table
     if not len(schema):
         return without_columns(table.num_rows)
     columns = [concat_arrays(table.column(f.name).chunks, f.type) for f in schema]

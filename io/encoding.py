@@ -115,7 +115,7 @@ def narrow_decimals(column: pa.ChunkedArray, target: pa.DataType) -> pa.ChunkedA
         return column
     if found != target:
         column = column.cast(target)
-    return pa.chunked_array([_low_words(chunk, narrow) for chunk in column.chunks], narrow)
+    return pa.chunked_array([low_words(chunk, narrow) for chunk in column.chunks], narrow)
 
 
 def stored_decimals(column: pa.ChunkedArray, found: pa.DataType) -> pa.ChunkedArray:
@@ -129,7 +129,8 @@ def _as_decimals(array: pa.Array, narrow: pa.DataType) -> pa.Array:
     return pa.Array.from_buffers(narrow, len(wide), wide.buffers(), wide.null_count, wide.offset)
 
 
-def _low_words(array: pa.Array, narrow: pa.DataType) -> pa.Array:
+def low_words(array: pa.Array, narrow: pa.DataType) -> pa.Array:
+    """128-bit decimals that fit into 64 bits, copied into these."""
     validity, words = array.buffers()
     start, stop = array.offset, array.offset + len(array)
     # little endian two's complement: the low word of a number that fits is the number

@@ -18,7 +18,7 @@ import pyarrow.types as pat
 
 from plait.errors import PlanError, TypeMismatchError, UnsupportedError
 from plait.io.encoding import logical_type, nan_to_null, table_of, to_logical, unify
-from plait.io.memory import ArrowSource, encode_low_cardinality
+from plait.io.memory import ArrowSource, batches_of, encode_low_cardinality
 from plait.planner.schema import Field, Schema
 from plait.planner.types import INT64, STRING
 
@@ -61,7 +61,7 @@ class PandasSource(ArrowSource):
             columns.append(column)
             fields.append(Field(column_name, logical_type(column.type)))
         table = table_of(columns, names, len(frame))
-        self._setup(table, Schema(tuple(fields)), name, npartitions, counters)
+        self._setup(batches_of(table), Schema(tuple(fields)), name, npartitions, counters)
 
 
 def _labels(frame: pd.DataFrame) -> dict[str, Hashable]:

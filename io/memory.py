@@ -1,7 +1,13 @@
-"""ArrowSource: tables in memory. Splits are zero-copy slices; pickling one ships only its rows.
+"""ArrowSource: tables in memory, held as a list of batches. Splits are zero-copy slices of them;
+pickling one ships only its rows.
 
 Columns are normalised once, when the source is made: string views and large strings become
-strings, dictionaries of strings dictionary<int32, string>, other dictionaries their values.
+strings, dictionaries of strings dictionary<int32, string>, other dictionaries their values. Many
+small chunks are put together; what is large is taken as it comes, and scans only slice it.
+
+What a column's statistics were measured to be is kept, and its range goes along with the batches.
+Nothing is measured for the ranges alone: of a table read once that would cost more than it gives.
+Frames that are kept (`plait.io.kept`) bring theirs.
 """
 
 from __future__ import annotations
@@ -13,66 +19,64 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.types as pat
 
 from plait.errors import ReadError, TypeMismatchError
-from plait.io import distinct
 from plait.io.encoding import logical_schema, table_of, to_logical, unify
+from plait.io.measure import column_statistics, sample, stored_range
 from plait.io.splitting import split_count
 from plait.io.statistics import LazyColumns
+from plait.planner.column_range import Range, range_of, with_range
 from plait.planner.expr import Expr
 from plait.planner.schema import Field, Schema
 from plait.planner.source import Pushdown, Split
 from plait.planner.statistics import ColumnStatistics, Statistics
-from plait.planner.types import is_float, is_numeric, is_string, is_temporal
+from plait.planner.types import is_string
 
-_SAMPLE = 20_000
+_SMALL_CHUNKS = 1 << 15  # rows: if chunks have fewer on average, they are put together
 _serial = itertools.count(1)
+
+Counter = tuple[str, int, int]
 
 
 @dataclass(frozen=True, kw_only=True)
 class MemorySplit(Split):
-    """Rows [start, start + len(table)) of a table in memory.
+    """Rows from `start` on of a table in memory, in batches.
 
     `counters` are columns that are only counted out when read: name, first value, step.
     """
 
     identity: str
     start: int
-    table: pa.Table = field(compare=False, repr=False)
-    counters: tuple[tuple[str, int, int], ...] = ()
+    held: tuple[pa.RecordBatch, ...] = field(compare=False, repr=False)
+    counters: tuple[Counter, ...] = ()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # pickling a slice of a table would ship the whole table; an IPC stream holds the slice
+        # pickling a slice of a batch would ship the whole batch; an IPC stream holds the slice
         sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, self.table.schema) as writer:
-            writer.write_table(self.table)
+        with pa.ipc.new_stream(sink, self.held[0].schema) as writer:
+            for batch in self.held:
+                writer.write_batch(batch)
         text = sink.getvalue()
         rest = (self.rows, self.bytes, dict(self.ranges), self.identity, self.start, self.counters)
-        return _split_from_stream, (pa.py_buffer(text), self.table.num_rows, *rest)
+        return _split_from_stream, (pa.py_buffer(text), *rest)
 
 
 def _split_from_stream(
     text: pa.Buffer,
-    rows_stored: int,
     rows: int | None,
     size: int | None,
     ranges: dict[str, ColumnStatistics],
     identity: str,
     start: int,
-    counters: tuple[tuple[str, int, int], ...],
+    counters: tuple[Counter, ...],
 ) -> MemorySplit:
-    table = pa.ipc.open_stream(text).read_all()
-    if not table.num_columns:
-        table = table_of([], [], rows_stored)
     return MemorySplit(
         rows=rows,
         bytes=size,
         ranges=ranges,
         identity=identity,
         start=start,
-        table=table,
+        held=tuple(pa.ipc.open_stream(text)),
         counters=counters,
     )
 
@@ -88,29 +92,42 @@ class ArrowSource:
     def __init__(self, data: Any, *, name: str = "arrow", splits: int | None = None) -> None:
         table = as_table(data)
         schema = logical_schema(table.schema, name)
-        self._setup(_normalised(table, schema), schema, name, splits)
+        self._setup(batches_of(_normalised(table, schema)), schema, name, splits)
+
+    @classmethod
+    def of_partitions(
+        cls, partitions: Sequence[pa.RecordBatch], schema: Schema, name: str
+    ) -> ArrowSource:
+        """A table of batches in their encodings, each of them a split."""
+        made = cls.__new__(cls)
+        made._setup(partitions, schema, name, len(partitions))
+        return made
 
     def _setup(
         self,
-        table: pa.Table,
+        held: Sequence[pa.RecordBatch],
         schema: Schema,
         name: str,
         splits: int | None,
-        counters: tuple[tuple[str, int, int], ...] = (),
+        counters: tuple[Counter, ...] = (),
     ) -> None:
-        self._table = table
+        self._held = tuple(held)
         self._name = name
         self._splits = splits
-        self._counters = counters
+        self._counters = {name: (first, step) for name, first, step in counters}
         # a number of this process: memory has no name by which two sources could be told equal
         self._identity = f"{name}:{next(_serial)}"
-        self._known: dict[str, ColumnStatistics] = {}
-        nulls = {
-            f.name: table.column(f.name).null_count for f in schema if f.name in table.column_names
-        }
+        stored = self._held[0].schema
+        self._ranges = {f.name: range_of(f) for f in stored if range_of(f) is not None}
+        self._bytes = {n: self._column(n).nbytes for n in stored.names}
+        self._rows = sum(b.num_rows for b in self._held)
+        nulls = {n: self._column(n).null_count for n in stored.names}
         self._schema = Schema(
             tuple(Field(f.name, f.type, nulls.get(f.name, 0) > 0) for f in schema)
         )
+        size = float(sum(self._bytes.values()) + 8 * self._rows * len(self._counters))
+        columns = LazyColumns(self._schema.names, self._column_statistics)
+        self._statistics = Statistics(float(self._rows), size, columns, exact=True)
 
     @property
     def name(self) -> str:
@@ -126,21 +143,16 @@ class ArrowSource:
 
     @property
     def statistics(self) -> Statistics:
-        rows = self._table.num_rows
-        columns = LazyColumns(self._schema.names, self._column_statistics)
-        size = float(self._table.nbytes + 8 * rows * len(self._counters))
-        return Statistics(float(rows), size, columns, exact=True)
+        return self._statistics
 
     def pushdown(self, predicate: Expr) -> Pushdown:
         """Nothing to gain: the rows are here already."""
         return Pushdown.NONE
 
     def splits(self, columns: Sequence[str]) -> tuple[Split, ...]:
-        counted = {name for name, _, _ in self._counters}
-        stored = [name for name in columns if name not in counted]
-        rows = self._table.num_rows
-        table = table_of([self._table.column(n) for n in stored], stored, rows)
-        size = table.nbytes
+        stored = [name for name in columns if name not in self._counters]
+        rows, held = self._rows, self._chosen(stored)
+        size = sum(self._bytes[name] for name in stored)
         count = min(self._splits or split_count(rows, size), max(rows, 1))
         borders = [rows * i // count for i in range(count + 1)]
         return tuple(
@@ -149,48 +161,99 @@ class ArrowSource:
                 bytes=size * (stop - start) // max(rows, 1),
                 identity=self._identity,
                 start=start,
-                table=table.slice(start, stop - start),
+                held=tuple(_stretch(held, start, stop)),
                 counters=tuple(
                     (name, first + start * step, step)
-                    for name, first, step in self._counters
+                    for name, (first, step) in self._counters.items()
                     if name in columns
                 ),
             )
             for start, stop in itertools.pairwise(borders)
         )
 
-    def _column_statistics(self, name: str) -> ColumnStatistics:
-        known = self._known.get(name)
-        if known is None:
-            known = self._known[name] = self._measured(name)
-        return known
+    def _chosen(self, names: Sequence[str]) -> list[pa.RecordBatch]:
+        """Columns of all batches, with the ranges that are known by now."""
+        if not names:
+            return [batch.select([]) for batch in self._held]
+        stored = self._held[0].schema
+        fields = [with_range(pa.field(n, stored.field(n).type), self._ranges.get(n)) for n in names]
+        schema = pa.schema(fields)
+        return [
+            pa.RecordBatch.from_arrays([batch.column(n) for n in names], schema=schema)
+            for batch in self._held
+        ]
 
-    def _measured(self, name: str) -> ColumnStatistics:
-        rows = self._table.num_rows
-        for counter, first, step in self._counters:
-            if counter == name and rows:
-                last = first + (rows - 1) * step
-                return ColumnStatistics(min(first, last), max(first, last), 0, rows, 8.0)
-        column = self._table.column(name)
-        low, high = _bounds(column)
-        width = column.nbytes / rows if rows else None
-        pieces = [_sample(column)]
-        found = distinct.estimate(pieces, rows - column.null_count, low, high)
-        return ColumnStatistics(low, high, column.null_count, found, width)
+    def _column(self, name: str) -> pa.ChunkedArray:
+        return pa.chunked_array([b.column(name) for b in self._held])
+
+    def _column_statistics(self, name: str) -> ColumnStatistics:
+        rows = self._rows
+        if name in self._counters and rows:
+            low, high = _counted(*self._counters[name], rows)
+            return ColumnStatistics(low, high, 0, rows, 8.0)
+        if name in self._counters:
+            return ColumnStatistics()
+        column = self._column(name)
+        known = self._ranges.get(name) or stored_range(column.chunks)
+        if known is not None:
+            self._ranges[name] = known
+        return column_statistics(column, known)
+
+
+def _stretch(held: Sequence[pa.RecordBatch], start: int, stop: int) -> Iterator[pa.RecordBatch]:
+    """Rows [start, stop) of batches that follow each other; at least one batch."""
+    if start == stop:
+        yield held[0].slice(0, 0)
+        return
+    first = 0
+    for batch in held:
+        a, b = max(start - first, 0), min(stop - first, batch.num_rows)
+        if a < b:
+            yield batch if b - a == batch.num_rows else batch.slice(a, b - a)
+        first += batch.num_rows
+
+
+def _counted(first: int, step: int, rows: int) -> Range:
+    last = first + (rows - 1) * step
+    return min(first, last), max(first, last)
 
 
 def read(split: MemorySplit, columns: Sequence[str]) -> pa.Table:
     """The columns of a split in the order asked for."""
-    counters = {name: (first, step) for name, first, step in split.counters}
-    rows = split.table.num_rows
-    found = []
-    for name in columns:
-        if name in counters:
-            first, step = counters[name]
-            found.append(pa.array(first + step * np.arange(rows, dtype=np.int64)))
-        else:
-            found.append(split.table.column(name))
-    return table_of(found, columns, rows)
+    most = max(b.num_rows for b in split.held)
+    found = list(iterate(split, columns, max(most, 1)))
+    if not columns:
+        return table_of([], [], sum(b.num_rows for b in found))
+    return pa.Table.from_batches(found or [_with_counters(split.held[0], split, columns, 0)])
+
+
+def iterate(
+    split: MemorySplit, columns: Sequence[str], batch_rows: int
+) -> Iterator[pa.RecordBatch]:
+    """The rows of a split in slices of at most `batch_rows` rows."""
+    done = 0
+    for batch in split.held:
+        for start in range(0, batch.num_rows, batch_rows):
+            piece = batch.slice(start, batch_rows)
+            yield _with_counters(piece, split, columns, done + start)
+        done += batch.num_rows
+
+
+def _with_counters(
+    batch: pa.RecordBatch, split: MemorySplit, columns: Sequence[str], done: int
+) -> pa.RecordBatch:
+    """The columns in the order asked for; `done` rows of the split came before."""
+    names = list(columns)
+    rows = batch.num_rows
+    if rows:
+        for name, first, step in split.counters:
+            low = first + done * step
+            field_ = with_range(pa.field(name, pa.int64()), _counted(low, step, rows))
+            batch = batch.append_column(field_, pa.array(low + step * np.arange(rows)))
+    else:
+        for name, _, _ in split.counters:
+            batch = batch.append_column(name, pa.array([], pa.int64()))
+    return batch if batch.schema.names == names else batch.select(names)
 
 
 # ---------------------------------------------------------------------------------- conversion
@@ -233,52 +296,21 @@ def _normalised(table: pa.Table, schema: Schema) -> pa.Table:
     return table_of(columns, schema.names, table.num_rows)
 
 
-# ---------------------------------------------------------------------------------- statistics
-
-
-def _bounds(column: pa.ChunkedArray) -> tuple[Any, Any]:
-    found = column.type
-    if not (is_numeric(found) or is_temporal(found)) or pat.is_decimal64(found):
-        return None, None
-    if is_float(found) and pc.any(pc.is_nan(column)).as_py():
-        return None, None
-    extremes = pc.min_max(column)
-    if pat.is_timestamp(found) and found.unit == "ns":
-        return _microseconds(extremes["min"], 0), _microseconds(extremes["max"], 999)
-    return extremes["min"].as_py(), extremes["max"].as_py()
-
-
-def _microseconds(value: pa.Scalar, add: int) -> Any:
-    """A nanosecond timestamp as a Python datetime; `add` rounds an upper bound upwards."""
-    if not value.is_valid:
-        return None
-    micro = pa.scalar((value.value + add) // 1000, pa.int64())
-    return micro.cast(pa.timestamp("us", tz=value.type.tz)).as_py()
-
-
-def _sample(column: pa.ChunkedArray) -> distinct.Piece:
-    """Different values in evenly spread stretches of a column."""
-    rows = len(column)
-    if pat.is_nested(column.type) or pat.is_null(column.type):
-        return distinct.Piece(0, 0)
-    if rows <= _SAMPLE:
-        part = column
-    else:
-        stretch, count = 500, _SAMPLE // 500
-        starts = [round(i * (rows - stretch) / (count - 1)) for i in range(count)]
-        chunks = [c for s in starts for c in column.slice(s, stretch).chunks]
-        part = pa.chunked_array(chunks, column.type)
-    if pat.is_dictionary(part.type):
-        part = pa.chunked_array([c.indices for c in unify(part).chunks], pa.int32())
-    values = len(part) - part.null_count
-    return distinct.Piece(int(pc.count_distinct(part, mode="only_valid").as_py()), values)
+def batches_of(table: pa.Table) -> list[pa.RecordBatch]:
+    """The table as batches, at least one; without copying if they are not small."""
+    if not table.num_columns:
+        return [pa.RecordBatch.from_arrays([pa.nulls(table.num_rows)], names=["#"]).select([])]
+    found = table.to_batches()
+    if len(found) > 1 and table.num_rows < _SMALL_CHUNKS * len(found):
+        found = table.combine_chunks().to_batches()
+    return found or [pa.RecordBatch.from_pylist([], schema=table.schema)]
 
 
 def encode_low_cardinality(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """A string column as dictionary codes if a sample shows that few values repeat often."""
     if not is_string(column.type) or len(column) < 1000:
         return column
-    piece = _sample(column)
+    piece = sample(column)
     if piece.distinct > min(1000, piece.values // 8):
         return column
     return unify(column.dictionary_encode())

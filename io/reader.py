@@ -1,9 +1,9 @@
 """The engine's only door to reading: a split to Arrow.
 
 Columns come in the order asked for, each in its logical type or in one of two encodings of it
-(strings as dictionary<int32, string>, decimals of up to 18 digits as decimal64). Without columns a
-table still counts its rows. A predicate may leave out rows that do not match; only what the source
-called EXACT in `pushdown` is sure to be applied.
+(strings as codes, dictionary<int8 | int16 | int32, string>, decimals of up to 18 digits as
+decimal64). Without columns a table still counts its rows. A predicate may leave out rows that do
+not match; only what the source called EXACT in `pushdown` is sure to be applied.
 """
 
 from __future__ import annotations
@@ -43,14 +43,13 @@ def iterate_split(
     columns: Sequence[str],
     predicate: Expr | None = None,
     batch_rows: int = BATCH_ROWS,
-) -> Iterator[pa.Table]:
-    """The rows of a split, in order, in tables of at most `batch_rows` rows."""
+) -> Iterator[pa.Table | pa.RecordBatch]:
+    """The rows of a split, in order, in pieces of at most `batch_rows` rows: batches if they are
+    in memory already, else tables."""
     kind, module = _reader(split)
-    found: Iterator[pa.Table]
+    found: Iterator[pa.Table | pa.RecordBatch]
     if kind == "plait.io.parquet.source":
         found = module.iterate(split, columns, predicate, batch_rows)
-    elif kind == "plait.io.memory":
-        found = module.slices(module.read(split, columns), batch_rows)
     else:
         found = module.iterate(split, columns, batch_rows)
     return found

@@ -21,9 +21,12 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from plait.engine import batches
 from plait.errors import ComputeError, PlaitError, UnsupportedError
+from plait.io.kept import keep
 from plait.io.memory import ArrowSource
 from plait.io.parquet.source import ParquetSource
+from plait.io.reader import iterate_split
 from plait.planner import builder
 from plait.planner.catalog import MemoryCatalog
 from plait.planner.optimizer.pipeline import RULES
@@ -41,13 +44,15 @@ OPTIONAL_RULES = tuple(rule.name for rule in RULES if not rule.required)
 
 @dataclass(frozen=True)
 class Way:
-    """How a query is run; with `files` over Parquet of small row groups instead of memory."""
+    """How a query is run; with `files` over Parquet of small row groups instead of memory, with
+    `kept` over frames in the form in which `persist` keeps them."""
 
     name: str
     partitions: int
     optimize: bool = True
     shuffle: bool = False
     files: bool = False
+    kept: bool = False
 
     def run(self, sql: str, tables: Tables) -> pa.Table:
         """plait's answer."""
@@ -63,11 +68,22 @@ class Way:
                 size = max(1, -(-table.num_rows // self.partitions))
                 pq.write_table(table, path, row_group_size=size, store_decimal_as_integer=True)
                 source = ParquetSource(path, split_rows=size)
+            elif self.kept:
+                (whole,) = keep(_pieces_of(source), source.schema, workers=1)
+                size = max(1, -(-whole.num_rows // self.partitions))
+                cut = [whole.slice(i, size) for i in range(0, max(1, whole.num_rows), size)]
+                source = ArrowSource.of_partitions(cut, source.schema, name)
             catalog.add(name, builder.scan(source, name=name))
         plan = bind_query_text(sql, catalog)
         disabled = () if self.optimize else OPTIONAL_RULES
         with InlineExecutor() as executor:
             return _Runner(executor, disabled, shuffle=self.shuffle).execute(plan)
+
+
+def _pieces_of(source: TableSource) -> list[pa.RecordBatch]:
+    names, schema = source.schema.names, source.schema
+    splits = source.splits(names)
+    return [batches.from_table(p, schema) for s in splits for p in iterate_split(s, names)]
 
 
 @dataclass
@@ -87,6 +103,7 @@ WAYS = (
     Way("optimized, 7 partitions, shuffled", 7, shuffle=True),
     Way("not optimized, 7 partitions", 7, optimize=False),
     Way("optimized, Parquet", 5, files=True),
+    Way("optimized, kept", 3, kept=True),
 )
 
 

@@ -25,7 +25,7 @@ def read_source(
         if split.rows is not None and predicate is None:
             assert table.num_rows == split.rows
         most = 7 if table.num_rows < 1000 else 50_000
-        pieces = list(iterate_split(split, names, predicate, most))
+        pieces = [as_table(p) for p in iterate_split(split, names, predicate, most)]
         assert sum(p.num_rows for p in pieces) == table.num_rows
         assert all(p.num_rows <= most for p in pieces)
         decoded = decode(source, table)
@@ -40,6 +40,15 @@ def read_source(
 def same(a: pa.Table, b: pa.Table) -> bool:
     """Whether two tables hold the same, NaN included."""
     return a.equals(b) or repr(a.to_pydict()) == repr(b.to_pydict())
+
+
+def as_table(piece: pa.Table | pa.RecordBatch) -> pa.Table:
+    """What `iterate_split` gave, as a table."""
+    if isinstance(piece, pa.Table):
+        return piece
+    if not piece.num_columns:
+        return pa.table({"#": pa.nulls(piece.num_rows)}).select([])
+    return pa.Table.from_batches([piece])
 
 
 def count_rows(source: TableSource) -> int:
@@ -57,7 +66,8 @@ def decode(source: TableSource, table: pa.Table) -> pa.Table:
             narrow = pa.types.is_decimal64(column.type) and is_decimal(wanted)
             assert coded or narrow, f"{name} is {column.type}, not {wanted}"
             if coded:
-                assert column.type == pa.dictionary(pa.int32(), pa.string())
+                assert column.type.index_type in (pa.int8(), pa.int16(), pa.int32())
+                assert column.type.value_type == pa.string()
                 for chunk in column.chunks:
                     assert chunk.dictionary.null_count == 0
                     assert len(chunk.dictionary.unique()) == len(chunk.dictionary)
