@@ -83,6 +83,13 @@ def _seconds(value: object) -> float:
     return number
 
 
+def _flag(value: object) -> bool:
+    words = {"true": True, "on": True, "1": True, "false": False, "off": False, "0": False}
+    if str(value).lower() not in words:
+        raise ValueError("it is true or false")
+    return words[str(value).lower()]
+
+
 def _one_of(*words: str) -> Callable[[object], str]:
     def parsed(value: object) -> str:
         # YAML reads a bare `on` and `off` as booleans
@@ -160,6 +167,21 @@ SETTINGS: Mapping[str, Setting] = {
             parse_bytes,
             "a join's side of at most so many bytes is copied to every task",
         ),
+        Setting(
+            "compile.tier",
+            "auto",
+            _one_of("auto", "compiled", "vectorised"),
+            "what runs filters, projections, probes and groups: auto (loops compiled to machine "
+            "code where there are rows enough), compiled (wherever there is a compiled form), "
+            "vectorised (never)",
+        ),
+        Setting(
+            "compile.cache",
+            "auto",
+            _optional(str),
+            "folder for machine code; auto: ~/.cache/plait/code, none: it is not kept",
+        ),
+        Setting("compile.checked", False, _flag, "loops check every address, to find errors"),
         Setting("optimizer.disabled", (), _names, "names of optimizer rules that are left out"),
         Setting(
             "progress",

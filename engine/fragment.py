@@ -18,6 +18,7 @@ import pyarrow as pa
 from plait.engine.exchange.outputs import Cut, Outputs
 from plait.engine.exchange.partition import partition_by_hash
 from plait.engine.exchange.places import send_home
+from plait.engine.fuse import Pipeline, pipelines
 from plait.engine.memory import results_are_full
 from plait.engine.operators.run import Runner, TaskInputs
 from plait.engine.space import Space
@@ -51,6 +52,17 @@ class Fragment:
 
         self.root: PhysicalOp = stage.root.transform_up(strip)
         self.output = stage.output
+        self._pipelines: dict[int, Pipeline] | None = None
+
+    @property
+    def pipelines(self) -> dict[int, Pipeline]:
+        """The operators that may run as loops; shared by the tasks of a process."""
+        if self._pipelines is None:
+            self._pipelines = pipelines(self.root)
+        return self._pipelines
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_pipelines": None}
 
     def __call__(self, partition: int, *given: Any) -> Any:
         inputs = TaskInputs(partition)
@@ -62,7 +74,7 @@ class Fragment:
             else:
                 inputs.parts[number] = value
         started = time.perf_counter()
-        runner = Runner(self.root, inputs)
+        runner = Runner(self.root, inputs, self.pipelines)
         with brisk_switching, deep_trees:
             result = self._run(runner)
         current_context().report(

@@ -146,12 +146,12 @@ class HashTable:
         self._span = span
         numbers = self.numbering.numbers
         if self.unique:
-            self._row_of = np.empty(self.rows, np.int64)
-            self._row_of[numbers] = np.arange(self.rows) if rows is None else rows
-            identity = rows is None and bool((self._row_of == np.arange(self.rows)).all())
-            self._is_identity = identity
+            self.row_of = np.empty(self.rows, np.int64)
+            self.row_of[numbers] = np.arange(self.rows) if rows is None else rows
+            identity = rows is None and bool((self.row_of == np.arange(self.rows)).all())
+            self.is_identity = identity
         else:
-            self._is_identity = False
+            self.is_identity = False
             self._rows = rows
             self._lock = threading.Lock()
             self._groups: tuple[Index, Index] | None = None
@@ -177,13 +177,13 @@ class HashTable:
         probe = np.flatnonzero(found >= 0)
         number = found if len(probe) == len(found) else found.take(probe)
         if self.unique:
-            return probe, number if self._is_identity else self._row_of.take(number)
-        order, all_starts = self._rows_by_key()
+            return probe, number if self.is_identity else self.row_of.take(number)
+        order, all_starts = self.rows_by_key()
         starts = all_starts.take(number)
         counts = all_starts.take(number + 1) - starts
         return np.repeat(probe, counts), order.take(_ranges(starts, counts))
 
-    def _rows_by_key(self) -> tuple[Index, Index]:
+    def rows_by_key(self) -> tuple[Index, Index]:
         """The build rows key by key, and where each key's rows start; made when first needed.
 
         (A semi or anti join only asks whether a key is there.)
@@ -203,20 +203,20 @@ class KeySet:
 
     def __init__(self, codes: Codes, span: int) -> None:
         values = codes.values if codes.valid is None else codes.values[codes.valid]
-        self._table: HashTable | None = None
+        self.table: HashTable | None = None
         if span <= max(_SLOTS_FOR_MANY, _SLOTS_PER_KEY * len(values)):
-            self._seen = np.zeros(span, bool)
-            self._seen[values] = True
+            self.seen = np.zeros(span, bool)
+            self.seen[values] = True
         else:
-            self._table = HashTable(Codes(values, None), span)
+            self.table = HashTable(Codes(values, None), span)
 
     def contains(self, codes: Codes) -> Bools:
         """Whether each probe row has a match."""
-        if self._table is not None:
-            return self._table.contains(codes)
+        if self.table is not None:
+            return self.table.contains(codes)
         if codes.valid is None:
-            return self._seen.take(codes.values)
-        found: Bools = self._seen.take(np.where(codes.valid, codes.values, 0)) & codes.valid
+            return self.seen.take(codes.values)
+        found: Bools = self.seen.take(np.where(codes.valid, codes.values, 0)) & codes.valid
         return found
 
 

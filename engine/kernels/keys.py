@@ -185,25 +185,25 @@ class KeyCoder:
     """Codes for the keys of a build side and of everything that probes it."""
 
     def __init__(self, keys: Sequence[pa.Array], null_safe: Sequence[bool]) -> None:
-        self._parts: list[_Integers | _Distinct] = []
+        self.parts: list[_Integers | _Distinct] = []
         for array, safe in zip(keys, null_safe, strict=True):
             if _is_integer_like(array):
                 ints = _Integers(array, safe)
                 wide = len(keys) > 1 or safe
                 use = ints if ints.span < (2**40 if wide else _MAX) else None
-                self._parts.append(use or _Distinct(array, safe))
+                self.parts.append(use or _Distinct(array, safe))
             else:
-                self._parts.append(_Distinct(array, safe))
+                self.parts.append(_Distinct(array, safe))
         self.span = 1
-        for part in self._parts:
+        for part in self.parts:
             self.span *= max(1, part.span)
-        self._pack = self.span < _MAX
-        if not self._pack:
+        self.packs = self.span < _MAX
+        if not self.packs:
             self._number_combinations(keys)
 
     def _number_combinations(self, keys: Sequence[pa.Array]) -> None:
         """Too many possible combinations for 63 bits: number those that the build side has."""
-        packed = self._rows([p.codes(k) for p, k in zip(self._parts, keys, strict=True)])
+        packed = self._rows([p.codes(k) for p, k in zip(self.parts, keys, strict=True)])
         self._records = np.unique(_as_records(packed))
         self.span = max(1, len(self._records))
 
@@ -212,16 +212,16 @@ class KeyCoder:
 
     def codes(self, keys: Sequence[pa.Array]) -> Codes:
         """The codes of rows with these keys; all in 0 <= code < span where valid."""
-        coded = [part.codes(k) for part, k in zip(self._parts, keys, strict=True)]
+        coded = [part.codes(k) for part, k in zip(self.parts, keys, strict=True)]
         valid: Bools | None = None
         for c in coded:
             valid = both(valid, c.valid)
         if len(coded) == 1:
             return Codes(coded[0].values, valid)
-        if not self._pack:
+        if not self.packs:
             return self._find_combination(coded, valid)
         total = coded[0].values
-        for part, c in zip(self._parts[1:], coded[1:], strict=True):
+        for part, c in zip(self.parts[1:], coded[1:], strict=True):
             total = total * max(1, part.span) + c.values
         return Codes(total, valid)
 

@@ -7,17 +7,19 @@ work on it in pieces, through files, if it is more than their space.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
 import numpy as np
 import pyarrow as pa
 
+from plait import config
 from plait.engine import batches
-from plait.engine.exchange.outputs import Cut, Part
+from plait.engine.exchange.outputs import Cut, Part, rows_of
 from plait.engine.exchange.places import mark, restore
 from plait.engine.exchange.ranges import cut_ranges, range_bounds, sample
+from plait.engine.fuse import Pipeline, PipelineRun
 from plait.engine.kernels.evaluate import Evaluator
 from plait.engine.memory import gather_limit
 from plait.engine.metrics import Meter
@@ -75,8 +77,11 @@ class TaskInputs:
 class Runner:
     """Runs the operators of one stage over one partition."""
 
-    def __init__(self, root: PhysicalOp, inputs: TaskInputs) -> None:
+    def __init__(
+        self, root: PhysicalOp, inputs: TaskInputs, pipelines: Mapping[int, Pipeline]
+    ) -> None:
         self.inputs = inputs
+        self._pipelines = pipelines if config.get("compile.tier") != "vectorised" else {}
         self._numbers = {id(op): number for number, op in enumerate(root.walk())}
         self.root = root
 
@@ -110,7 +115,51 @@ class Runner:
         number = self._numbers[id(op)]
         return self.inputs.meter.follow(number, self._operator(op, number))
 
+    def _pipeline(self, pipeline: Pipeline, number: int) -> Iterator[pa.RecordBatch]:
+        tables = {}
+        for op in pipeline.operators:
+            if isinstance(op, HashJoin):
+                table = self.inputs.parts[self._numbers[id(op.build)]]
+                assert isinstance(table, JoinTable)
+                tables[id(op)] = table
+        source = pipeline.source
+        return PipelineRun(
+            pipeline,
+            lambda: self._run(source),
+            tables,
+            self._expected(source),
+            gather_limit(),
+            lambda op, rows: self._groups(op, rows, number),
+        ).batches()
+
+    def _expected(self, source: PhysicalOp) -> int | None:
+        """How many rows a source will give this task, if that is known."""
+        number = self._numbers[id(source)]
+        if isinstance(source, ScanSplits):
+            counts = [s.rows for s in self.inputs.splits[number]]
+            return sum(c for c in counts if c is not None) if None not in counts else None
+        if isinstance(source, ReadStage):
+            parts = self.inputs.parts[number]
+            return None if isinstance(parts, JoinTable) else sum(map(rows_of, parts))
+        return None
+
+    def _groups(
+        self, op: GroupRows, rows: Iterator[pa.RecordBatch], number: int
+    ) -> Iterator[pa.RecordBatch]:
+        if op.phase == "partial":
+            return _partial_groups(op, rows, gather_limit())
+        return in_buckets(
+            rows,
+            op.input.schema,
+            op.keys,
+            lambda b: aggregate(b, op.keys, op.calls),
+            self._space(number),
+        )
+
     def _operator(self, op: PhysicalOp, number: int) -> Iterator[pa.RecordBatch]:
+        pipeline = self._pipelines.get(number)
+        if pipeline is not None:
+            return self._pipeline(pipeline, number)
         match op:
             case ScanSplits():
                 return self._scan(op, self.inputs.splits[number])
@@ -135,17 +184,8 @@ class Runner:
                 return write_files(op, self._run(op.input), self.inputs.partition)
             case CommitFiles():
                 return commit_files(op, self._run(op.input))
-            case GroupRows(phase="partial"):
-                return _partial_groups(op, self._run(op.input), gather_limit())
             case GroupRows():
-                rows = self._run(op.input)
-                return in_buckets(
-                    rows,
-                    op.input.schema,
-                    op.keys,
-                    lambda b: aggregate(b, op.keys, op.calls),
-                    self._space(number),
-                )
+                return self._groups(op, self._run(op.input), number)
             case SortRows():
                 rows = self._run(op.input)
                 return sort_rows(rows, op.schema, op.keys, op.limit, self._space(number))

@@ -1,0 +1,188 @@
+"""LLVM IR to machine code, kept in memory and on disk.
+
+A module is known by its text: loops take constants, table sizes and addresses as arguments, so equal
+queries with other constants share code. On disk, object code is named by a hash of the text, of this
+CPU with its features and of the versions of llvmlite and LLVM; a file begins with a hash of the rest,
+so that a damaged one is compiled again. Files are written under another name and then renamed:
+processes may share the folder.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import llvmlite
+import llvmlite.binding as llvm
+
+from plait import config
+
+_HASH_BYTES = 32
+Function = Callable[..., int]
+
+
+@dataclass
+class Compiled:
+    """A loaded module: its functions by name; keeps the code alive."""
+
+    engine: Any
+    functions: dict[str, Function]
+    seconds: float  # that it took, from text to function
+    origin: str  # compiled, disk
+
+
+@dataclass
+class _Cache:
+    """What was loaded in this process; each module is compiled by one thread, others wait."""
+
+    loaded: dict[str, Compiled] = field(default_factory=dict)
+    locks: dict[str, threading.Lock] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def get(self, key: str, make: Callable[[], Compiled]) -> Compiled:
+        found = self.loaded.get(key)
+        if found is not None:
+            return found
+        with self.lock:
+            own = self.locks.setdefault(key, threading.Lock())
+        with own:
+            if key not in self.loaded:
+                self.loaded[key] = make()
+            return self.loaded[key]
+
+
+_CACHE = _Cache()
+_LLVM = threading.Lock()  # LLVM's own state is not made for threads that compile at once
+
+
+def load(text: str, signatures: dict[str, Any]) -> Compiled:
+    """The functions of a module; `signatures` gives each one's ctypes prototype."""
+    key = _key(text)
+    return _CACHE.get(key, lambda: _load(key, text, signatures))
+
+
+def is_loaded(text: str) -> bool:
+    """Whether a module is ready in this process."""
+    return _key(text) in _CACHE.loaded
+
+
+def forget() -> None:
+    """Drop what this process has loaded; running loops keep theirs."""
+    with _CACHE.lock:
+        _CACHE.loaded.clear()
+        _CACHE.locks.clear()
+
+
+@cache
+def _machine() -> tuple[Any, str]:
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    cpu, features = llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
+    target = llvm.Target.from_default_triple()
+    machine = target.create_target_machine(cpu=cpu, features=features, opt=2)
+    versions = (llvmlite.__version__, llvm.llvm_version_info, target.triple)
+    return machine, f"{cpu} {features} {versions}"
+
+
+def _key(text: str) -> str:
+    _, identity = _machine()
+    return hashlib.sha256(f"{identity}\n{text}".encode()).hexdigest()
+
+
+def _load(key: str, text: str, signatures: dict[str, Any]) -> Compiled:
+    started = time.perf_counter()
+    folder = cache_folder()
+    path = None if folder is None else folder / f"{key}.o"
+    with _LLVM:
+        code = None if path is None else _read(path)
+        engine = None if code is None else _engine_of_object(code)
+        origin = "disk"
+        if engine is None:
+            origin = "compiled"
+            engine, code = _compile(text)
+            if path is not None:
+                _write(path, code)
+        functions = {
+            name: prototype(engine.get_function_address(name))
+            for name, prototype in signatures.items()
+        }
+    return Compiled(engine, functions, time.perf_counter() - started, origin)
+
+
+def _compile(text: str) -> tuple[Any, bytes]:
+    machine, _ = _machine()
+    module = llvm.parse_assembly(text)
+    module.verify()
+    tuning = llvm.create_pipeline_tuning_options(speed_level=2)
+    tuning.loop_vectorization = True
+    builder = llvm.create_pass_builder(machine, tuning)
+    builder.getModulePassManager().run(module, builder)
+    made: list[bytes] = []
+    engine = llvm.create_mcjit_compiler(module, _fresh_machine())
+    engine.set_object_cache(lambda _, code: made.append(bytes(code)), None)
+    engine.finalize_object()
+    return engine, made[0]
+
+
+def _fresh_machine() -> Any:
+    """An execution engine owns its target machine."""
+    cpu, features = llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
+    return llvm.Target.from_default_triple().create_target_machine(
+        cpu=cpu, features=features, opt=2
+    )
+
+
+def _engine_of_object(code: bytes) -> Any:
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _fresh_machine())
+    engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+    engine.finalize_object()
+    return engine
+
+
+def cache_folder() -> Path | None:
+    """Where machine code is kept between processes; None if it is not."""
+    setting = config.get("compile.cache")
+    if setting is None:
+        return None
+    if setting != "auto":
+        return Path(setting)
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "plait" / "code"
+
+
+def _read(path: Path) -> bytes | None:
+    """The object code of a file; None if there is none, or not what was written."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return None
+    code = content[_HASH_BYTES:]
+    return code if hashlib.sha256(code).digest() == content[:_HASH_BYTES] else None
+
+
+def _write(path: Path, code: bytes) -> None:
+    """A cache that cannot be written is no error: the code is there."""
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
+        with os.fdopen(handle, "wb") as file:
+            file.write(hashlib.sha256(code).digest() + code)
+        os.replace(temporary, path)
+    except OSError:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+
+
+def prototype(arguments: int) -> Any:
+    """A function of pointers that gives a status; the GIL is released while it runs."""
+    return ctypes.CFUNCTYPE(ctypes.c_int32, *(ctypes.c_void_p,) * arguments)

@@ -1,0 +1,241 @@
+"""The groups that a loop found: records of keys and aggregates, and a table to find them by.
+
+Arrays are numpy's, and grow by doubling when the loop calls `grow`. Codes of strings are numbered
+over all batches: dictionaries differ from batch to batch. Where the range of a key turns out wider
+than the records' packed keys allow, they are taken apart and put together anew.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from plait.engine import batches
+from plait.engine.codegen.aggregates import finish, starting_words
+from plait.engine.codegen.sinks import (
+    CAPACITY,
+    COUNT,
+    MASK,
+    RECORDS,
+    SHIFT,
+    SLOTS,
+    STATE_WORDS,
+    GroupKey,
+    Groups,
+)
+from plait.engine.kernels.views import from_stored
+from plait.planner.types import BOOL, is_decimal, is_float
+
+Words = np.ndarray[Any, np.dtype[np.int64]]
+
+DIRECT_SLOTS = 1 << 22  # a table of so many slots is always cheap enough
+_FIRST = 1 << 10
+PACKED = 1 << 62
+
+
+class TooManyGroupsError(Exception):
+    """More groups than may be kept in memory; the vectorised tier works on them in pieces."""
+
+
+@dataclass(frozen=True)
+class KeySpace:
+    """How a key is packed: value - low, below width; 0 is NULL if the key is nullable."""
+
+    low: int
+    width: int
+
+
+def key_space(key: GroupKey, low: int, high: int) -> KeySpace:
+    """The space of a key with values from low to high."""
+    return KeySpace(low - 1, high - low + 2) if key.nullable else KeySpace(low, high - low + 1)
+
+
+def joined(a: KeySpace, b: KeySpace) -> KeySpace:
+    low = min(a.low, b.low)
+    return KeySpace(low, max(a.low + a.width, b.low + b.width) - low)
+
+
+def slots_of(spaces: Sequence[KeySpace]) -> int:
+    """How many combinations of keys there may be."""
+    return math.prod(s.width for s in spaces)
+
+
+class Dictionary:
+    """The strings of a key, numbered over all batches."""
+
+    def __init__(self) -> None:
+        self.entries: pa.Array = pa.array([], pa.string())
+        self._known: dict[tuple[int, int, int], tuple[pa.Array, Words]] = {}
+
+    def numbers(self, dictionary: pa.Array) -> Words:
+        """For each entry of a batch's dictionary, its number among all; new ones are added."""
+        key = _place(dictionary)
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = dictionary, self._number(dictionary)
+        return found[1]
+
+    def _number(self, dictionary: pa.Array) -> Words:
+        if not len(self.entries):
+            self.entries = dictionary
+            return np.arange(len(dictionary), dtype=np.int32)
+        places = pc.index_in(dictionary, self.entries)
+        new = places.is_null()
+        if places.null_count:
+            self.entries = pa.concat_arrays([self.entries, dictionary.filter(new)])
+            places = pc.index_in(dictionary, self.entries)
+        return np.ascontiguousarray(places.to_numpy(zero_copy_only=False), np.int32)
+
+
+def _place(array: pa.Array) -> tuple[int, int, int]:
+    return tuple((0 if b is None else b.address) for b in array.buffers()[1:]) + (  # type: ignore[return-value]
+        array.offset * (1 << 32) + len(array),
+    )
+
+
+class GroupTable:
+    """The groups of one task."""
+
+    def __init__(self, sink: Groups, spaces: Sequence[KeySpace], limit: float, rehash: Any) -> None:
+        self.sink, self.limit, self._rehash = sink, limit, rehash
+        self.dictionaries = [Dictionary() for _ in sink.keys]
+        self.state = np.zeros(STATE_WORDS, np.int64)
+        self.spaces = tuple(spaces)
+        self.words = max(1, sink.words)
+        if sink.mode == "none":
+            self.records = np.zeros((1, self.words), np.int64)
+            start = starting_words(sink.accumulators.found)
+            self.records[0, : len(start)] = start
+            self.slots = np.zeros(1, np.int32)
+        else:
+            self.records = np.empty((_FIRST, self.words), np.int64)
+            self.slots = self._new_slots()
+        self._publish()
+
+    @property
+    def count(self) -> int:
+        return 1 if self.sink.mode == "none" else int(self.state[COUNT])
+
+    def _new_slots(self) -> np.ndarray[Any, np.dtype[np.int32]]:
+        size = slots_of(self.spaces) if self.sink.mode == "direct" else 2 * len(self.records)
+        return np.full(size, -1, np.int32)
+
+    def _publish(self) -> None:
+        self.state[CAPACITY] = len(self.records)
+        self.state[RECORDS], self.state[SLOTS] = self.records.ctypes.data, self.slots.ctypes.data
+        if self.sink.mode in ("packed", "words"):
+            self.state[SHIFT] = 65 - len(self.slots).bit_length()
+            self.state[MASK] = len(self.slots) - 1
+
+    def grow(self) -> None:
+        """Twice the room; TooManyGroupsError beyond the limit."""
+        size = 2 * len(self.records)
+        if size * self.words * 8 > self.limit or size >= 1 << 31:
+            raise TooManyGroupsError
+        records = np.empty((size, self.words), np.int64)
+        records[: self.count] = self.records[: self.count]
+        self.records = records
+        if self.sink.mode != "direct":
+            self._fill_slots()
+        self._publish()
+
+    def _fill_slots(self) -> None:
+        self.slots = self._new_slots()
+        self._publish()
+        if self.sink.mode == "direct":
+            self.slots[self.records[: self.count, 0]] = np.arange(self.count, dtype=np.int32)
+            return
+        shift, mask = int(self.state[SHIFT]), int(self.state[MASK])
+        at = self.records.ctypes.data, self.count, self.slots.ctypes.data, shift, mask
+        self._rehash(*at)
+
+    def widen(self, spaces: Sequence[KeySpace]) -> None:
+        """Make room for keys of wider ranges."""
+        spaces = [joined(a, b) for a, b in zip(self.spaces, spaces, strict=True)]
+        if tuple(spaces) == self.spaces or self.sink.mode in ("none", "words"):
+            return
+        parts = self._parts()
+        old, self.spaces = self.spaces, tuple(spaces)
+        code = np.zeros(self.count, np.int64)
+        for key, part, before, after, stride in zip(
+            self.sink.keys, parts, old, self.spaces, strides(self.spaces), strict=True
+        ):
+            moved = part + (before.low - after.low)
+            code += (np.where(part == 0, 0, moved) if key.nullable else moved) * stride
+        self.records[: self.count, 0] = code
+        self._fill_slots()
+
+    def _parts(self) -> list[Words]:
+        """Each key's part of the packed keys."""
+        rest = self.records[: self.count, 0]
+        result = []
+        for stride in strides(self.spaces):
+            part, rest = np.divmod(rest, stride)
+            result.append(part)
+        return result
+
+    # ----------------------------------------------------------------------------------- results
+
+    def batch(self) -> pa.RecordBatch:
+        """Keys and aggregates of all groups."""
+        op = self.sink.op
+        count = self.count
+        words = self.records[:count, self.sink.key_words :]
+        columns = [self._key_array(i, *found) for i, found in enumerate(self._keys())]
+        columns += [finish(a, words) for a in self.sink.aggregates]
+        names = [*op.keys, *(name for name, _ in op.calls)]
+        return batches.make(names, columns, count)
+
+    def _keys(self) -> list[tuple[Words, np.ndarray[Any, np.dtype[np.bool_]] | None]]:
+        """Each key's values, and where they are not NULL."""
+        mode, keys = self.sink.mode, self.sink.keys
+        if mode == "none":
+            return []
+        if mode == "words":
+            records = self.records[: self.count]
+            nulls = records[:, len(keys)]
+            return [
+                (np.ascontiguousarray(records[:, i]), (nulls >> i & 1) == 0 if k.nullable else None)
+                for i, k in enumerate(keys)
+            ]
+        return [
+            (part + space.low, part > 0 if key.nullable else None)
+            for key, part, space in zip(keys, self._parts(), self.spaces, strict=True)
+        ]
+
+    def _key_array(
+        self, number: int, values: Words, valid: np.ndarray[Any, np.dtype[np.bool_]] | None
+    ) -> pa.Array:
+        key = self.sink.keys[number]
+        if valid is not None:
+            if bool(valid.all()):
+                valid = None
+            else:
+                values = np.where(valid, values, 0)
+        t = key.dtype
+        if key.kind == "text":
+            codes = from_stored(values, pa.int32(), valid)
+            entries = self.dictionaries[number].entries
+            return pa.DictionaryArray.from_arrays(codes, entries)
+        if is_float(t):
+            return from_stored(values.view(np.float64).astype(t.to_pandas_dtype()), t, valid)
+        if is_decimal(t):
+            return from_stored(values, pa.decimal64(18, t.scale), valid)
+        if t == BOOL:
+            return from_stored(values.astype(np.bool_), t, valid)
+        return from_stored(values, t, valid)
+
+
+def strides(spaces: Sequence[KeySpace]) -> list[int]:
+    """What each key's part is multiplied by: the first key counts most."""
+    result, stride = [], 1
+    for space in reversed(spaces):
+        result.append(stride)
+        stride *= space.width
+    return result[::-1]

@@ -1,0 +1,469 @@
+"""Compiled loops over batches: emitting one for what a batch looks like, running it, its results.
+
+A `LoopPart` is a chain of filters, projections and probes with a sink. It is shared by the tasks of a
+stage: what one has learned of the columns' layouts serves all, so that they soon share one function.
+A loop that gives up (`emit.py`: a trap) leaves its batch, or for groups all rows, to the vectorised
+tier, which raises the right error or knows the answer.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from plait import config
+from plait.engine import batches
+from plait.engine.codegen.compile import Compiled, is_loaded, load, prototype
+from plait.engine.codegen.emit import BEYOND, DONE, STOPPED, TRAPPED, NotCompiledError
+from plait.engine.codegen.layout import Layout, join, layout_of
+from plait.engine.codegen.loop import SOURCE, LoopEmitter, TableShape
+from plait.engine.codegen.sinks import (
+    CAPACITY,
+    COUNT,
+    GROW,
+    STATE_WORDS,
+    GroupKey,
+    Groups,
+    KeyCodes,
+    KeyNumber,
+    Out,
+    Rows,
+    Written,
+)
+from plait.engine.kernels.views import from_stored
+from plait.engine.operators.group_table import (
+    DIRECT_SLOTS,
+    PACKED,
+    GroupTable,
+    KeySpace,
+    joined,
+    key_space,
+    slots_of,
+    strides,
+)
+from plait.engine.operators.loop_inputs import LoopInputs, dictionary_of
+from plait.engine.operators.probing import ProbeTable
+from plait.planner.column_range import Range, range_of
+from plait.planner.physical.operators import GroupRows, HashJoin, PhysicalOp
+from plait.planner.schema import Schema
+from plait.planner.types import is_decimal
+
+_GROW = ctypes.CFUNCTYPE(ctypes.c_int32)
+_MANY_ROWS = 1 << 16  # room for the rows of a join with several matches
+
+
+class GivenUpError(Exception):
+    """The loop cannot do these rows; the vectorised tier is to do them."""
+
+
+@dataclass
+class Emitted:
+    """A loop as code: what it takes, what it gives."""
+
+    text: str
+    pointers: dict[Hashable, int]
+    numbers: dict[Hashable, int]
+    sink: Rows | Groups
+    multiplies: bool
+
+    def load(self) -> Compiled:
+        names: dict[str, Any] = {"loop": prototype(5)}
+        if isinstance(self.sink, Groups) and self.sink.mode in ("packed", "words"):
+            names["rehash"] = prototype(5)
+        return load(self.text, names)
+
+    @property
+    def ready(self) -> bool:
+        return is_loaded(self.text)
+
+
+Columns = dict[str, tuple[Layout | None, pa.DataType]]
+
+
+@dataclass
+class LoopPart:
+    """Operators above a source of rows of `schema`, and the sink: groups, or rows of `gives`."""
+
+    schema: Schema
+    operators: list[PhysicalOp]
+    groups: GroupRows | None
+    gives: Schema
+    layouts: dict[str, Layout | None] = field(default_factory=dict)
+    packed: bool = True  # whether direct tables, and packed keys, sufficed so far
+    direct: bool = True
+    emitted: dict[Any, Emitted | NotCompiledError] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def joins(self) -> list[HashJoin]:
+        return [op for op in self.operators if isinstance(op, HashJoin)]
+
+    def emit(
+        self, batch: pa.RecordBatch, tables: Mapping[int, ProbeTable], ranges: Ranges
+    ) -> Emitted:
+        """The loop for batches like this one; NotCompiledError if there is none."""
+        with self.lock:
+            columns = self._columns(batch)
+            shapes = {number: table.shape for number, table in tables.items()}
+            key = (
+                tuple((n, layout) for n, (layout, _) in columns.items()),
+                tuple(shapes.values()),
+                self.direct,
+                self.packed,
+                checked(),
+            )
+            found = self.emitted.get(key)
+            if found is None:
+                try:
+                    found = self._emit(columns, shapes, ranges)
+                except NotCompiledError as error:
+                    found = error.with_traceback(None)
+                self.emitted[key] = found
+        if isinstance(found, NotCompiledError):
+            raise found
+        return found
+
+    def _columns(self, batch: pa.RecordBatch) -> Columns:
+        for f in batch.schema:
+            found = layout_of(batches.column(batch, f.name), range_of(f))
+            known = self.layouts.get(f.name, found)
+            if found is not None and known is not None:
+                found = join(found, known) or found
+            self.layouts[f.name] = found
+        types = {f.name: f.type for f in self.schema}
+        return {n: (self.layouts[n], types[n]) for n in batch.schema.names if n in types}
+
+    def _emit(
+        self, columns: Columns, shapes: Mapping[int, TableShape], ranges: Ranges
+    ) -> Emitted:
+        sink: Rows | Groups
+        if self.groups is not None:
+            sink = Groups(self.groups, lambda keys: self._mode(keys, ranges))
+        else:
+            sink = Rows(self.gives)
+        loop = LoopEmitter("loop", columns, shapes, checked())
+        try:
+            loop.run(self.operators, sink)
+        except NotCompiledError as error:
+            error.operator = loop.at
+            raise
+        if isinstance(sink, Groups) and sink.mode in ("packed", "words"):
+            sink.emit_rehash(loop.e.module)
+        several = any(
+            not shape.unique and op.kind not in ("semi", "anti", "mark")
+            for op, shape in zip(self.joins, shapes.values(), strict=True)
+        )
+        return Emitted(
+            str(loop.e.module), loop.e.pointer_fillers, loop.e.number_fillers, sink, several
+        )
+
+    def _mode(self, keys: list[GroupKey], ranges: Ranges) -> str:
+        if not self.packed or any(k.kind == "float" for k in keys):
+            return "words"
+        slots = slots_of([ranges.space(k) for k in keys])
+        if self.direct and slots <= DIRECT_SLOTS:
+            return "direct"
+        return "packed" if slots < PACKED else "words"
+
+
+def checked() -> bool:
+    """Whether loops check every address (for tests)."""
+    return bool(config.get("compile.checked"))
+
+
+class Ranges:
+    """Ranges of the columns of a batch and of join tables: as known, else measured, once."""
+
+    def __init__(self, tables: Mapping[int, ProbeTable]) -> None:
+        self.tables = tables
+        self.batch: pa.RecordBatch | None = None
+        self._known: dict[tuple[int, str], Range] = {}
+
+    def take(self, batch: pa.RecordBatch) -> None:
+        self.batch = batch
+        self._known = {key: found for key, found in self._known.items() if key[0] != SOURCE}
+
+    def of(self, place: tuple[int, str]) -> Range:
+        found = self._known.get(place)
+        if found is None:
+            found = self._known[place] = self._measure(*place)
+        return found
+
+    def _measure(self, of: int, name: str) -> Range:
+        batch = self.batch if of == SOURCE else self.tables[of].table.batch
+        assert batch is not None
+        field = batch.schema.field(name)
+        known = range_of(field)
+        return measured(batches.column(batch, name)) if known is None else known
+
+    def space(self, key: GroupKey) -> KeySpace:
+        """The space a key needs for this batch."""
+        if key.kind == "text":
+            return key_space(key, 0, 0)  # told apart when the dictionary is there
+        low, high = key.low, key.high
+        if key.stored is not None and key.kind == "int":
+            known = self.of(key.stored)
+            low, high = max(low, known[0]), min(high, known[1])
+        return key_space(key, low, max(low, high))
+
+
+def measured(array: pa.Array) -> Range:
+    """The least and the greatest stored integer of an array; (0, 0) for none."""
+    t = array.type
+    if is_decimal(t) and t.bit_width > 64:
+        found = pc.min_max(array)
+        ends = [found[end].as_py() for end in ("min", "max")]
+        if ends[0] is None:
+            return 0, 0
+        low, high = (int(end.scaleb(t.scale)) for end in ends)
+        return low, high
+    plain = pa.Array.from_buffers(
+        pa.int64() if t.bit_width == 64 else pa.int32() if t.bit_width == 32 else t,
+        len(array),
+        array.buffers(),
+        array.null_count,
+        array.offset,
+    )
+    found = pc.min_max(plain)
+    low, high = found["min"].as_py(), found["max"].as_py()
+    return (0, 0) if low is None else (low, high)
+
+
+class LoopRun:
+    """One part in one task."""
+
+    def __init__(self, part: LoopPart, tables: Mapping[int, ProbeTable], limit: float) -> None:
+        self.part, self.tables, self.limit = part, tables, limit
+        self.ranges = Ranges(tables)
+        self.state = np.zeros(STATE_WORDS, np.int64)
+        self.groups: GroupTable | None = None
+        self._emitted: Emitted | None = None
+        self._inputs: LoopInputs | None = None
+        self._compiled: Compiled | None = None
+        self._buffers: dict[Out, np.ndarray[Any, Any]] = {}
+        self._finished: list[pa.RecordBatch] = []
+        self._error: BaseException | None = None
+        self._grow = _GROW(self._make_room)
+
+    # ------------------------------------------------------------------------------------- rows
+
+    def rows(self, batch: pa.RecordBatch) -> list[pa.RecordBatch]:
+        """The rows that the part gives of a batch; GivenUpError if the loop cannot do it."""
+        self._prepare(batch)
+        assert self._emitted is not None
+        assert self._inputs is not None
+        sink = self._emitted.sink
+        assert isinstance(sink, Rows)
+        many = self._emitted.multiplies
+        capacity = max(batch.num_rows, _MANY_ROWS if many else 1)
+        self._buffers = _buffers(sink.columns, capacity)
+        self._inputs.again(Out)
+        self.state[COUNT], self.state[CAPACITY] = 0, capacity
+        self._finished = []
+        self._call(batch.num_rows)
+        return [*self._finished, self._written(int(self.state[COUNT]))]
+
+    def _written(self, count: int) -> pa.RecordBatch:
+        assert self._emitted is not None
+        sink = self._emitted.sink
+        assert isinstance(sink, Rows)
+        columns = [self._output(i, w, count) for i, w in enumerate(sink.columns)]
+        return batches.make([w.name for w in sink.columns], columns, count)
+
+    def _output(self, number: int, column: Written, count: int) -> pa.Array:
+        values = self._buffers[Out(number)][:count]
+        if column.taken is not None:
+            assert self._inputs is not None
+            return _taken(self._inputs.column(*column.taken), values)
+        valid = self._buffers[Out(number, True)][:count] if column.nullable else None
+        if valid is not None:
+            valid = None if valid.all() else valid.view(np.bool_)
+        if not self._finished and count * 2 < len(self._buffers[Out(number)]):
+            values = values.copy()  # not to keep what was not filled
+        elif self._emitted is not None and self._emitted.multiplies:
+            values = values.copy()  # the buffer is used again
+        if column.codes is not None:
+            assert self._inputs is not None
+            dictionary = dictionary_of(column.codes, self._inputs)
+            if valid is not None:
+                values = np.where(valid, values, 0)
+            codes = from_stored(values, pa.int32(), valid)
+            return pa.DictionaryArray.from_arrays(codes, dictionary)
+        if pa.types.is_decimal128(column.type):
+            return _wide_decimal(values, column.type, valid)
+        return from_stored(values, column.type, valid)
+
+    # ----------------------------------------------------------------------------------- groups
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Add a batch's rows to the groups; GivenUpError if they cannot all be added."""
+        self._prepare(batch)
+        self._call(batch.num_rows)
+
+    def _prepare(self, batch: pa.RecordBatch) -> None:
+        """The loop for a batch, compiled, and its arguments."""
+        self.ranges.take(batch)
+        emitted = self.part.emit(batch, self.tables, self.ranges)
+        if emitted is not self._emitted:
+            if self.groups is not None and emitted.text != (self._emitted and self._emitted.text):
+                raise RestartError
+            self._compiled = emitted.load()
+            self._emitted = emitted
+            if isinstance(emitted.sink, Groups) and self.groups is None:
+                self._begin_groups(emitted.sink)
+            if isinstance(emitted.sink, Rows):
+                self._buffers = _buffers(emitted.sink.columns, 1)
+                self.state[GROW] = ctypes.cast(self._grow, ctypes.c_void_p).value or 0
+            later = (Out, KeyNumber, KeyCodes)
+            self._inputs = LoopInputs(
+                emitted.pointers, emitted.numbers, self.tables, self._given, later
+            )
+        assert self._inputs is not None
+        self._inputs.take(batch)
+        if self.groups is not None:
+            self._fit_groups()
+
+    def _begin_groups(self, sink: Groups) -> None:
+        assert self._compiled is not None
+        spaces = [self.ranges.space(k) for k in sink.keys]
+        rehash = self._compiled.functions.get("rehash")
+        self.groups = GroupTable(sink, spaces, self.limit, rehash)
+        self.state = self.groups.state
+        self.state[GROW] = ctypes.cast(self._grow, ctypes.c_void_p).value or 0
+
+    def _fit_groups(self) -> None:
+        """Number this batch's strings, and make the keys' spaces wide enough."""
+        groups, inputs = self.groups, self._inputs
+        assert groups is not None
+        assert inputs is not None
+        sink = groups.sink
+        if sink.mode == "none":
+            return
+        needed = []
+        for number, key in enumerate(sink.keys):
+            if key.kind == "text":
+                dictionary = groups.dictionaries[number]
+                dictionary.numbers(dictionary_of(key.codes, inputs))
+                entries = len(dictionary.entries)
+                needed.append(key_space(key, 0, (1 << entries.bit_length()) - 1))
+            else:
+                needed.append(self.ranges.space(key))
+        if sink.mode != "words":
+            self._widen(groups, needed)
+        inputs.again(KeyCodes)
+        inputs.again(KeyNumber)
+
+    def _widen(self, groups: GroupTable, needed: Sequence[KeySpace]) -> None:
+        spaces = []
+        for now, more in zip(groups.spaces, needed, strict=True):
+            wide = joined(now, more)
+            if wide != now and groups.count:  # with room for what comes next
+                extra = wide.width
+                low = wide.low - extra if wide.low < now.low else wide.low
+                wide = KeySpace(low, wide.width + extra)
+            spaces.append(wide)
+        slots = slots_of(spaces)
+        if groups.sink.mode == "direct" and slots > DIRECT_SLOTS:
+            self.part.direct = False
+            raise RestartError
+        if slots >= PACKED:
+            self.part.packed = False
+            raise RestartError
+        groups.widen(spaces)
+
+    # ----------------------------------------------------------------------------------- running
+
+    def _given(self, filler: Hashable) -> Any:
+        """What the part itself provides: output columns, key numbers."""
+        match filler:
+            case Out():
+                return self._buffers[filler]
+            case KeyNumber(key, what):
+                assert self.groups is not None
+                if what == "stride":
+                    return strides(self.groups.spaces)[key]
+                return getattr(self.groups.spaces[key], what)
+            case KeyCodes(key, codes):
+                assert self.groups is not None
+                assert self._inputs is not None
+                dictionary = dictionary_of(codes, self._inputs)
+                numbers = self.groups.dictionaries[key].numbers(dictionary)
+                return numbers if len(numbers) else np.zeros(1, np.int32)
+        raise AssertionError(filler)
+
+    def _call(self, rows: int) -> None:
+        assert self._compiled is not None
+        assert self._inputs is not None
+        inputs = self._inputs
+        status = self._compiled.functions["loop"](
+            inputs.pointers.ctypes.data,
+            inputs.lengths.ctypes.data,
+            inputs.numbers.ctypes.data,
+            rows,
+            self.state.ctypes.data,
+        )
+        if status == DONE:
+            return
+        if status == STOPPED and self._error is not None:
+            error, self._error = self._error, None
+            raise error
+        if status in (TRAPPED, BEYOND):
+            raise GivenUpError
+        raise AssertionError(f"a compiled loop went out of bounds ({status})")
+
+    def _make_room(self) -> int:
+        """Called by the loop when there is no room for one more row or group."""
+        try:
+            if self.groups is not None:
+                self.groups.grow()
+            else:
+                self._finished.append(self._written(int(self.state[COUNT])))
+        except BaseException as error:
+            self._error = error
+            return 1
+        return 0
+
+
+class RestartError(Exception):
+    """The groups so far were made by a loop that does not fit the rows to come: begin anew."""
+
+
+def _buffers(columns: Sequence[Written], capacity: int) -> dict[Out, np.ndarray[Any, Any]]:
+    made: dict[Out, np.ndarray[Any, Any]] = {}
+    for number, column in enumerate(columns):
+        made[Out(number)] = np.empty(capacity, _dtype(column.type))
+        if column.nullable:
+            made[Out(number, True)] = np.empty(capacity, np.uint8)
+    return made
+
+
+def _dtype(t: pa.DataType) -> np.dtype[Any]:
+    if pa.types.is_boolean(t):
+        return np.dtype(np.uint8)
+    if t.bit_width == 128:
+        return np.dtype([("low", np.int64), ("high", np.int64)])
+    if pa.types.is_integer(t) or pa.types.is_floating(t):
+        return np.dtype(t.to_pandas_dtype())
+    return np.dtype(f"int{t.bit_width}")
+
+
+def _taken(column: pa.Array, rows: np.ndarray[Any, Any]) -> pa.Array:
+    """Rows of a column by number; -1 gives NULL."""
+    mask = rows < 0
+    places = pa.array(rows, mask=mask) if mask.any() else pa.array(rows)
+    return pc.take(column, places, boundscheck=False)
+
+
+def _wide_decimal(
+    values: np.ndarray[Any, Any], t: pa.DataType, valid: np.ndarray[Any, Any] | None
+) -> pa.Array:
+    data = pa.py_buffer(np.ascontiguousarray(values))
+    bitmap = None if valid is None else pa.py_buffer(np.packbits(valid, bitorder="little"))
+    return pa.Array.from_buffers(t, len(values), [bitmap, data])

@@ -1,0 +1,129 @@
+"""A join table as loops probe it: its shape, its arrays and its numbers.
+
+The table is the one that the vectorised tier makes (`kernels/keys.py`, `kernels/hash_table.py`):
+
+    members       for each code, whether a key has it: where only presence is asked for
+    numbers       for each code the number of its key, or -1
+    table, keys, seen     open addressing: slots with key numbers, the codes of the keys, and a flag
+                  for each of many more slots
+    rows          of each key its row; or, where keys have several,
+    starts, order         from where to where a key's rows stand in `order`
+    matched       for each build row whether a probe row matched it; one more for those that did not
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from plait.engine import batches
+from plait.engine.codegen.emit import NotCompiledError
+from plait.engine.codegen.layout import Layout, layout_of
+from plait.engine.codegen.loop import TableShape
+from plait.engine.kernels.hash_table import HashTable, _Dense, _Hashed
+from plait.engine.kernels.keys import KeyCoder, _Distinct, _Integers
+from plait.engine.operators.join import JoinTable
+from plait.planner.column_range import range_of
+from plait.planner.physical.operators import HashJoin
+
+_PRESENCE = ("semi", "anti", "mark")
+
+
+@dataclass
+class ProbeTable:
+    """A join table for one HashJoin."""
+
+    op: HashJoin
+    table: JoinTable
+    coder: KeyCoder
+    shape: TableShape
+    arrays: dict[str, np.ndarray[Any, Any]]
+    numbers: dict[str, int] = field(default_factory=dict)
+
+    def key_number(self, what: str, key: int) -> int:
+        """A number of one of the keys: low, high, null_code, span."""
+        part = self.coder.parts[key]
+        match what:
+            case "span":
+                return max(1, part.span)
+            case "null_code":
+                return part.null_code
+        assert isinstance(part, _Integers)
+        return part.low if what == "low" else part.low + part.null_code - 1
+
+    def key_answers(self, key: int, dictionary: pa.Array) -> np.ndarray[Any, Any]:
+        """For each entry of a dictionary the code that a text key has for it, or -1."""
+        codes = self.coder.parts[key].codes(dictionary)
+        if codes.valid is None:
+            return np.ascontiguousarray(codes.values, np.int64)
+        return np.where(codes.valid, codes.values, -1).astype(np.int64)
+
+
+def probe_table(op: HashJoin, table: JoinTable) -> ProbeTable:
+    """The table as it is probed by an operator; NotCompiledError if loops cannot."""
+    arrays: dict[str, np.ndarray[Any, Any]] = {}
+    numbers: dict[str, int] = {}
+    unique = identity = True
+    if op.kind in _PRESENCE and op.residual is None:
+        coder, members = table.members(op.build_keys, op.null_safe)
+        if members.table is None:
+            lookup = "set"
+            arrays["members"] = members.seen.view(np.uint8)
+        else:
+            lookup = _slots(members.table, arrays, numbers)
+    else:
+        coder, index = table.index(op.build_keys, op.null_safe)
+        lookup = _slots(index, arrays, numbers)
+        unique, identity = index.unique, index.is_identity
+        if lookup != "empty":
+            _add_rows(index, arrays)
+    if not coder.packs:
+        raise NotCompiledError("keys too wide to stand side by side")
+    keys = tuple(_key_kind(part) for part in coder.parts)
+    shape = TableShape(lookup, unique, identity, keys, _columns(table.batch))
+    return ProbeTable(op, table, coder, shape, arrays, numbers)
+
+
+def _slots(
+    table: HashTable, arrays: dict[str, np.ndarray[Any, Any]], numbers: dict[str, int]
+) -> str:
+    if not table.rows:
+        return "empty"
+    slots = table.numbering.slots
+    if isinstance(slots, _Dense):
+        arrays["numbers"] = slots.numbers
+        return "dense"
+    assert isinstance(slots, _Hashed)
+    arrays |= {"table": slots.table, "keys": slots.keys, "seen": slots.seen.view(np.uint8)}
+    numbers["mask"] = len(slots.table) - 1
+    numbers["shift"] = 65 - len(slots.table).bit_length()
+    numbers["seen_shift"] = 65 - len(slots.seen).bit_length()
+    return "hashed"
+
+
+def _add_rows(index: HashTable, arrays: dict[str, np.ndarray[Any, Any]]) -> None:
+    if index.unique:
+        if not index.is_identity:
+            arrays["rows"] = index.row_of
+        return
+    order, starts = index.rows_by_key()
+    arrays["order"] = np.ascontiguousarray(order, np.int64)
+    arrays["starts"] = np.ascontiguousarray(starts, np.int64)
+
+
+def _key_kind(part: _Integers | _Distinct) -> tuple[str, bool]:
+    if isinstance(part, _Integers):
+        return "int", part.null_safe
+    if pa.types.is_string(part.type):
+        return "text", part.null_safe
+    raise NotCompiledError(f"keys of type {part.type} are numbered by the vectorised tier")
+
+
+def _columns(batch: pa.RecordBatch) -> tuple[tuple[str, Layout | None], ...]:
+    fields = batch.schema
+    return tuple(
+        (f.name, layout_of(batches.column(batch, f.name), range_of(f))) for f in fields
+    )
