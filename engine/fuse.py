@@ -1,10 +1,10 @@
 """Fuse: which operators of a stage become one loop, and which tier runs them.
 
-A `Pipeline` is a chain of filters, projections and probes of join tables above some source, with the
-grouping above it, if there is one. It begins as one loop. When the first rows are there, and with
-them the layouts of their columns, whatever has no compiled form cuts it: an expression is worked out
-ahead as one more column of the loop above, an operator is run by the vectorised tier between two
-loops. So every pipeline runs, and as much of it as can be is compiled.
+A `Pipeline` is a chain of filters, projections and probes of join tables above some source, with
+the grouping above it, if there is one. It begins as one loop. When the first rows are there, and
+with them the layouts of their columns, whatever has no compiled form cuts it: an expression is
+worked out ahead as one more column of the loop above, an operator is run by the vectorised tier
+between two loops. So every pipeline runs, and as much of it as can be is compiled.
 
 Few rows are not worth a loop: emitting and compiling take some milliseconds.
 """
@@ -139,7 +139,7 @@ def _pieces(op: PhysicalOp) -> list[PhysicalOp]:
 
 
 def _cut(part: Part, error: NotCompiledError) -> list[Part]:
-    """The parts that a loop falls into, since its operator `error.operator` has no compiled form."""
+    """The parts a loop falls into, since its operator `error.operator` has no compiled form."""
     loop = part.loop
     assert loop is not None
     operators, groups = loop.operators, loop.groups
@@ -225,9 +225,7 @@ def _with_column(schema: Schema, need: frozenset[str], name: str, expr: Expr) ->
     return Compute(given, source, None, (*columns, (name, expr)))
 
 
-def _needed(
-    above: Sequence[PhysicalOp], groups: GroupRows | None, gives: Schema
-) -> frozenset[str]:
+def _needed(above: Sequence[PhysicalOp], groups: GroupRows | None, gives: Schema) -> frozenset[str]:
     """The columns that operators and what is above them read."""
     need = frozenset(gives.names)
     if groups is not None:
@@ -399,9 +397,7 @@ class PipelineRun:
             first = next((b for b in given if b.num_rows), None)
             if first is None or not self._is_worthwhile(loop, first):
                 found = iter(()) if first is None else chain([first], given)
-                yield from self.group(
-                    loop.groups, self._vectorised(loop.operators, None, found)
-                )
+                yield from self.group(loop.groups, self._vectorised(loop.operators, None, found))
                 return
             try:
                 yield self._groups(loop, chain([first], given))
@@ -438,5 +434,3 @@ def _computed(op: Compute, rows: Iterator[pa.RecordBatch]) -> Iterator[pa.Record
 def _probed(prober: Prober, rows: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     for batch in rows:
         yield from prober.probe(batch)
-
-

@@ -1,8 +1,8 @@
 """Aggregates in a loop: what is kept for a group, how a row changes it, what it gives in the end.
 
-A group's record is a row of 64-bit words: its keys, then the words of each *accumulator*. Calls share
-accumulators: avg(x), sum(x) and count(x) need two. Sums of integers and decimals are exact, in one
-word where no number of rows could overflow it, else in two.
+A group's record is a row of 64-bit words: its keys, then the words of each *accumulator*. Calls
+share accumulators: avg(x), sum(x) and count(x) need two. Sums of integers and decimals are exact,
+in one word where no number of rows could overflow it, else in two.
 """
 
 from __future__ import annotations
@@ -236,5 +236,3 @@ def _finish_extreme(call: AggregateCall, column: Ints, valid: Bools | None) -> p
 def starting_words(accumulators: Sequence[Accumulator]) -> list[int]:
     """The words of all accumulators before the first row."""
     return [word for acc in accumulators for word in acc.start]
-
-

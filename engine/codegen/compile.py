@@ -1,10 +1,10 @@
 """LLVM IR to machine code, kept in memory and on disk.
 
-A module is known by its text: loops take constants, table sizes and addresses as arguments, so equal
-queries with other constants share code. On disk, object code is named by a hash of the text, of this
-CPU with its features and of the versions of llvmlite and LLVM; a file begins with a hash of the rest,
-so that a damaged one is compiled again. Files are written under another name and then renamed:
-processes may share the folder.
+A module is known by its text: loops take constants, table sizes and addresses as arguments, so
+equal queries with other constants share code. On disk, object code is named by a hash of the text,
+of this CPU with its features and of the versions of llvmlite and LLVM; a file begins with a hash of
+the rest, so that a damaged one is compiled again. Files are written under another name and then
+renamed: processes may share the folder.
 """
 
 from __future__ import annotations

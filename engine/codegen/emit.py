@@ -1,15 +1,16 @@
 """Emitter: a loop function under construction, and the values in it.
 
 The function is `status loop(pointers, lengths, numbers, rows, state)`. What `pointers`, `lengths`
-and `numbers` hold is written down while code is emitted, as *fillers*: each says what the caller has
-to put there for a batch. All are loaded once, before the first row.
+and `numbers` hold is written down while code is emitted, as *fillers*: each says what the caller
+has to put there for a batch. All are loaded once, before the first row.
 
-What cannot go on (an overflow, a zero divisor, a value beyond the bounds the code was made for) sets
-a flag, and the function goes on to its end without harm: the caller then discards what the loop gave
-and lets the vectorised tier do the rows, which raises the right error or knows the answer.
+What cannot go on (an overflow, a zero divisor, a value beyond the bounds the code was made for)
+sets a flag, and the function goes on to its end without harm: the caller then discards what the
+loop gave and lets the vectorised tier do the rows, which raises the right error or knows the
+answer.
 
-Values may be anything where they are not valid; so nothing is declared not to overflow, divisors are
-made safe, and addresses are checked.
+Values may be anything where they are not valid; so nothing is declared not to overflow, divisors
+are made safe, and addresses are checked.
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ def layout_of(array: pa.Array, known: Range | None) -> Layout | None:
     if found.kind in ("int", "wide") and known is not None:
         low, high = rounded(known)
         found = replace(found, low=max(low, found.low), high=min(high, found.high))
-        if found.kind == "wide" and -(1 << 63) <= found.low and found.high < 1 << 63:
+        if found.kind == "wide" and found.low >= -(1 << 63) and found.high < 1 << 63:
             found = replace(found, kind="int", width=8)
     return replace(found, nullable=array.null_count > 0)
 
@@ -79,7 +79,9 @@ def _of_type(t: pa.DataType) -> Layout | None:
     if pat.is_integer(t):
         width = t.bit_width // 8
         if pat.is_signed_integer(t):
-            return Layout("int", width, width, -(1 << (8 * width - 1)), (1 << (8 * width - 1)) - 1, False)
+            return Layout(
+                "int", width, width, -(1 << (8 * width - 1)), (1 << (8 * width - 1)) - 1, False
+            )
         return None if width == 8 else Layout("int", width, width, 0, (1 << (8 * width)) - 1, False)
     if pat.is_date32(t):
         return Layout("int", 4, 4, -(1 << 31), (1 << 31) - 1, False)

@@ -5,8 +5,8 @@ reads, the shapes of the join tables, and the sink. `emit_loop` turns it into LL
 over the operators; rows that fail a condition go on with the next, a join with several matches
 opens an inner loop, and everything above it stands inside.
 
-What the loop gets is written down as fillers (`emit.py`); their classes are here and in `scalar.py`,
-and `plait.engine.fuse` knows where each is found.
+What the loop gets is written down as fillers (`emit.py`); their classes are here, in `scalar.py`
+and `sinks.py`, and `plait.engine.operators.loop_inputs` knows where each is found.
 """
 
 from __future__ import annotations
@@ -549,7 +549,7 @@ class _Probe:
         self._each_match(number, go_on)
 
     def _each_match(self, number: Any, go_on: Callable[[], None]) -> None:
-        loop, e, op = self.loop, self.loop.e, self.op
+        loop, e = self.loop, self.loop.e
         if self.shape.unique:
             self._match(self._row(number), go_on)
             return
@@ -618,5 +618,3 @@ class _Probe:
                 if name not in self.op.probe.schema.names:
                     seen.columns[name] = Bound(self.number, name, layout, types[name])
         loop.names = seen
-
-

@@ -30,6 +30,7 @@ from plait.engine.codegen.emit import (
     Wide,
 )
 from plait.engine.codegen.layout import rounded
+from plait.engine.kernels.encoding import unscaled
 from plait.planner.expr import Call, Case, Cast, Column, Expr, Literal
 from plait.planner.types import (
     BOOL,
@@ -64,11 +65,6 @@ def emit(e: Emitter, expr: Expr, scope: Scope) -> Value:
     """The value of an expression for the current row."""
     if isinstance(expr, Column):
         return scope.column(expr.name)
-    if isinstance(expr, Literal):
-        return _literal(e, expr)
-    found = scope.lookup(expr)
-    if found is not None:
-        return found
     try:
         return _emit(e, expr, scope)
     except NotCompiledError as error:
@@ -78,6 +74,11 @@ def emit(e: Emitter, expr: Expr, scope: Scope) -> Value:
 
 
 def _emit(e: Emitter, expr: Expr, scope: Scope) -> Value:
+    if isinstance(expr, Literal):
+        return _literal(e, expr)
+    found = scope.lookup(expr)
+    if found is not None:
+        return found
     if isinstance(expr, Cast):
         return _cast(e, emit(e, expr.input, scope), expr)
     if isinstance(expr, Case):
@@ -108,11 +109,8 @@ def is_stored_integer(t: pa.DataType) -> bool:
 def stored_integer(literal: Literal) -> int:
     """The integer that stands for a constant in memory."""
     scalar = pa.scalar(literal.value, literal.dtype)
-    t = literal.dtype
-    if is_decimal(t):
-        return int(literal.value.scaleb(t.scale))
-    if is_integer(t):
-        return int(literal.value)
+    if _is_exact(literal.dtype):
+        return unscaled(scalar)
     return int(scalar.value if hasattr(scalar, "value") else scalar.cast(pa.int64()).as_py())
 
 
@@ -125,7 +123,7 @@ def _literal(e: Emitter, literal: Literal) -> Value:
         kind = I1 if t == BOOL else I64
         if is_float(t):
             kind = FLOAT if t == pa.float32() else DOUBLE
-        elif not (t == BOOL or is_stored_integer(t) or pat.is_null(t)):
+        elif not (t == BOOL or is_stored_integer(t)):
             raise NotCompiledError(f"{literal} has no compiled form")
         zero = kind(0.0) if is_float(t) else kind(0)
         return Value(zero, t, I1(0))
@@ -140,11 +138,6 @@ def _literal(e: Emitter, literal: Literal) -> Value:
     if low < INT64_LOW or high > INT64_HIGH:
         return Value(e.number(Wide(Constant(literal)), I128), t, None, low, high)
     return Value(e.number(Constant(literal)), t, None, low, high)
-
-
-def constant(e: Emitter, value: int, like: Any = I64) -> Any:
-    """An integer that is part of the code."""
-    return like(value)
 
 
 # ------------------------------------------------------------------------------------- arithmetic
@@ -171,7 +164,7 @@ def fitted(e: Emitter, value: Value, t: pa.DataType) -> Value:
             outside = e.b.or_(outside, e.b.icmp_signed("<", value.ir, kind(low)))
         e.trap_if(outside, value.valid)
         value = replace(value, low=max(value.low, low), high=min(value.high, high))
-    if value.is_wide and INT64_LOW <= value.low and value.high <= INT64_HIGH:
+    if value.is_wide and value.low >= INT64_LOW and value.high <= INT64_HIGH:
         value = replace(value, ir=e.b.trunc(value.ir, I64))
     return replace(value, dtype=t)
 
@@ -193,13 +186,11 @@ def _combined(e: Emitter, name: str, a: Value, b: Value) -> Value:
     low, high = min(ends), max(ends)
     if low < -_MOST or high > _MOST:
         raise NotCompiledError("more than 128 bits")
-    if low < INT64_LOW or high > INT64_HIGH:
-        a, b = e.widened(a), e.widened(b)
-    elif a.is_wide or b.is_wide:
+    if low < INT64_LOW or high > INT64_HIGH or a.is_wide or b.is_wide:
         a, b = e.widened(a), e.widened(b)
     operation = {"add": e.b.add, "subtract": e.b.sub, "multiply": e.b.mul}[name]
     result = Value(operation(a.ir, b.ir), a.dtype, e.both(a.valid, b.valid), low, high)
-    if result.is_wide and INT64_LOW <= low and high <= INT64_HIGH:
+    if result.is_wide and low >= INT64_LOW and high <= INT64_HIGH:
         return replace(result, ir=e.b.trunc(result.ir, I64))
     return result
 
@@ -562,15 +553,13 @@ def _to_float(e: Emitter, value: Value, expr: Cast) -> Value:
         return Value(e.b.uitofp(value.ir, kind), target, value.valid)
     if not _is_exact(source) or value.is_wide:
         raise NotCompiledError(f"{expr} has no compiled form")
-    exact = -(1 << 53) <= value.low and value.high <= 1 << 53
+    exact = value.low >= -(1 << 53) and value.high <= 1 << 53
     scale = _scale(source)
     if scale and (not exact or scale > 22 or kind != DOUBLE):
         raise NotCompiledError(f"{expr} has no compiled form")
     made = e.b.sitofp(value.ir, kind)
     # both are exact doubles, so the quotient is rounded once
-    return Value(
-        e.b.fdiv(made, DOUBLE(float(10**scale))) if scale else made, target, value.valid
-    )
+    return Value(e.b.fdiv(made, DOUBLE(float(10**scale))) if scale else made, target, value.valid)
 
 
 Function = Callable[[Emitter, Call, list[Value]], Value]

@@ -196,8 +196,8 @@ class Groups:
     """One record for each group of equal keys, numbered by first appearance.
 
     `mode`: `none` without keys; `direct` where the keys side by side are few enough for a table
-    indexed by them; `packed` where they fit one word, `words` where each has its own: both with open
-    addressing (Knuth, The Art of Computer Programming vol. 3, 6.4).
+    indexed by them; `packed` where they fit one word, `words` where each has its own: both with
+    open addressing (Knuth, The Art of Computer Programming vol. 3, 6.4).
     """
 
     op: GroupRows
@@ -289,7 +289,9 @@ class Groups:
         self.mode = self.decide(self.keys)
         for number, value in enumerate(values):
             if self.mode == "words":
-                fields.append(value.ir if value.valid is None else b.select(value.valid, value.ir, I64(0)))
+                fields.append(
+                    value.ir if value.valid is None else b.select(value.valid, value.ir, I64(0))
+                )
                 if value.valid is not None:
                     bit = b.select(value.valid, I64(0), I64(1 << number))
                     nulls = b.or_(nulls, bit)
@@ -457,5 +459,3 @@ def mixed(b: ir.IRBuilder, words: list[Any]) -> Any:
 def is_groupable(t: pa.DataType) -> bool:
     """Whether a key of a type that is no string may be grouped by in a loop."""
     return bool(t == BOOL or is_float(t) or is_decimal(t) or pat.is_primitive(t))
-
-

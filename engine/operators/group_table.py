@@ -94,9 +94,9 @@ class Dictionary:
 
 
 def _place(array: pa.Array) -> tuple[int, int, int]:
-    return tuple((0 if b is None else b.address) for b in array.buffers()[1:]) + (  # type: ignore[return-value]
-        array.offset * (1 << 32) + len(array),
-    )
+    """Tells an array in memory from others, while it is alive."""
+    data = array.buffers()[-1]
+    return 0 if data is None else data.address, array.offset, len(array)
 
 
 class GroupTable:

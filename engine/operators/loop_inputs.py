@@ -29,7 +29,7 @@ from plait.engine.codegen.loop import (
 )
 from plait.engine.codegen.scalar import Constant, stored_integer
 from plait.engine.kernels.evaluate import Evaluator
-from plait.engine.kernels.views import from_stored, stored, validity
+from plait.engine.kernels.views import stored, validity
 from plait.engine.operators.probing import ProbeTable
 from plait.planner.types import BOOL, is_decimal, is_float
 

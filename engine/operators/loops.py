@@ -1,9 +1,9 @@
 """Compiled loops over batches: emitting one for what a batch looks like, running it, its results.
 
-A `LoopPart` is a chain of filters, projections and probes with a sink. It is shared by the tasks of a
-stage: what one has learned of the columns' layouts serves all, so that they soon share one function.
-A loop that gives up (`emit.py`: a trap) leaves its batch, or for groups all rows, to the vectorised
-tier, which raises the right error or knows the answer.
+A `LoopPart` is a chain of filters, projections and probes with a sink. It is shared by the tasks of
+a stage: what one has learned of the columns' layouts serves all, so that they soon share one
+function. A loop that gives up (`emit.py`: a trap) leaves its batch, or for groups all rows, to the
+vectorised tier, which raises the right error or knows the answer.
 """
 
 from __future__ import annotations
@@ -140,9 +140,7 @@ class LoopPart:
         types = {f.name: f.type for f in self.schema}
         return {n: (self.layouts[n], types[n]) for n in batch.schema.names if n in types}
 
-    def _emit(
-        self, columns: Columns, shapes: Mapping[int, TableShape], ranges: Ranges
-    ) -> Emitted:
+    def _emit(self, columns: Columns, shapes: Mapping[int, TableShape], ranges: Ranges) -> Emitted:
         sink: Rows | Groups
         if self.groups is not None:
             sink = Groups(self.groups, lambda keys: self._mode(keys, ranges))

@@ -124,6 +124,4 @@ def _key_kind(part: _Integers | _Distinct) -> tuple[str, bool]:
 
 def _columns(batch: pa.RecordBatch) -> tuple[tuple[str, Layout | None], ...]:
     fields = batch.schema
-    return tuple(
-        (f.name, layout_of(batches.column(batch, f.name), range_of(f))) for f in fields
-    )
+    return tuple((f.name, layout_of(batches.column(batch, f.name), range_of(f))) for f in fields)
