@@ -39,7 +39,8 @@ from plait.engine.codegen.emit import (
     NotCompiledError,
     Value,
 )
-from plait.engine.codegen.loop import LoopEmitter, stored_bound
+from plait.engine.codegen.loop import LoopEmitter
+from plait.engine.codegen.names import stored_bound
 from plait.engine.codegen.scalar import emit
 from plait.planner.expr import Expr
 from plait.planner.physical.operators import GroupRows

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from plait.engine import batches
 from plait.engine.codegen.emit import Wide, words_of
-from plait.engine.codegen.loop import (
+from plait.engine.codegen.fillers import (
     SOURCE,
     Answers,
     AnswersKnown,

@@ -22,8 +22,9 @@ from plait import config
 from plait.engine import batches
 from plait.engine.codegen.compile import Compiled, is_loaded, load, prototype
 from plait.engine.codegen.emit import BEYOND, DONE, STOPPED, TRAPPED, NotCompiledError
+from plait.engine.codegen.fillers import SOURCE, TableShape
 from plait.engine.codegen.layout import Layout, join, layout_of
-from plait.engine.codegen.loop import SOURCE, LoopEmitter, TableShape
+from plait.engine.codegen.loop import LoopEmitter
 from plait.engine.codegen.sinks import (
     CAPACITY,
     COUNT,

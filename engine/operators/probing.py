@@ -21,8 +21,8 @@ import pyarrow as pa
 
 from plait.engine import batches
 from plait.engine.codegen.emit import NotCompiledError
+from plait.engine.codegen.fillers import TableShape
 from plait.engine.codegen.layout import Layout, layout_of
-from plait.engine.codegen.loop import TableShape
 from plait.engine.kernels.hash_table import HashTable, _Dense, _Hashed
 from plait.engine.kernels.keys import KeyCoder, _Distinct, _Integers
 from plait.engine.operators.join import JoinTable

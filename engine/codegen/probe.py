@@ -1,0 +1,234 @@
+"""Code that looks a row up in a join table, and goes on for each kind of join.
+
+Table layouts and hashing are those of `plait.engine.kernels.hash_table`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from plait.engine.codegen.emit import I1, I8, I32, I64, NotCompiledError, Value
+from plait.engine.codegen.fillers import SOURCE, TableArray, TableNumber, TableShape
+from plait.engine.codegen.names import Bound, Names
+from plait.engine.codegen.scalar import emit
+from plait.planner.expr import columns_of
+from plait.planner.physical.operators import HashJoin
+from plait.planner.types import BOOL
+
+if TYPE_CHECKING:
+    from plait.engine.codegen.loop import LoopEmitter
+
+KINDS = ("inner", "left", "semi", "anti", "mark", "single", "right", "full")
+KINDS += ("right_semi", "right_anti")
+_TRACKING = ("right", "full", "right_semi", "right_anti")
+_HASH = 0x9E3779B97F4A7C15  # as in plait.engine.kernels.hash_table
+
+
+@dataclass
+class Probe:
+    """The code that looks one row up in a join table."""
+
+    loop: LoopEmitter
+    op: HashJoin
+    number: int
+    shape: TableShape
+    code: Any
+    possible: Any
+
+    def emit(self, go_on: Callable[[], None]) -> None:
+        kind = self.op.kind
+        if kind in ("semi", "anti", "mark"):
+            self._presence(go_on)
+        elif kind in ("left", "single", "full"):
+            self._outer(go_on)
+        else:
+            self._inner(go_on)
+
+    # ---------------------------------------------------------------------------- finding a key
+
+    def _array(self, what: str, index: Any, kind: Any) -> Any:
+        return self.loop.e.load(TableArray(self.number, what), index, kind)
+
+    def key_number(self) -> Any:
+        """The number of the key in the table, or -1."""
+        e, b = self.loop.e, self.loop.e.b
+        if self.shape.lookup == "empty":
+            return I64(-1)
+        if self.shape.lookup == "dense":
+            number = b.sext(self._array("numbers", self.code, I32), I64)
+            return b.select(self.possible, number, I64(-1))
+        # open addressing; most keys that are not there stop at one byte of `seen`
+        result = e.variable(I64, I64(-1))
+        b.store(I64(-1), result)
+        mixed = b.mul(self.code, I64(_HASH - (1 << 64)))
+        end, look = e.block("end"), e.block("look")
+        seen_at = b.lshr(mixed, e.number(TableNumber(self.number, "seen_shift")))
+        seen = b.icmp_unsigned("!=", self._array("seen", seen_at, I8), I8(0))
+        b.cbranch(b.and_(seen, self.possible), look, end)
+        e.goto(look)
+        mask = e.number(TableNumber(self.number, "mask"))
+        slot = e.variable(I64, I64(0))
+        b.store(b.lshr(mixed, e.number(TableNumber(self.number, "shift"))), slot)
+        probe, other, hit = e.block("probe"), e.block("other"), e.block("hit")
+        b.branch(probe)
+        e.goto(probe)
+        at = e.get(slot, I64)
+        number = b.sext(self._array("table", at, I32), I64)
+        compare = e.block("compare")
+        b.cbranch(b.icmp_signed("<", number, I64(0)), end, compare)
+        e.goto(compare)
+        key = self._array("keys", number, I64)
+        b.cbranch(b.icmp_signed("==", key, self.code), hit, other)
+        e.goto(other)
+        b.store(b.and_(b.add(at, I64(1)), mask), slot)
+        b.branch(probe)
+        e.goto(hit)
+        b.store(number, result)
+        b.branch(end)
+        e.goto(end)
+        return e.get(result, I64)
+
+    def _present(self) -> Any:
+        """Whether the table has the key."""
+        b = self.loop.e.b
+        if self.shape.lookup == "set":
+            seen = b.icmp_unsigned("!=", self._array("members", self.code, I8), I8(0))
+            return b.and_(seen, self.possible)
+        return b.icmp_signed(">=", self.key_number(), I64(0))
+
+    def _matches(self, number: Any) -> tuple[Any, Any]:
+        """From where to where the rows of a key that is there stand in `order`."""
+        b = self.loop.e.b
+        start = self._array("starts", number, I64)
+        return start, self._array("starts", b.add(number, I64(1)), I64)
+
+    def _row(self, number: Any) -> Any:
+        """The row of a key, if no key has two."""
+        return number if self.shape.identity else self._array("rows", number, I64)
+
+    # -------------------------------------------------------------------------------- the kinds
+
+    def _presence(self, go_on: Callable[[], None]) -> None:
+        loop, e, op = self.loop, self.loop.e, self.op
+        present = self._present() if op.residual is None else self._any_match()
+        if op.kind == "mark":
+            assert op.mark is not None
+            self._names(build=False)
+            made = Bound(SOURCE, op.mark, None, BOOL, value=Value(present, BOOL, None, 0, 1))
+            loop.names.columns[op.mark] = made
+            go_on()
+            return
+        wanted = present if op.kind == "semi" else e.b.not_(present)
+        e.skip_unless(wanted, loop.next)
+        self._names(build=False)
+        go_on()
+
+    def _any_match(self) -> Any:
+        """Whether some build row of the key satisfies the residual condition."""
+        loop, e, b = self.loop, self.loop.e, self.loop.e.b
+        assert self.op.residual is not None
+        outer = loop.names
+        for name in columns_of(self.op.residual):
+            if name in outer.columns:
+                outer.column(name)  # before the inner loop, where all that follows can see it
+        found = e.variable(I1, I1(0))
+        b.store(I1(0), found)
+        number = self.key_number()
+        some, end = e.block("some"), e.block("known")
+        b.cbranch(b.icmp_signed(">=", number, I64(0)), some, end)
+        e.goto(some)
+        self._names(build=True)
+        if self.shape.unique:
+            loop.rows[self.number] = self._row(number)
+            b.store(e.true(emit(e, self.op.residual, loop.names)), found)
+        else:
+            start, stop = self._matches(number)
+            with e.counted(start, stop) as (place, after):
+                loop.rows[self.number] = self._array("order", place, I64)
+                truth = e.true(emit(e, self.op.residual, loop.names))
+                b.store(truth, found)
+                b.cbranch(truth, end, after)
+                e.goto(e.block("unreached"))
+        b.branch(end)
+        e.goto(end)
+        loop.names = outer
+        return e.get(found, I1)
+
+    def _inner(self, go_on: Callable[[], None]) -> None:
+        loop, e = self.loop, self.loop.e
+        number = self.key_number()
+        e.skip_unless(e.b.icmp_signed(">=", number, I64(0)), loop.next)
+        self._each_match(number, go_on)
+
+    def _each_match(self, number: Any, go_on: Callable[[], None]) -> None:
+        loop, e = self.loop, self.loop.e
+        if self.shape.unique:
+            self._match(self._row(number), go_on)
+            return
+        start, stop = self._matches(number)
+        outer = loop.next
+        with e.counted(start, stop) as (place, after):
+            loop.next = after
+            self._match(self._array("order", place, I64), go_on)
+        loop.next = outer
+
+    def _match(self, row: Any, go_on: Callable[[], None]) -> None:
+        loop, e, op = self.loop, self.loop.e, self.op
+        loop.rows[self.number] = row
+        self._names(build=True)
+        if op.residual is not None:
+            truth = e.true(emit(e, op.residual, loop.names))
+            e.skip_unless(truth, loop.next)
+        if op.kind in _TRACKING:
+            e.store(TableArray(self.number, "matched"), row, I8(1))
+        if op.kind not in ("right_semi", "right_anti"):
+            go_on()
+
+    def _outer(self, go_on: Callable[[], None]) -> None:
+        """A row without a match goes on with NULLs, for which row 0 stands, never looked at."""
+        loop, e, b, op = self.loop, self.loop.e, self.loop.e.b, self.op
+        if op.kind == "single" and not self.shape.unique:
+            raise NotCompiledError("more than one row is an error the vectorised tier knows")
+        number = self.key_number()
+        found = b.icmp_signed(">=", number, I64(0))
+        if self.shape.unique:
+            safe = b.select(found, number, I64(0))
+            row = I64(0) if self.shape.lookup == "empty" else self._row(safe)
+            self._outer_row(row, found, go_on)
+            return
+        if op.residual is not None:
+            raise NotCompiledError("an outer join with a residual condition and several matches")
+        safe = b.select(found, number, I64(0))
+        start, stop = self._matches(safe)
+        stop = b.select(found, stop, b.add(start, I64(1)))
+        outer = loop.next
+        with e.counted(start, stop) as (place, after):
+            loop.next = after
+            self._outer_row(self._array("order", place, I64), found, go_on)
+        loop.next = outer
+
+    def _outer_row(self, row: Any, found: Any, go_on: Callable[[], None]) -> None:
+        loop, e, b, op = self.loop, self.loop.e, self.loop.e.b, self.op
+        loop.rows[self.number], loop.found[self.number] = row, found
+        self._names(build=True)
+        if op.residual is not None:
+            found = b.and_(found, e.true(emit(e, op.residual, loop.names)))
+            loop.found[self.number] = found
+            self._names(build=True)  # the columns as they are seen with this answer
+        if op.kind == "full":
+            place = b.select(found, row, e.number(TableNumber(self.number, "spare")))
+            e.store(TableArray(self.number, "matched"), place, I8(1))
+        go_on()
+
+    def _names(self, build: bool) -> None:
+        """What is seen above the join: the probe's columns and, of pairs, the build side's."""
+        loop = self.loop
+        seen = Names(loop, dict(loop.names.columns))
+        if build:
+            types = {f.name: f.type for f in self.op.build.schema}
+            for name, layout in self.shape.columns:
+                if name not in self.op.probe.schema.names:
+                    seen.columns[name] = Bound(self.number, name, layout, types[name])
+        loop.names = seen
