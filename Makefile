@@ -70,10 +70,12 @@ format: setup ## let ruff rewrite what it can
 	$(BIN)/ruff format .
 
 .PHONY: bench
-bench: $(VENV)/.installed-bench ## race DuckDB, Polars, Dask and pandas; writes data/bench/*.json
+bench: $(VENV)/.installed-bench ## race DuckDB, Polars, DataFusion, Dask and pandas; writes data/bench/*.json
 	$(BIN)/python -m benchmarks.startup --json data/bench/startup.json
 	$(BIN)/python -m benchmarks.planning --json data/bench/planning.json
-	$(BIN)/python -m benchmarks.tpch --scale $(SCALE) --json data/bench/tpch.json
+	$(BIN)/python -m benchmarks.tpch --scale $(SCALE) --first --json data/bench/tpch.json
+	$(BIN)/python -m benchmarks.tpch --scale $(SCALE) --first --source memory --json data/bench/tpch_memory.json
+	$(BIN)/python -m benchmarks.h2o --json data/bench/h2o.json
 	$(BIN)/python -m benchmarks.taxi_csv --size $(SIZE) --json data/bench/taxi_csv.json
 	$(BIN)/python -m benchmarks.storage --scale $(SCALE) --json data/bench/storage.json
 

@@ -91,17 +91,18 @@ def table(results: Results, ours: str = "plait", further: Columns | None = None)
     for title, summary in (("geometric mean", geometric_mean), ("worst", _worst)):
         cells = [f"{_two(summary(values)):>12}" for values in ratios.values()]
         lines.append("".join([f"{title:14}", gap, *cells]))
-    return "\n".join([*lines, *_notes(results)])
+    return "\n".join([*lines, *notes(results)])
 
 
-def _notes(results: Results) -> list[str]:
-    notes = [
+def notes(results: Results) -> list[str]:
+    """What has no time, and why."""
+    found = [
         f"  {job} {name}: {r.status}: {r.note.splitlines()[0] if r.note else ''}"
         for job, row in results.items()
         for name, r in row.items()
         if r.status != "ok"
     ]
-    return ["", "not counted:", *notes] if notes else []
+    return ["", "not counted:", *found] if found else []
 
 
 def _cell(result: Result) -> str:

@@ -150,8 +150,8 @@ def _without(column: pa.ChunkedArray | pa.Array, rows: np.ndarray) -> pa.Chunked
 
 
 def _sorted(table: pa.Table, names: list[str]) -> pa.Table:
-    keys = [(name, "ascending") for name in names]
-    return table.take(pc.sort_indices(table, sort_keys=keys, null_placement="at_start"))
+    keys = [(name, "ascending", "at_start") for name in names]
+    return table.take(pc.sort_indices(table, sort_keys=keys))
 
 
 def _power(count: int) -> str:

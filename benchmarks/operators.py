@@ -48,14 +48,11 @@ def _work(seconds: Seconds) -> Iterator[tuple[str, float]]:
     return ((name, s) for name, s in seconds.items() if name != "(wall)")
 
 
-def table(jobs: Mapping[str, Seconds]) -> str:
-    """A line for each job: milliseconds it took, then of its operators, most first."""
-    lines = []
-    for job, seconds in jobs.items():
-        parts = [
-            f"{name} {1000 * s:.0f}"
-            for name, s in sorted(_work(seconds), key=lambda item: -item[1])
-            if s >= 0.01 * seconds["(wall)"]
-        ]
-        lines.append(f"{job:4} {1000 * seconds['(wall)']:7.0f} ms: {', '.join(parts)}")
-    return "\n".join(lines)
+def line(job: str, seconds: Seconds) -> str:
+    """Milliseconds that the job took, then those of its operators, most first."""
+    parts = [
+        f"{name} {1000 * s:.0f}"
+        for name, s in sorted(_work(seconds), key=lambda item: -item[1])
+        if s >= 0.01 * seconds["(wall)"]
+    ]
+    return f"{job:4} {1000 * seconds['(wall)']:7.0f} ms: {', '.join(parts)}"

@@ -17,7 +17,7 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -138,15 +138,17 @@ def once(job: str, contestant: Contestant, settings: Settings, timeout: float = 
 
 def answers(
     jobs: Sequence[str], contestant: Contestant, settings: Settings, timeout: float = 300
-) -> dict[str, pa.Table]:
-    """The answers of one contestant alone, of the jobs that it can do."""
+) -> Iterator[tuple[str, pa.Table]]:
+    """The answers of one contestant alone, as they come, of the jobs that it can do."""
     limit_threads(settings["threads"])
     runner = _Runner(contestant, settings, timeout)
     try:
-        found = {job: runner.run(job, Result(), timed=False) for job in jobs}
+        for job in jobs:
+            answer = runner.run(job, Result(), timed=False)
+            if answer is not None:
+                yield job, answer
     finally:
         runner.stop()
-    return {job: answer for job, answer in found.items() if answer is not None}
 
 
 def _compare(

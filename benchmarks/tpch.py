@@ -25,7 +25,7 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -198,10 +198,10 @@ def first_runs(
 
 def by_operator(
     jobs: Sequence[str], settings: Settings, timeout: float
-) -> dict[str, operators.Seconds]:
+) -> Iterator[tuple[str, operators.Seconds]]:
     """Where plait's time goes, for each job."""
-    found = answers(jobs, Contestant("plait", open_operators), settings, timeout)
-    return {job: operators.seconds_by_operator(answer) for job, answer in found.items()}
+    for job, answer in answers(jobs, Contestant("plait", open_operators), settings, timeout):
+        yield job, operators.seconds_by_operator(answer)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -225,7 +225,8 @@ def main(arguments: list[str] | None = None) -> int:
     }
     jobs = [f"q{n}" for n in options.queries]
     if options.operators:
-        print(operators.table(by_operator(jobs, settings, options.timeout)))
+        for job, seconds in by_operator(jobs, settings, options.timeout):
+            print(operators.line(job, seconds), flush=True)
         return 0
     results = race(
         jobs,
@@ -235,8 +236,8 @@ def main(arguments: list[str] | None = None) -> int:
         timeout=options.timeout,
     )
     further = first_runs(jobs, settings, options.timeout) if options.first else {}
-    times = by_operator(jobs, settings, options.timeout)
-    further["scan"] = {job: operators.share(s, "ScanSplits") for job, s in times.items()}
+    measured = by_operator(jobs, settings, options.timeout)
+    further["scan"] = {job: operators.share(seconds, "ScanSplits") for job, seconds in measured}
     return finish("tpch", settings, results, options.json, further)
 
 
