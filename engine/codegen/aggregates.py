@@ -2,7 +2,7 @@
 
 A group's record is a row of 64-bit words: its keys, then the words of each *accumulator*. Calls
 share accumulators: avg(x), sum(x) and count(x) need two. Sums of integers and decimals are exact,
-in one word where no number of rows could overflow it, else in two.
+in one word where that is likely to hold them (it traps when not), else in two.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from plait.engine.kernels.views import Bools, Ints, from_stored
 from plait.planner.expr import AggregateCall, Expr
 from plait.planner.types import BOOL, is_decimal, is_float
 
-_FEW_BITS = 1 << 31  # sums of 2^32 values below this fit one word
+_FEW_BITS = 1 << 47  # sums of values below this go into one word, and trap should they pass it
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,14 @@ def update(
                 word = b.trunc(word, I64)
             if mask is not None:
                 word = b.select(mask, word, kind(0))
-            b.store(b.add(b.load(place, typ=kind, align=8), word), place, align=8)
+            now = b.load(place, typ=kind, align=8)
+            if kind == I64:
+                added = b.sadd_with_overflow(now, word)
+                e.trap_if(b.extract_value(added, 1))
+                word = b.extract_value(added, 0)
+            else:
+                word = b.add(now, word)
+            b.store(word, place, align=8)
         case "float_sum":
             word = _as_double(e, value)
             if mask is not None:

@@ -75,7 +75,7 @@ class Dictionary:
 
     def numbers(self, dictionary: pa.Array) -> Words:
         """For each entry of a batch's dictionary, its number among all; new ones are added."""
-        key = _place(dictionary)
+        key = place(dictionary)
         found = self._known.get(key)
         if found is None:
             found = self._known[key] = dictionary, self._number(dictionary)
@@ -93,7 +93,7 @@ class Dictionary:
         return np.ascontiguousarray(places.to_numpy(zero_copy_only=False), np.int32)
 
 
-def _place(array: pa.Array) -> tuple[int, int, int]:
+def place(array: pa.Array) -> tuple[int, int, int]:
     """Tells an array in memory from others, while it is alive."""
     data = array.buffers()[-1]
     return 0 if data is None else data.address, array.offset, len(array)

@@ -24,6 +24,7 @@ from plait.planner.physical.operators import HashJoin
 from plait.planner.schema import Schema
 
 _MORE_THAN_ONE = "A scalar subquery gave more than one row; use an aggregate, LIMIT 1, or IN"
+_CODED = 1 << 14
 _PAIRS_AT_ONCE = 1 << 20  # pairs of a join without keys that are looked at together
 
 
@@ -357,5 +358,13 @@ def join(
 
 
 def build(inputs: Sequence[pa.RecordBatch], schema: Schema) -> JoinTable:
-    """A join table of all rows."""
-    return JoinTable(batches.concat(inputs, schema))
+    """A join table of all rows. Strings of small ones become codes, which loops can read."""
+    rows = batches.concat(inputs, schema)
+    if rows.num_rows <= _CODED:
+        columns = [_coded(c) for c in rows.columns]
+        rows = batches.make(rows.schema.names, columns, rows.num_rows)
+    return JoinTable(rows)
+
+
+def _coded(array: pa.Array) -> pa.Array:
+    return array.dictionary_encode() if pa.types.is_string(array.type) else array

@@ -46,6 +46,7 @@ from plait.engine.operators.group_table import (
     KeySpace,
     joined,
     key_space,
+    place,
     slots_of,
     strides,
 )
@@ -57,6 +58,8 @@ from plait.planner.schema import Schema
 from plait.planner.types import is_decimal
 
 _GROW = ctypes.CFUNCTYPE(ctypes.c_int32)
+_SLOTS_A_ROW, _MOST_SLOTS = 8, 1 << 25
+_WIDE = 2  # values a row, from which on a known range is looked at again
 _MANY_ROWS = 1 << 16  # room for the rows of a join with several matches
 
 
@@ -73,6 +76,7 @@ class Emitted:
     numbers: dict[Hashable, int]
     sink: Rows | Groups
     multiplies: bool
+    shapes: list[TableShape]
 
     def load(self) -> Compiled:
         names: dict[str, Any] = {"loop": prototype(5)}
@@ -101,6 +105,7 @@ class LoopPart:
     direct: bool = True
     emitted: dict[Any, Emitted | NotCompiledError] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
+    last: tuple[tuple[pa.Schema, tuple[bool, ...], bool], Emitted] | None = None
 
     @property
     def joins(self) -> list[HashJoin]:
@@ -110,6 +115,20 @@ class LoopPart:
         self, batch: pa.RecordBatch, tables: Mapping[int, ProbeTable], ranges: Ranges
     ) -> Emitted:
         """The loop for batches like this one; NotCompiledError if there is none."""
+        looks = batch.schema, tuple(c.null_count > 0 for c in batch.columns), checked()
+        last = self.last
+        if last is not None and last[1].shapes == [t.shape for t in tables.values()]:
+            schema, nulls, flag = last[0]
+            same = nulls == looks[1] and flag == looks[2]
+            if same and schema.equals(looks[0], check_metadata=True):
+                return last[1]
+        made = self._find(batch, tables, ranges)
+        self.last = looks, made
+        return made
+
+    def _find(
+        self, batch: pa.RecordBatch, tables: Mapping[int, ProbeTable], ranges: Ranges
+    ) -> Emitted:
         with self.lock:
             columns = self._columns(batch)
             shapes = {number: table.shape for number, table in tables.items()}
@@ -160,14 +179,19 @@ class LoopPart:
             for op, shape in zip(self.joins, shapes.values(), strict=True)
         )
         return Emitted(
-            str(loop.e.module), loop.e.pointer_fillers, loop.e.number_fillers, sink, several
+            str(loop.e.module),
+            loop.e.pointer_fillers,
+            loop.e.number_fillers,
+            sink,
+            several,
+            list(shapes.values()),
         )
 
     def _mode(self, keys: list[GroupKey], ranges: Ranges) -> str:
         if not self.packed or any(k.kind == "float" for k in keys):
             return "words"
         slots = slots_of([ranges.space(k) for k in keys])
-        if self.direct and slots <= DIRECT_SLOTS:
+        if self.direct and slots <= ranges.most_slots():
             return "direct"
         return "packed" if slots < PACKED else "words"
 
@@ -189,6 +213,11 @@ class Ranges:
         self.batch = batch
         self._known = {key: found for key, found in self._known.items() if key[0] != SOURCE}
 
+    def most_slots(self) -> int:
+        """How large a table indexed by keys may be: a few slots for each row are well spent."""
+        rows = 0 if self.batch is None else self.batch.num_rows
+        return max(DIRECT_SLOTS, min(_SLOTS_A_ROW * rows, _MOST_SLOTS))
+
     def of(self, place: tuple[int, str]) -> Range:
         found = self._known.get(place)
         if found is None:
@@ -200,7 +229,9 @@ class Ranges:
         assert batch is not None
         field = batch.schema.field(name)
         known = range_of(field)
-        return measured(batches.column(batch, name)) if known is None else known
+        if known is not None and known[1] - known[0] <= _WIDE * batch.num_rows:
+            return known
+        return measured(batches.column(batch, name))  # this batch may have a part of the range
 
     def space(self, key: GroupKey) -> KeySpace:
         """The space a key needs for this batch."""
@@ -249,6 +280,7 @@ class LoopRun:
         self._buffers: dict[Out, np.ndarray[Any, Any]] = {}
         self._finished: list[pa.RecordBatch] = []
         self._error: BaseException | None = None
+        self._fitted: tuple[pa.Schema, list[Any]] | None = None
         self._grow = _GROW(self._make_room)
 
     # ------------------------------------------------------------------------------------- rows
@@ -327,7 +359,7 @@ class LoopRun:
         assert self._inputs is not None
         self._inputs.take(batch)
         if self.groups is not None:
-            self._fit_groups()
+            self._fit_groups(batch)
 
     def _begin_groups(self, sink: Groups) -> None:
         assert self._compiled is not None
@@ -337,13 +369,30 @@ class LoopRun:
         self.state = self.groups.state
         self.state[GROW] = ctypes.cast(self._grow, ctypes.c_void_p).value or 0
 
-    def _fit_groups(self) -> None:
+    def _fits(self, batch: pa.RecordBatch, sink: Groups) -> bool:
+        """Whether the last batch had the same ranges and dictionaries."""
+        assert self._inputs is not None
+        places: list[Any] = []
+        for key in sink.keys:
+            if key.kind == "text":
+                places.append(place(dictionary_of(key.codes, self._inputs)))
+            elif key.stored is not None and key.stored[0] == SOURCE:
+                known = range_of(batch.schema.field(key.stored[1]))
+                if known is None or known[1] - known[0] > _WIDE * batch.num_rows:
+                    places.append(None)
+        now = batch.schema, places
+        last, self._fitted = self._fitted, now
+        if last is None or None in places or places != last[1]:
+            return False
+        return bool(last[0].equals(now[0], check_metadata=True))
+
+    def _fit_groups(self, batch: pa.RecordBatch) -> None:
         """Number this batch's strings, and make the keys' spaces wide enough."""
         groups, inputs = self.groups, self._inputs
         assert groups is not None
         assert inputs is not None
         sink = groups.sink
-        if sink.mode == "none":
+        if sink.mode == "none" or self._fits(batch, sink):
             return
         needed = []
         for number, key in enumerate(sink.keys):
@@ -369,11 +418,11 @@ class LoopRun:
                 wide = KeySpace(low, wide.width + extra)
             spaces.append(wide)
         slots = slots_of(spaces)
-        if groups.sink.mode == "direct" and slots > DIRECT_SLOTS:
-            self.part.direct = False
+        if groups.sink.mode == "direct" and slots > _MOST_SLOTS:
+            self.part.direct, self.part.last = False, None
             raise RestartError
         if slots >= PACKED:
-            self.part.packed = False
+            self.part.packed, self.part.last = False, None
             raise RestartError
         groups.widen(spaces)
 

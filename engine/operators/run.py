@@ -34,7 +34,7 @@ from plait.engine.operators.large_sort import in_buckets_in_order, sort_rows
 from plait.engine.operators.window import common_keys, window
 from plait.engine.operators.write import commit_files, write_files
 from plait.engine.space import Space
-from plait.io.reader import iterate_split
+from plait.io.reader import BATCH_ROWS, iterate_split
 from plait.planner.physical.operators import (
     ApplyFunction,
     BuildTable,
@@ -61,6 +61,7 @@ from plait.planner.physical.operators import (
 from plait.planner.source import Split
 from plait.scheduler.context import current_context
 
+_LOOP_ROWS = 1 << 20
 _WORTHWHILE = 0.3  # groups a row, above which grouping batch by batch does not pay
 
 
@@ -82,6 +83,7 @@ class Runner:
     ) -> None:
         self.inputs = inputs
         self._pipelines = pipelines if config.get("compile.tier") != "vectorised" else {}
+        self._loops_read: set[int] = set()  # the scans below pipelines
         self._numbers = {id(op): number for number, op in enumerate(root.walk())}
         self.root = root
 
@@ -123,6 +125,8 @@ class Runner:
                 assert isinstance(table, JoinTable)
                 tables[id(op)] = table
         source = pipeline.source
+        if isinstance(source, ScanSplits):
+            self._loops_read.add(id(source))
         return PipelineRun(
             pipeline,
             lambda: self._run(source),
@@ -228,8 +232,10 @@ class Runner:
 
     def _scan(self, op: ScanSplits, splits: Sequence[Split]) -> Iterator[pa.RecordBatch]:
         context = current_context()
+        # a loop keeps nothing between rows, so its batches need not fit the processor's cache
+        most = _LOOP_ROWS if id(op) in self._loops_read else BATCH_ROWS
         for split in splits:
-            for piece in iterate_split(split, op.schema.names, op.predicate):
+            for piece in iterate_split(split, op.schema.names, op.predicate, most):
                 context.check_cancelled()
                 yield batches.from_table(piece, op.schema)
 
