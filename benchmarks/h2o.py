@@ -108,7 +108,7 @@ def open_operators(settings: Settings) -> Answer:
 def open_duckdb(settings: Settings) -> Answer:
     import duckdb
 
-    connection = duckdb.connect()
+    connection = duckdb.connect(config={"enable_progress_bar": False})
     connection.execute(f"set threads = {settings['threads']}")
     # else DuckDB keeps the order of x, which nobody else is asked for
     connection.execute("set preserve_insertion_order = false")

@@ -77,7 +77,7 @@ def open_operators(settings: Settings) -> Answer:
 def open_duckdb(settings: Settings) -> Answer:
     import duckdb
 
-    connection = duckdb.connect()
+    connection = duckdb.connect(config={"enable_progress_bar": False})
     connection.execute(f"set threads = {settings['threads']}")
     kind = "table" if settings["source"] == "memory" else "view"
     for table in _tables(settings):
@@ -88,8 +88,7 @@ def open_duckdb(settings: Settings) -> Answer:
 def open_polars(settings: Settings) -> Answer:
     import polars as pl
 
-    memory = settings["source"] == "memory"
-    read = pl.read_parquet if memory else pl.scan_parquet
+    read = pl.read_parquet if settings["source"] == "memory" else pl.scan_parquet
     context = pl.SQLContext({t: read(_path(settings, t)) for t in _tables(settings)})
 
     def answer(job: str) -> pa.Table:
@@ -97,7 +96,7 @@ def open_polars(settings: Settings) -> Answer:
             frame = context.execute(fold_dates(_text(job)))
         except (pl.exceptions.SQLSyntaxError, pl.exceptions.SQLInterfaceError) as error:
             raise SkipJobError(f"not in Polars' SQL: {error}") from error
-        return frame.collect(engine="in-memory" if memory else "streaming").to_arrow()
+        return frame.collect(engine="streaming").to_arrow()
 
     return answer
 
