@@ -108,8 +108,9 @@ def open_operators(settings: Settings) -> Answer:
 def open_duckdb(settings: Settings) -> Answer:
     import duckdb
 
-    connection = duckdb.connect(config={"enable_progress_bar": False})
+    connection = duckdb.connect()
     connection.execute(f"set threads = {settings['threads']}")
+    connection.execute("set enable_progress_bar = false")
     # else DuckDB keeps the order of x, which nobody else is asked for
     connection.execute("set preserve_insertion_order = false")
     files = {p.stem: str(p) for p in Path(settings["folder"]).glob("*.parquet")}

@@ -77,8 +77,9 @@ def open_operators(settings: Settings) -> Answer:
 def open_duckdb(settings: Settings) -> Answer:
     import duckdb
 
-    connection = duckdb.connect(config={"enable_progress_bar": False})
+    connection = duckdb.connect()
     connection.execute(f"set threads = {settings['threads']}")
+    connection.execute("set enable_progress_bar = false")
     kind = "table" if settings["source"] == "memory" else "view"
     for table in _tables(settings):
         connection.execute(f"create {kind} {table} as from '{_path(settings, table)}'")
