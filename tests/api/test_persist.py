@@ -6,6 +6,7 @@ import datetime as dt
 from decimal import Decimal
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -13,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import plait
+from tests.assertions import assert_same_rows
 
 D = Decimal
 TABLE = pa.table(
@@ -107,3 +109,53 @@ def test_a_table_made_by_sql_is_kept_alike() -> None:
         assert session.sql("select count(*) as n, max(s) as s from u").to_arrow().to_pylist() == [
             {"n": 0, "s": None}
         ]
+
+
+QUERIES = [
+    "select coalesce(s, 'new') as x, count(*) as n from t group by x",
+    "select i, case when i % 3 = 0 then s when i % 3 = 1 then 'other' else r end as x from t",
+    "select i, if(i % 2 = 0, s, r) as x, nullif(s, 'v1') as y from t",
+    "select s from t union all select r from t union all select 'more'",
+    "select s, r from t where i < 400 union select r, s from t where i > 3000",
+    "select i % 7 as k, min(s) as a, max(s) as b, count(distinct s) as c, min(r) as d"
+    " from t group by k",
+    "select i, lag(s, 1, 'none') over (partition by i % 5 order by i) as x,"
+    " first_value(s) over (partition by i % 5 order by i) as y,"
+    " max(s) over (order by i rows 3 preceding) as z from t",
+    "select t.i, u.k from t join u on t.s = u.s where t.i < 1000",
+    "select t.i, u.k from t left join u on t.r = u.s and t.s < u.s where t.i < 300",
+    "select s, count(*) as n from t where r in (select s from u where k < 9) group by s",
+    "select count(*) as n from t where s not in (select s from u where s is not null)",
+    "select i, s || r as x, upper(s) as y, length(s) as z, s like '%1%' as w from t",
+    "select i, greatest(s, r) as x, least(s, 'v5') as y, s = r as z, s < r as w from t",
+    "select distinct on (s) s, i from t order by s, i",
+    "select i, try_cast(substr(s, 2) as integer) as x from t",
+    "select s, string_agg(r, ',' order by i) as x from t where i < 500 group by s",
+    "select s, mode(r) as m, arg_max(s, i) as a from (select * from t where i < 900) group by s",
+]
+
+
+@pytest.mark.parametrize("entries", [126, 127, 128])
+@pytest.mark.parametrize("nulls", [False, True], ids=["", "nulls"])
+def test_narrow_codes_overflow_nowhere(
+    entries: int, nulls: bool, duck: duckdb.DuckDBPyConnection
+) -> None:
+    """As many different texts as one byte has codes for, and one less and one more."""
+    rows = 4000
+    codes = np.random.default_rng(entries).permutation(rows) % entries
+    missing = (codes == 0) & nulls
+    table = pa.table(
+        {
+            "i": np.arange(rows),
+            "s": pa.array([f"v{c}" for c in codes], mask=missing),
+            "r": [f"v{(7 * c) % 50 + 100}" for c in codes],
+        }
+    )
+    texts = [*(f"v{c}" for c in range(60, 160)), *([None] if nulls else [])]
+    other = pa.table({"s": texts * 9, "k": [n % 20 for n in range(9 * len(texts))]})
+    duck.register("t", table)
+    duck.register("u", other)
+    frames = {"t": plait.from_arrow(table).persist(), "u": plait.from_arrow(other).persist()}
+    for sql in QUERIES:
+        found = plait.sql(sql, frames).to_arrow()
+        assert_same_rows(found, duck.sql(sql).to_arrow_table())
