@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from decimal import Context, Decimal
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pat
@@ -113,8 +114,10 @@ def _python(stored: int, t: pa.DataType, add: int) -> Any:
         return stored
     if pat.is_timestamp(t) and t.unit == "ns":
         stored, t = (stored + add) // 1000, pa.timestamp("us", tz=t.tz)
+    # pa.scalar would import pandas
+    one = pa.py_buffer(np.array([stored], f"int{t.bit_width}"))
     try:
-        return pa.scalar(stored, _INTS[t.bit_width]).cast(t).as_py()
+        return pa.Array.from_buffers(t, 1, [None, one])[0].as_py()
     except (OverflowError, ValueError):
         return None
 
