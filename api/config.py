@@ -70,6 +70,13 @@ def _positive(value: object) -> int:
     return number
 
 
+def _count(value: object) -> int:
+    number = int(str(value))
+    if isinstance(value, bool) or number < 0:
+        raise ValueError("it is a whole number, 0 for none")
+    return number
+
+
 def _memory(value: object) -> int | str | None:
     if str(value).lower() == "auto":
         return "auto"
@@ -182,6 +189,12 @@ SETTINGS: Mapping[str, Setting] = {
             "folder for machine code; auto: ~/.cache/plait/code, none: it is not kept",
         ),
         Setting("compile.checked", False, _flag, "loops check every address, to find errors"),
+        Setting(
+            "plan_cache.plans",
+            128,
+            _count,
+            "plans that are kept for the next equal query, and as many SQL texts; 0: none",
+        ),
         Setting("optimizer.disabled", (), _names, "names of optimizer rules that are left out"),
         Setting(
             "progress",
@@ -233,7 +246,7 @@ def _parse(key: str, value: object, where: str) -> Any:
     except (ValueError, TypeError) as error:
         text = str(error)
         if text.startswith("invalid literal"):
-            text = "it is a whole number, at least 1"
+            text = "it is a whole number"
         shown = "This" if SETTINGS[key].secret else repr(value)
         raise ConfigError(f"{shown} cannot be the value of {key!r} ({where}): {text}") from None
 

@@ -154,15 +154,15 @@ class DataFrame(NamedOperators):
         analyze : bool
             Run it, and add rows, bytes and seconds of each step.
         """
-        return self._frame.runner.explain(output.shown(self._frame), level, analyze)
+        return self._frame.runner.explain(self._frame.shown, level, analyze)
 
     def optimized_plan(self) -> LogicalPlan:
         """The plan after all optimizer rules, as it will be run."""
-        return self._frame.runner.optimize(output.shown(self._frame))
+        return self._frame.runner.optimize(self._frame.shown)
 
     def visualize(self, path: str = "plan.svg") -> Any:
         """Draw plan and task graph into an SVG file."""
-        return self._frame.runner.visualize(output.shown(self._frame), path)
+        return self._frame.runner.visualize(self._frame.shown, path)
 
     def to_parquet(self, path: Any, **options: Any) -> pd.DataFrame:
         """Write Parquet: one file if `path` ends in .parquet, else a folder of parts.

@@ -19,6 +19,7 @@ import importlib
 import sys
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from plait.calling import caller
@@ -176,6 +177,12 @@ class Frame:
             pairs.append((Labelled(label, name), expr))
         return self.project(pairs)
 
+    @cached_property
+    def shown(self) -> LogicalPlan:
+        """The plan with index and data columns alone: what compute runs."""
+        return builder.select(self.plan, self.kept)
+
+    @cached_property
     def rows_only(self) -> LogicalPlan:
         """The plan with the data columns alone, under their labels: what SQL sees."""
         named: list[Named] = [(str(c.label), self.expr(c.name)) for c in self.columns]

@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from plait.display import pandas_dtype
 from plait.frame import Frame
-from plait.planner import builder
-from plait.planner.logical import LogicalPlan
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,11 +27,6 @@ def dtypes(frame: Frame) -> pd.Series:
 
     kinds = [frame.hints.get(c.name, pandas_dtype(frame.expr(c.name).dtype)) for c in frame.columns]
     return pd.Series(kinds, index=labels(frame), dtype=object)
-
-
-def shown(frame: Frame) -> LogicalPlan:
-    """The plan that compute runs."""
-    return builder.select(frame.plan, frame.kept)
 
 
 def count(frame: Frame) -> int:

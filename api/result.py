@@ -22,7 +22,6 @@ import pyarrow.compute as pc
 
 from plait.errors import ComputeError
 from plait.frame import Frame
-from plait.planner import builder
 from plait.planner.expr import Expr
 
 if TYPE_CHECKING:
@@ -31,12 +30,12 @@ if TYPE_CHECKING:
 
 def fetch(frame: Frame) -> pa.Table:
     """The frame's index and data columns as Arrow, in order."""
-    return frame.runner.execute(builder.select(frame.plan, frame.kept))
+    return frame.runner.execute(frame.shown)
 
 
 def to_arrow(frame: Frame) -> pa.Table:
     """The data columns as an Arrow table, under their labels."""
-    return plain(frame.runner.execute(frame.rows_only()))
+    return plain(frame.runner.execute(frame.rows_only))
 
 
 def plain(table: pa.Table) -> pa.Table:

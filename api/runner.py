@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,15 @@ from plait import explain
 from plait.engine import batches
 from plait.engine.driver import Driver, Report, kept
 from plait.engine.kernels.evaluate import constant
-from plait.engine.lower import lower
+from plait.engine.lower import lower, task_group
 from plait.engine.memory import broadcast_bytes, result_bytes, task_bytes
+from plait.engine.prepared import Prepared
 from plait.errors import PlaitError, PlanError
 from plait.io.kept import keep
 from plait.io.memory import ArrowSource
 from plait.io.store.access import Access
 from plait.io.write.staging import staged
+from plait.plan_cache import Copies, PlanCache, keepable
 from plait.planner import builder
 from plait.planner.estimate import Estimator
 from plait.planner.explain import explain as plan_text
@@ -36,6 +38,7 @@ from plait.planner.physical.planner import Settings, plan_step
 from plait.planner.physical.stages import Stage
 from plait.planner.physical.stages import text as stages_text
 from plait.planner.schema import Schema
+from plait.planner.traits import traits
 from plait.planner.tree import intern
 from plait.scheduler.draw import task_graph_svg
 from plait.scheduler.events import Observer
@@ -51,6 +54,9 @@ def fold(expr: Expr) -> Literal | None:
         return None
 
 
+PlanKey = tuple[LogicalPlan, Settings, tuple[str, ...]]
+
+
 @dataclass
 class Runner:
     """Runs plans on an executor."""
@@ -60,6 +66,7 @@ class Runner:
     broadcast_bytes: int = 512 << 20
     progress: Callable[[], AbstractContextManager[Observer | None]] = nullcontext
     access: Callable[[Mapping[str, Any] | None], Access] = Access.of
+    plans: PlanCache[PlanKey, Prepared] = field(default_factory=PlanCache)
 
     @property
     def settings(self) -> Settings:
@@ -84,6 +91,23 @@ class Runner:
             optimized = intern(optimize(plan, context, disabled=self.disabled_rules))
         return optimized, context.estimator
 
+    def _prepare(self, plan: LogicalPlan) -> Prepared:
+        """The plan optimised, with what earlier runs of an equal one planned."""
+        settings = self.settings
+        with plannable():
+            # what `now()` is put in when a plan is optimised
+            if not keepable(plan) or traits(plan).clock:
+                optimized, estimator = self._optimize(plan)
+                return Prepared(optimized, settings, estimator)
+            known = self.plans.get((plan, settings, self.disabled_rules))
+            if known is None:
+                copies = Copies()
+                plan = copies.of(plan)
+                optimized, estimator = self._optimize(plan)
+                known = Prepared(optimized, settings, estimator)
+                self.plans.put((plan, settings, self.disabled_rules), known, copies.originals)
+            return known
+
     def stages(self, plan: LogicalPlan) -> tuple[Stage, ...]:
         """All stages as planned from estimates alone; running may choose otherwise."""
         optimized, estimator = self._optimize(plan)
@@ -92,14 +116,15 @@ class Runner:
 
     def task_graph(self, plan: LogicalPlan) -> TaskGraph:
         """The task graph of those stages."""
-        return lower(self.stages(plan), {}).graph
+        stages = self.stages(plan)
+        return lower(stages, {stage.id: task_group(stage) for stage in stages}, {}).graph
 
     def run(self, plan: LogicalPlan) -> tuple[list[pa.RecordBatch], Report]:
         """The plan's batches, in order, in their encodings, and what it took."""
-        optimized, estimator = self._optimize(plan)
+        prepared = self._prepare(plan)
         with self.progress() as observe:
-            driver = Driver(self.executor, self.settings, observe, estimator)
-            result = driver.run(optimized)
+            driver = Driver(self.executor, observe)
+            result = driver.run(prepared)
         with kept(self.executor, result) as parts:
             return [b for part in parts for b in part if b.num_rows], driver.report
 

@@ -14,16 +14,18 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from plait.bound import Texts
 from plait.calling import outside
 from plait.config import Config
 from plait.errors import ConfigError, TableNotFoundError, UnsupportedError
 from plait.io.store.access import Access
+from plait.plan_cache import PlanCache
 from plait.planner import builder
 from plait.planner.catalog import MemoryCatalog
 from plait.planner.logical import LogicalPlan
@@ -73,6 +75,7 @@ class Session:
         self.config = Config(config)
         self.executor = executor if executor is not None else make_executor(self.config)
         self.catalog = MemoryCatalog()
+        self.texts: Texts = PlanCache(plans_kept(self.config))
         self.runner = make_runner(self.executor, self.config)
 
     def __enter__(self) -> Self:
@@ -89,6 +92,8 @@ class Session:
     def close(self) -> None:
         """Stop what runs and let go of kept results; the session cannot be used after."""
         self.executor.close()
+        self.texts.clear()
+        self.runner.plans.clear()
 
     def __repr__(self) -> str:
         return (
@@ -150,11 +155,11 @@ class Session:
         dialect: str = "duckdb",
     ) -> DataFrame:
         """The result of a query as a lazy frame; see `plait.sql`."""
-        from plait import sources, statements
+        from plait import statements
         from plait.dataframe import DataFrame
 
-        plan = statements.run(self, query, tables, params, dialect, calling_variables())
-        return DataFrame(sources.of_plan(plan, self.runner))
+        bound = statements.run(self, query, tables, params, dialect, calling_variables())
+        return DataFrame(bound.frame(self.runner))
 
     def execute(
         self,
@@ -166,8 +171,8 @@ class Session:
         """The result of a query at once, as Arrow: NULL and NaN stay what they are."""
         from plait import statements
 
-        plan = statements.run(self, query, tables, params, dialect, calling_variables())
-        return self.runner.execute(plan)
+        bound = statements.run(self, query, tables, params, dialect, calling_variables())
+        return self.runner.execute(bound.plan)
 
     # ---------------------------------------------------------------------------------- readers
 
@@ -236,8 +241,14 @@ def make_runner(executor: Executor, config: Config) -> Runner:
         disabled_rules=tuple(config.get("optimizer.disabled")),
         broadcast_bytes=config.get("broadcast.limit"),
         progress=partial(progress_bar, config),
+        plans=PlanCache(plans_kept(config)),
         access=partial(Access.within, config=config),
     )
+
+
+def plans_kept(config: Config) -> Callable[[], int]:
+    """How many plans to keep, by the settings at the moment of asking."""
+    return partial(config.get, "plan_cache.plans")
 
 
 def progress_bar(config: Config) -> AbstractContextManager[Observer | None]:

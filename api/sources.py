@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Mapping, Sequence
 from inspect import signature
 from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
 
 from plait import expressions as ex
 from plait.calling import caller
@@ -155,11 +158,11 @@ def table_plan(value: Any, runner: Runner, name: str) -> LogicalPlan:
     if hasattr(value, "_frame"):
         if hasattr(value, "_expr"):
             value = value.to_frame()
-        rows: LogicalPlan = value._frame.rows_only()
+        rows: LogicalPlan = value._frame.rows_only
         return rows
     if type(value).__module__.partition(".")[0] == "pandas":
         frame = pandas_frame(value if hasattr(value, "columns") else value.to_frame(), None, runner)
-        return frame.rows_only()
+        return frame.rows_only
     if type(value).__name__ == "LazyFrame":
         value = value.collect()
     if not hasattr(value, "__arrow_c_stream__") and not hasattr(value, "__arrow_c_array__"):
@@ -167,7 +170,24 @@ def table_plan(value: Any, runner: Runner, name: str) -> LogicalPlan:
             f"{name!r} is a {type(value).__name__}, which is no table; give a plait or pandas "
             "frame, Arrow data, or a path"
         )
+    if type(value) in (pa.Table, pa.RecordBatch):
+        return _taken_in(value, name)
     return builder.scan(arrow(value, name=name), name=name)
+
+
+def _taken_in(value: pa.Table | pa.RecordBatch, name: str) -> LogicalPlan:
+    """The scan of Arrow data, which do not change: one and the same while they live."""
+    key = id(value), name
+    known = _SCANS.get(key)
+    if known is None:
+        # the source has a table of its own, of the same columns
+        scan = builder.scan(arrow(value, name=name), name=name)
+        tie = weakref.ref(value, lambda _: _SCANS.pop(key, None))
+        known = _SCANS[key] = tie, scan
+    return known[1]
+
+
+_SCANS: dict[tuple[int, str], tuple[weakref.ref[Any], LogicalPlan]] = {}
 
 
 def opened(path: str | list[str], options: dict[str, Any], config: Config) -> TableSource:

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from plait import config, writing
+from plait.bound import Bound, Recorder, Values, text_key
 from plait.errors import SqlError, TableNotFoundError
 from plait.io.memory import ArrowSource
 from plait.planner import builder
 from plait.planner import types as t
-from plait.planner.catalog import Catalog, MemoryCatalog
+from plait.planner.catalog import MemoryCatalog
 from plait.planner.logical import LogicalPlan
 from plait.planner.sql import statements as st
 from plait.planner.sql.parser import Script, parse
@@ -36,6 +37,7 @@ class Resolver:
         self._given = {name.casefold(): (name, table) for name, table in (tables or {}).items()}
         self._variables = variables
         self._known = MemoryCatalog()
+        self._opened: dict[str, LogicalPlan] = {}
 
     def table(self, name: Sequence[str]) -> LogicalPlan | None:
         """The plan of a name."""
@@ -62,43 +64,51 @@ class Resolver:
         given = [name for name, _ in self._given.values()]
         return [*given, *(n for n in self._session.catalog.names() if n not in given)]
 
+    def open_file(self, path: Any, options: Mapping[str, Any]) -> LogicalPlan:
+        """The plan of a file; opened once."""
+        key = repr((path, sorted(options.items())))
+        if key not in self._opened:
+            self._opened[key] = self._session.open_file(path, dict(options))
+        return self._opened[key]
+
 
 def run(
     session: Session,
     query: str,
     tables: Mapping[str, Any] | None,
-    params: Sequence[Any] | Mapping[str, Any] | None,
+    params: Values | None,
     dialect: str,
     variables: Variables,
-) -> LogicalPlan:
-    """Carry out all statements of a text; the plan of the last one's result."""
+) -> Bound:
+    """Carry out all statements of a text; the last one's result, which may be known already."""
+    names = Resolver(session, tables, variables)
+    key = text_key(query, dialect, params)
+    known = None if key is None else session.texts.get(key)
+    if known is not None and known.holds(names):
+        return known
     script = parse(query, dialect)
-    catalog: Catalog = Resolver(session, tables, variables)
-    opened = _open_files(session, script)
-
-    def open_file(path: Any, options: Any) -> LogicalPlan:
-        known = opened.get(repr((path, sorted(dict(options).items()))))
-        return known if known is not None else session.open_file(path, dict(options))
-
+    _open_files(session, script, names)
+    asked = Recorder(names)
     result: LogicalPlan | None = None
     for statement in st.bind_each(
-        script, catalog, params=params, dialect=dialect, open_file=open_file
+        script, asked, params=params, dialect=dialect, open_file=asked.open_file
     ):
         result = _carry_out(session, statement)
     if result is None:
         raise SqlError("There is no statement in this text")
-    return result
+    bound = Bound(result, asked)
+    # what other statements give is either made by them, or shows what is at this moment
+    if key is not None and len(script.statements) == 1 and isinstance(statement, st.Query):
+        asked.keep(session.texts, key, bound)
+    return bound
 
 
-def _open_files(session: Session, script: Script) -> dict[str, LogicalPlan]:
-    """The files a script names, opened ahead of binding."""
-    found = {}
+def _open_files(session: Session, script: Script, names: Resolver) -> None:
+    """Open the files a script names, ahead of binding."""
     for reference in table_names(script).files:
         if reference.alias and session.catalog.table([reference.paths[0]]) is not None:
             continue
-        key = repr((reference.path, sorted(reference.options)))
-        found[key] = session.open_file(reference.path, dict(reference.options))
-    return found
+        names.open_file(reference.path, dict(reference.options))
 
 
 def _carry_out(session: Session, statement: st.Statement) -> LogicalPlan:

@@ -17,14 +17,14 @@ import pyarrow as pa
 
 from plait.engine.lower import Lowered, Produced, lower
 from plait.engine.metrics import OperatorMetrics, total
-from plait.planner.estimate import Estimator
+from plait.engine.prepared import Prepared
 from plait.planner.logical import LogicalPlan
-from plait.planner.physical.planner import Finished, Settings, Step, plan_step
+from plait.planner.physical.planner import Finished, Step
 from plait.planner.physical.stages import Stage
 from plait.planner.statistics import Statistics
 from plait.scheduler.events import Observer, followed
 from plait.scheduler.executor import Executor, TaskMetrics
-from plait.scheduler.graph import Handle, Ref
+from plait.scheduler.graph import Handle, Ref, TaskGroup
 
 
 @dataclass
@@ -59,45 +59,31 @@ class Kept:
 
 
 class Driver:
-    """Runs one plan on one executor."""
+    """Runs one plan once on one executor."""
 
-    def __init__(
-        self,
-        executor: Executor,
-        settings: Settings,
-        observe: Observer | None = None,
-        estimator: Estimator | None = None,
-    ) -> None:
-        self.executor, self.settings, self.observe = executor, settings, observe
-        self._estimator = estimator
+    def __init__(self, executor: Executor, observe: Observer | None = None) -> None:
+        self.executor, self.observe = executor, observe
         self.report = Report()
         self._finished: dict[LogicalPlan, Finished] = {}
         self._produced: dict[int, Produced] = {}
-        self._next_id = 0
+        self._groups: dict[int, TaskGroup] = {}
 
-    def run(self, plan: LogicalPlan) -> Kept:
+    def run(self, prepared: Prepared) -> Kept:
         """Run to the end; the caller releases the handles."""
+        next_id = 0
         try:
-            while True:
+            for number in itertools.count():
                 started = time.perf_counter()
-                step = self._plan(plan)
+                planned = prepared.step(number, self._finished, next_id)
                 self.report.planning += time.perf_counter() - started
-                if step.final is not None:
-                    return self._finish(step)
-                self._run_targets(step)
+                self._groups.update(planned.groups)
+                if planned.step.final is not None:
+                    return self._finish(planned.step)
+                self._run_targets(planned.step)
+                next_id = planned.next_id
         finally:
             self._release()
-
-    def _plan(self, plan: LogicalPlan) -> Step:
-        step = plan_step(
-            plan,
-            self.settings,
-            self._finished,
-            next_id=self._next_id,
-            estimator=self._estimator,
-        )
-        self._next_id = max([self._next_id, *(s.id + 1 for s in step.stages)])
-        return step
+        raise AssertionError("there are endlessly many steps")
 
     def _run_targets(self, step: Step) -> None:
         stages = {s.id: s for s in step.stages}
@@ -129,7 +115,7 @@ class Driver:
     ) -> dict[int, tuple[int, int]]:
         """Run stages as one graph and keep the results of some; rows and bytes of each."""
         started = time.perf_counter()
-        lowered = lower(stages, self._produced)
+        lowered = lower(stages, self._groups, self._produced)
         self.report.planning += time.perf_counter() - started
         wanted = {i: lowered.produced[i] for i in keep}
         refs = [item for p in wanted.values() for item in p.all()]

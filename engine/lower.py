@@ -49,38 +49,44 @@ class Lowered:
 
 
 @deep_trees
-def lower(stages: Sequence[Stage], earlier: Mapping[int, Produced]) -> Lowered:
-    """The task graph of some stages, given what stages of earlier graphs produced."""
+def task_group(stage: Stage) -> TaskGroup:
+    """The group of a stage's tasks: what they run."""
+    return TaskGroup(
+        f"{stage.id} {stage.root.label().split(' ')[0]}",
+        Fragment(stage),
+        note=str(stage),
+        source=stage.source,
+        outputs=stage.output.parts if stage.output.split else 1,
+    )
+
+
+@deep_trees
+def lower(
+    stages: Sequence[Stage], groups: Mapping[int, TaskGroup], earlier: Mapping[int, Produced]
+) -> Lowered:
+    """The task graph of some stages with their groups, given what earlier graphs produced."""
     graph = TaskGraph()
     produced: dict[int, Produced] = dict(earlier)
     for stage in stages:
-        outputs = stage.output.parts if stage.output.split else 1
-        group = graph.add_group(
-            TaskGroup(
-                f"{stage.id} {stage.root.label().split(' ')[0]}",
-                Fragment(stage),
-                note=str(stage),
-                source=stage.source,
-                outputs=outputs,
-            )
-        )
+        group = graph.add_group(groups[stage.id])
+        reads = [op for _, op in readers(stage.root)]
         tasks = [
-            graph.add_task(group, _arguments(stage, partition, produced))
+            graph.add_task(group, [partition, *_arguments(reads, partition, produced)])
             for partition in range(stage.first, stage.first + stage.partitions)
         ]
+        outputs = groups[stage.id].outputs
         refs = tuple(tuple(Ref(t, p) for p in range(outputs)) for t in tasks)
         produced[stage.id] = Produced(refs, stage.output.split)
     return Lowered(graph, produced, tuple(s.id for s in stages))
 
 
-def _arguments(stage: Stage, partition: int, produced: Mapping[int, Produced]) -> list[object]:
-    arguments: list[object] = [partition]
-    for _, op in readers(stage.root):
-        if isinstance(op, ScanSplits):
-            arguments.append(op.partitions[partition])
-        elif isinstance(op, ReadStage):
-            arguments.append(_inputs(op, partition, produced))
-    return arguments
+def _arguments(
+    reads: Sequence[ScanSplits | ReadStage], partition: int, produced: Mapping[int, Produced]
+) -> list[object]:
+    return [
+        op.partitions[partition] if isinstance(op, ScanSplits) else _inputs(op, partition, produced)
+        for op in reads
+    ]
 
 
 def _inputs(op: ReadStage, partition: int, produced: Mapping[int, Produced]) -> list[Item]:

@@ -8,10 +8,10 @@ names) are refused by name.
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import os
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 from urllib.parse import unquote
 
@@ -20,7 +20,7 @@ import pyarrow as pa
 from plait.errors import ReadError, UnsupportedError
 from plait.io.encoding import logical_schema
 from plait.io.file_columns import FileColumns
-from plait.io.files import FileInfo, in_parallel, is_local
+from plait.io.files import FileInfo, in_parallel, is_local, table_identity
 from plait.io.filesystem import PathLike, plain_path
 from plait.io.local_files import local_file
 from plait.io.parquet.source import ParquetSource
@@ -87,10 +87,10 @@ class DeltaSource(ParquetSource):
     def name(self) -> str:
         return self._root.rsplit("/", 1)[-1]
 
-    @property
+    @cached_property
     def identity(self) -> str:
-        text = "\n".join([self._root, str(self._version), *(f.path for f in self.files)])
-        return "delta:" + hashlib.sha256(f"{text}\n{self.schema}".encode()).hexdigest()
+        how = self._version, self.schema, self._told, self._split_bytes, self._split_rows
+        return table_identity(f"delta:{self._root}", self.files, *how)
 
 
 def _opened(root: str, access: Access, version: int | None) -> Any:

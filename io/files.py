@@ -7,6 +7,7 @@ formats and storage: formats ask for byte ranges, many at once, and never see a 
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -87,6 +88,16 @@ def visible(name: str, suffixes: Sequence[str]) -> bool:
 def hidden_folder(name: str) -> bool:
     """Whether what is in a folder of this name is no data; `_year=2024` is a partition."""
     return name.startswith(".") or (name.startswith("_") and "=" not in name)
+
+
+def table_identity(kind: str, files: Iterable[FileInfo], *more: object) -> str:
+    """Equal for two tables of files only if the same files are read in the same way.
+
+    `more` is what else makes a table of files: types, partition columns, how files are cut.
+    """
+    listed = [f"{f.path} {f.size} {f.identity} {f.shown} {f.access.reference}" for f in files]
+    text = "\n".join([*listed, *map(str, more)])
+    return f"{kind}:{hashlib.sha256(text.encode(errors='surrogatepass')).hexdigest()}"
 
 
 def check_unchanged(file: FileInfo, size: int, identity: str) -> None:

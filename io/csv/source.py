@@ -8,10 +8,10 @@ row borders only a reader from the start knows) are one split each.
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
@@ -24,6 +24,7 @@ from plait.io.csv.layout import CsvLayout
 from plait.io.csv.options import CsvOptions
 from plait.io.csv.sample import Depth, FileSample, choose_types, open_file, settle_header
 from plait.io.file_columns import Constants, FileColumns, ranges_of
+from plait.io.files import table_identity
 from plait.io.filesystem import FileInfo, PathLike, expand, in_parallel
 from plait.io.store.access import Access
 from plait.planner.expr import Expr
@@ -112,11 +113,9 @@ class CsvSource:
         first = self.files[0].name
         return first if len(self.files) == 1 else f"{first} and {len(self.files) - 1} more"
 
-    @property
+    @cached_property
     def identity(self) -> str:
-        parts = [f"{f.path} {f.size} {f.identity}" for f in self.files]
-        text = "\n".join([*parts, repr(self._layout), repr(self._told)])
-        return "csv:" + hashlib.sha256(text.encode()).hexdigest()
+        return table_identity("csv", self.files, self._layout, self._told, self._options)
 
     @property
     def schema(self) -> Schema:

@@ -8,10 +8,10 @@ that is one array `[{...}, ...]` is one split. Text that looks like a date is te
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
@@ -25,6 +25,7 @@ from plait.io.csv.dates import guess_moment
 from plait.io.csv.options import require
 from plait.io.dtypes import arrow_type
 from plait.io.file_columns import Constants, FileColumns, ranges_of
+from plait.io.files import table_identity
 from plait.io.filesystem import FileInfo, PathLike, expand, in_parallel
 from plait.io.json.parse import lines_of_array, located, parse_freely
 from plait.io.store.access import Access
@@ -118,11 +119,9 @@ class JsonSource:
         first = self.files[0].name
         return first if len(self.files) == 1 else f"{first} and {len(self.files) - 1} more"
 
-    @property
+    @cached_property
     def identity(self) -> str:
-        parts = [f"{f.path} {f.size} {f.identity}" for f in self.files]
-        text = "\n".join([*parts, str(self._schema), repr(self._told)])
-        return "json:" + hashlib.sha256(text.encode()).hexdigest()
+        return table_identity("json", self.files, self._schema, self._told, self._block)
 
     @property
     def schema(self) -> Schema:

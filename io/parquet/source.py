@@ -8,9 +8,9 @@ Splits are runs of row groups of one file. `plait.io.parquet.read` reads them.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
@@ -18,6 +18,7 @@ import pyarrow as pa
 from plait.errors import ReadError
 from plait.io import distinct
 from plait.io.file_columns import Constants, FileColumns, constant_statistics
+from plait.io.files import table_identity
 from plait.io.filesystem import FileInfo, PathLike, expand
 from plait.io.parquet.footer import TAIL_STORE, Footer, footers
 from plait.io.splitting import SPLIT_BYTES, SPLIT_ROWS, runs, split_count
@@ -104,11 +105,10 @@ class ParquetSource:
         first = self.files[0].name
         return first if len(self.files) == 1 else f"{first} and {len(self.files) - 1} more"
 
-    @property
+    @cached_property
     def identity(self) -> str:
-        text = "\n".join(f"{f.path} {f.size} {f.identity}" for f in self.files)
-        # the same files read with other types or partition columns are another table
-        return "parquet:" + hashlib.sha256(f"{text}\n{self._schema}".encode()).hexdigest()
+        how = self._schema, self._told, self._split_bytes, self._split_rows
+        return table_identity("parquet", self.files, *how)
 
     @property
     def schema(self) -> Schema:

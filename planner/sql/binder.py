@@ -6,7 +6,7 @@
 
 Handlers are plain functions `(binder, node) -> Expr`, one table per theme (`expressions`,
 `predicates`, `calls`, `windows`, `subqueries`). They reach queries through
-`Context.bind_query`, so that no module needs one that needs it.
+`Context.query`, so that no module needs one that needs it.
 
 Aggregates and window calls are left inside the expressions they stand in; `lifting` takes them out
 once the whole SELECT is bound.
@@ -69,8 +69,9 @@ class CommonTable:
 
 CommonTables = ChainMap[str, CommonTable]
 
-# bind_query(node, outer scope, common tables, whether its names are those of the result)
-BindQuery = Callable[[exp.Expr, Scope | None, CommonTables, bool], Bound]
+# takes the context, so that a context does not hold itself, with all tables, until the next
+# collection of garbage
+BindQuery = Callable[["Context", exp.Expr, Scope | None, CommonTables, bool], Bound]
 
 
 @dataclass
@@ -90,6 +91,10 @@ class Context:
     opened: dict[str, LogicalPlan] = field(default_factory=dict)
     # by the id of a bound column (kept alive here): where it was written
     places: dict[int, tuple[Expr, exp.Expr]] = field(default_factory=dict)
+
+    def query(self, node: exp.Expr, outer: Scope | None, tables: CommonTables, root: bool) -> Bound:
+        """Bind a query; `root`: its names are those of the result."""
+        return self.bind_query(self, node, outer, tables, root)
 
     def place(self, expr: Expr) -> exp.Expr | None:
         """Where a column was written, if it is known."""
@@ -168,7 +173,7 @@ class Binder:
 
     def subquery(self, node: exp.Expr) -> Bound:
         """A query in the place of a value: it sees this scope from inside."""
-        return self.context.bind_query(node, self.scope, self.tables, False)
+        return self.context.query(node, self.scope, self.tables, False)
 
     # ------------------------------------------------------------------------------ columns
 

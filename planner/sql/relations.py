@@ -221,7 +221,9 @@ class Tables:
     def _common(self, node: exp.Table, name: str, alias: str, columns: Sequence[str]) -> From:
         common = self.common[name.casefold()]
         if common.bound is None:
-            bound = self.context.bind_query(common.node.this, common.scope, common.tables, False)
+            bound = self.context.bind_query(
+                self.context, common.node.this, common.scope, common.tables, False
+            )
             given = [c.name for c in common.node.args["alias"].args.get("columns") or ()]
             names = self._renamed([o.name for o in bound.outputs], given, name, common.node)
             outputs = [replace(o, name=n) for o, n in zip(bound.outputs, names, strict=True)]
@@ -252,7 +254,9 @@ class Tables:
         if isinstance(node.this, exp.Table | exp.Subquery) and not _is_query(node):
             inner = inside._joined(inside.table(node.this, Visible()), joins)
             return inner if not alias else self._realiased(inner, alias, columns, node)
-        bound = self.context.bind_query(_without_alias(node), inside.outer, self.common, False)
+        bound = self.context.bind_query(
+            self.context, _without_alias(node), inside.outer, self.common, False
+        )
         found = self._bound(bound, alias, columns, node)
         return inside._joined(found, joins) if joins else found
 
@@ -271,7 +275,9 @@ class Tables:
     def _values(self, node: exp.Values, earlier: Visible) -> From:
         self._refuse_clauses(node)
         alias, columns = _alias(node)
-        bound = self.context.bind_query(node, self._after(earlier), self.common, False)
+        bound = self.context.bind_query(
+            self.context, node, self._after(earlier), self.common, False
+        )
         return self._bound(bound, alias, columns, node)
 
     def _lateral(self, node: exp.Lateral, earlier: Visible) -> From:
@@ -279,7 +285,9 @@ class Tables:
         if not isinstance(node.this, exp.Subquery):
             self.source.refuse("LATERAL before something else than a query", node, word="lateral")
         alias, columns = _alias(node)
-        bound = self.context.bind_query(node.this, self._after(earlier), self.common, False)
+        bound = self.context.bind_query(
+            self.context, node.this, self._after(earlier), self.common, False
+        )
         return self._bound(bound, alias, columns, node)
 
     def _series(self, node: exp.Table, call: exp.Expr) -> From:

@@ -167,7 +167,7 @@ def bind_each(
             parameters=parameters,
             dialect=script.dialect,
             handlers=_HANDLERS,
-            bind_query=lambda *args: bind_query(context, *args),  # noqa: B023
+            bind_query=bind_query,
             references=reference_counts(parsed.node),
             index_base=script.index_base,
         )
@@ -223,7 +223,7 @@ def _is_query(node: exp.Expr) -> bool:
 
 
 def _query(context: Context, node: exp.Expr) -> LogicalPlan:
-    return context.bind_query(node, None, ChainMap(), True).plan
+    return context.query(node, None, ChainMap(), True).plan
 
 
 def _create(context: Context, node: exp.Create) -> CreateView | CreateTable:
