@@ -125,9 +125,7 @@ class ArrowSource:
         self._schema = Schema(
             tuple(Field(f.name, f.type, nulls.get(f.name, 0) > 0) for f in schema)
         )
-        size = float(sum(self._bytes.values()) + 8 * self._rows * len(self._counters))
-        columns = LazyColumns(self._schema.names, self._column_statistics)
-        self._statistics = Statistics(float(self._rows), size, columns, exact=True)
+        self._known: dict[str, ColumnStatistics] = {}
 
     @property
     def name(self) -> str:
@@ -143,7 +141,10 @@ class ArrowSource:
 
     @property
     def statistics(self) -> Statistics:
-        return self._statistics
+        # not kept here: it holds the source, and a table is to go with its last user
+        size = float(sum(self._bytes.values()) + 8 * self._rows * len(self._counters))
+        columns = LazyColumns(self._schema.names, self._column_statistics)
+        return Statistics(float(self._rows), size, columns, exact=True)
 
     def pushdown(self, predicate: Expr) -> Pushdown:
         """Nothing to gain: the rows are here already."""
@@ -187,6 +188,12 @@ class ArrowSource:
         return pa.chunked_array([b.column(name) for b in self._held])
 
     def _column_statistics(self, name: str) -> ColumnStatistics:
+        known = self._known.get(name)
+        if known is None:
+            known = self._known[name] = self._measured(name)
+        return known
+
+    def _measured(self, name: str) -> ColumnStatistics:
         rows = self._rows
         if name in self._counters and rows:
             low, high = _counted(*self._counters[name], rows)

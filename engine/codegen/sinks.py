@@ -202,7 +202,7 @@ class Groups:
     """
 
     op: GroupRows
-    decide: Callable[[list[GroupKey]], str]
+    decide: Callable[[list[GroupKey]], str] | None  # asked once, while the loop is emitted
     mode: str = ""
     keys: list[GroupKey] = field(default_factory=list)
     accumulators: Accumulators = field(default_factory=Accumulators)
@@ -287,6 +287,7 @@ class Groups:
         e, b = loop.e, loop.e.b
         fields, nulls = [], I64(0)
         values = [self._number(loop, i, name) for i, name in enumerate(self.op.keys)]
+        assert self.decide is not None
         self.mode = self.decide(self.keys)
         for number, value in enumerate(values):
             if self.mode == "words":

@@ -172,8 +172,10 @@ class LoopPart:
         except NotCompiledError as error:
             error.operator = loop.at
             raise
-        if isinstance(sink, Groups) and sink.mode in ("packed", "words"):
-            sink.emit_rehash(loop.e.module)
+        if isinstance(sink, Groups):
+            sink.decide = None  # it holds this run's rows, and what is emitted is kept for others
+            if sink.mode in ("packed", "words"):
+                sink.emit_rehash(loop.e.module)
         several = any(
             not shape.unique and op.kind not in ("semi", "anti", "mark")
             for op, shape in zip(self.joins, shapes.values(), strict=True)
