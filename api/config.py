@@ -83,6 +83,11 @@ def _memory(value: object) -> int | str | None:
     return _optional(parse_bytes)(value)  # type: ignore[no-any-return]
 
 
+def _cache(value: object) -> int | str:
+    text = {"none": "0", "off": "0", "false": "0"}.get(str(value).lower(), value)
+    return "auto" if str(text).lower() == "auto" else parse_bytes(text)
+
+
 def _seconds(value: object) -> float:
     number = float(str(value))
     if isinstance(value, bool) or not 0 < number < 1e6:
@@ -163,6 +168,13 @@ SETTINGS: Mapping[str, Setting] = {
             None,
             _optional(str),
             "where rows that do not fit into memory go; none: the temporary folder of the system",
+        ),
+        Setting(
+            "column_cache.bytes",
+            "auto",
+            _cache,
+            "decoded columns of Parquet files kept for later queries, within memory_limit; auto: "
+            "a quarter of it, 0 or off: none",
         ),
         Setting(
             "partition.bytes", 32 * 2**20, parse_bytes, "decoded bytes a piece of a file aims at"

@@ -64,6 +64,7 @@ class Runner:
     executor: Executor
     disabled_rules: tuple[str, ...] = ()
     broadcast_bytes: int = 512 << 20
+    cache_bytes: int = 0
     progress: Callable[[], AbstractContextManager[Observer | None]] = nullcontext
     access: Callable[[Mapping[str, Any] | None], Access] = Access.of
     plans: PlanCache[PlanKey, Prepared] = field(default_factory=PlanCache)
@@ -73,12 +74,17 @@ class Runner:
         """What physical planning depends on."""
         workers, limit = self.executor.workers, self.executor.memory_limit
         if limit is None:
-            return Settings(workers=workers, broadcast_bytes=self.broadcast_bytes)
+            return Settings(
+                workers=workers,
+                broadcast_bytes=self.broadcast_bytes,
+                cache_bytes=self.cache_bytes,
+            )
         return Settings(
             workers=workers,
             broadcast_bytes=min(self.broadcast_bytes, broadcast_bytes(limit)),
             task_bytes=task_bytes(limit, workers),
             result_bytes=result_bytes(limit),
+            cache_bytes=min(self.cache_bytes, result_bytes(limit)),
         )
 
     def optimize(self, plan: LogicalPlan) -> LogicalPlan:

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Self
 from plait.bound import Texts
 from plait.calling import outside
 from plait.config import Config
+from plait.engine.memory import default_cache_bytes
 from plait.errors import ConfigError, TableNotFoundError, UnsupportedError
 from plait.io.store.access import Access
 from plait.plan_cache import PlanCache
@@ -234,12 +235,27 @@ def memory_limit(config: Config) -> int | None:
     return limit
 
 
+def column_cache_bytes(config: Config, executor: Executor) -> int:
+    """Bytes of decoded columns that the session's queries may keep in the process."""
+    wanted: int | str = config.get("column_cache.bytes")
+    if isinstance(wanted, int):
+        return wanted
+    limit = executor.memory_limit
+    if limit is None:
+        try:
+            limit = int(_USABLE * available_memory())
+        except OSError:
+            return 0
+    return default_cache_bytes(limit)
+
+
 def make_runner(executor: Executor, config: Config) -> Runner:
     """A runner with the session's settings."""
     return Runner(
         executor,
         disabled_rules=tuple(config.get("optimizer.disabled")),
         broadcast_bytes=config.get("broadcast.limit"),
+        cache_bytes=column_cache_bytes(config, executor),
         progress=partial(progress_bar, config),
         plans=PlanCache(plans_kept(config)),
         access=partial(Access.within, config=config),

@@ -15,9 +15,11 @@ import math
 import pyarrow as pa
 import pyarrow.types as pat
 
+from plait.io.reader import cached_bytes, shrink_cache
 from plait.scheduler.context import current_context
 
 _BROADCAST = 16  # with its index a table takes twice its rows' bytes, and there may be several
+_CACHED = 4  # of the limit, what columns of files may take unless it is set
 _GATHERED = 8  # a task may gather this part of what the executor gives it: a quarter of a half
 
 # By the identity of the Hold. Single steps on a dict need no lock, which matters as a Hold may go
@@ -57,7 +59,25 @@ def held() -> int:
 def results_are_full() -> bool:
     """Whether what running tasks give now is to go to files."""
     total = current_context().memory_total
-    return total is not None and held() > result_bytes(total)
+    if total is None:
+        return False
+    free = result_bytes(total) - held()
+    if cached_bytes() > free:
+        shrink_cache(free)
+    return free < 0
+
+
+def cache_bytes(wanted: int) -> int:
+    """Bytes of decoded columns that may be kept, of so many at most."""
+    total = current_context().memory_total
+    if not wanted or total is None:
+        return wanted
+    return max(0, min(wanted, result_bytes(total) - held()))
+
+
+def default_cache_bytes(limit: int) -> int:
+    """Bytes of decoded columns that may be kept unless a setting says otherwise."""
+    return limit // _CACHED
 
 
 def gather_limit() -> float:

@@ -141,19 +141,22 @@ def completed(
     """The columns in the order asked for: as read, constant, or NULL if the file lacks them."""
     if list(columns) == table.column_names:
         return table
-    told, rows = dict(constants), table.num_rows
+    rows = table.num_rows
     found = []
     for name in columns:
-        dtype = schema[name].type
-        if name in told:
-            column = pa.chunked_array([constant(pa.scalar(told[name], dtype), rows)])
-        elif name in table.column_names:
+        if name in table.column_names and all(name != told for told, _ in constants):
             # by position: a struct's fields may carry the same dotted name as a column
             column = table.column(table.column_names.index(name))
         else:
-            column = pa.chunked_array([pa.nulls(rows, dtype)])
+            column = pa.chunked_array([told_column(name, schema[name].type, constants, rows)])
         found.append(column)
     return table_of(found, columns, rows)
+
+
+def told_column(name: str, dtype: pa.DataType, constants: Constants, rows: int) -> pa.Array:
+    """A column that is not read: constant, or NULL because the file lacks it."""
+    told = dict(constants)
+    return constant(pa.scalar(told[name], dtype), rows) if name in told else pa.nulls(rows, dtype)
 
 
 def constant(value: pa.Scalar, rows: int) -> pa.Array:

@@ -14,10 +14,12 @@ from typing import Any
 
 import pyarrow as pa
 
+from plait.io.column_cache import cache
+from plait.io.columns import BATCH_ROWS, RowTest
 from plait.planner.expr import Expr
 from plait.planner.source import Split
 
-BATCH_ROWS = 1 << 17
+__all__ = ["BATCH_ROWS", "RowTest", "cached_bytes", "iterate_split", "read_split", "shrink_cache"]
 
 # the module of a kind of split -> the module that reads it; loaded when the first one is read, so
 # that a process pays for the formats it meets
@@ -43,16 +45,32 @@ def iterate_split(
     columns: Sequence[str],
     predicate: Expr | None = None,
     batch_rows: int = BATCH_ROWS,
+    cache_bytes: int = 0,
+    test: RowTest | None = None,
 ) -> Iterator[pa.Table | pa.RecordBatch]:
     """The rows of a split, in order, in pieces of at most `batch_rows` rows: batches if they are
-    in memory already, else tables."""
+    in memory already, or were decoded as such, else tables.
+
+    cache_bytes    how much the process may keep of what it decoded; 0 reads all anew
+    test           pieces none of whose rows pass may be left out
+    """
     kind, module = _reader(split)
     found: Iterator[pa.Table | pa.RecordBatch]
     if kind == "plait.io.parquet.source":
-        found = module.iterate(split, columns, predicate, batch_rows)
+        found = module.iterate(split, columns, predicate, batch_rows, cache_bytes, test)
     else:
         found = module.iterate(split, columns, batch_rows)
     return found
+
+
+def cached_bytes() -> int:
+    """Bytes of decoded columns that this process keeps."""
+    return cache.bytes
+
+
+def shrink_cache(count: int) -> None:
+    """Keep at most so many bytes of decoded columns."""
+    cache.shrink(count)
 
 
 def _reader(split: Split) -> tuple[str, Any]:

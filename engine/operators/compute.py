@@ -12,9 +12,11 @@ import pyarrow.compute as pc
 
 from plait.engine import batches
 from plait.engine.kernels.evaluate import Evaluator
-from plait.planner.expr import columns_of, conjuncts
+from plait.io.reader import RowTest
+from plait.planner.expr import Expr, columns_of, conjuncts
 from plait.planner.physical.operators import Compute
 from plait.planner.risk import may_raise
+from plait.scheduler.context import current_context
 
 _CUT_BELOW = 0.5  # of the rows left: cut the batch now rather than at the end
 
@@ -31,6 +33,29 @@ def compute(op: Compute, batch: pa.RecordBatch) -> pa.RecordBatch | None:
     evaluator = Evaluator(batch)
     columns = [evaluator.array(e) for _, e in op.columns]
     return batches.make([n for n, _ in op.columns], columns, batch.num_rows)
+
+
+def row_test(predicate: Expr) -> RowTest | None:
+    """What a scan below a filter may ask before it decodes columns that the filter does not need.
+
+    Conjuncts that may raise are left to the filter, which knows the rows they are meant for.
+    """
+    parts = [p for p in conjuncts(predicate) if columns_of(p) and not may_raise(p)]
+    if not parts:
+        return None
+
+    def passes(batch: pa.RecordBatch) -> bool:
+        current_context().check_cancelled()
+        evaluator = Evaluator(batch)
+        mask: pa.Array | None = None
+        for part in parts:
+            true = evaluator.array(part)
+            mask = true if mask is None else pc.and_kleene(mask, true)
+            if not pc.any(mask).as_py():
+                return False
+        return True
+
+    return RowTest(columns_of(parts), passes)
 
 
 def filter_batch(op: Compute, batch: pa.RecordBatch) -> pa.RecordBatch | None:

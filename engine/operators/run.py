@@ -21,11 +21,11 @@ from plait.engine.exchange.places import mark, restore
 from plait.engine.exchange.ranges import cut_ranges, range_bounds, sample
 from plait.engine.fuse import Pipeline, PipelineRun
 from plait.engine.kernels.evaluate import Evaluator
-from plait.engine.memory import gather_limit
+from plait.engine.memory import cache_bytes, gather_limit
 from plait.engine.metrics import Meter
 from plait.engine.operators.aggregate import aggregate
 from plait.engine.operators.buckets import Gathered, in_buckets
-from plait.engine.operators.compute import compute
+from plait.engine.operators.compute import compute, row_test
 from plait.engine.operators.distinct import distinct
 from plait.engine.operators.function import apply_function
 from plait.engine.operators.join import JoinTable, build, join
@@ -86,6 +86,13 @@ class Runner:
         self._loops_read: set[int] = set()  # the scans below pipelines
         self._numbers = {id(op): number for number, op in enumerate(root.walk())}
         self.root = root
+        self._tests = {
+            id(op.input): row_test(op.predicate)
+            for op in root.walk()
+            if isinstance(op, Compute)
+            and isinstance(op.input, ScanSplits)
+            and op.predicate is not None
+        }
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """The batches of the root."""
@@ -231,13 +238,15 @@ class Runner:
         yield from restore(self._run(op.input), self._gathered(op.found), op.place)
 
     def _scan(self, op: ScanSplits, splits: Sequence[Split]) -> Iterator[pa.RecordBatch]:
-        context = current_context()
+        context, test = current_context(), self._tests.get(id(op))
         # a loop keeps nothing between rows, so its batches need not fit the processor's cache
         most = _LOOP_ROWS if id(op) in self._loops_read else BATCH_ROWS
         for split in splits:
-            for piece in iterate_split(split, op.schema.names, op.predicate, most):
+            room = cache_bytes(op.cache_bytes)
+            for piece in iterate_split(split, op.schema.names, op.predicate, most, room, test):
                 context.check_cancelled()
-                yield batches.from_table(piece, op.schema)
+                known = isinstance(piece, pa.RecordBatch)
+                yield piece if known else batches.from_table(piece, op.schema)
 
     def _in_order(
         self,

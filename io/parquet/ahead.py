@@ -14,7 +14,7 @@ import threading
 import time
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from plait.io.files import Bytes, FileInfo, Parts, Range, RangeReader
@@ -48,7 +48,7 @@ class _Scan:
     """One reading of a file: what has been opened, and what is being fetched, by row group."""
 
     opened: set[int] = field(default_factory=set)  # the row groups that splits ended with
-    ahead: dict[int, tuple[RangeReader, Parts]] = field(default_factory=dict)
+    ahead: dict[int, tuple[RangeReader, list[Range], Parts]] = field(default_factory=dict)
     used: float = 0.0
     splits: int = _FIRST  # to be ahead by
 
@@ -61,14 +61,13 @@ def take(
     file: FileInfo,
     columns: Sequence[str],
     groups: Sequence[int],
-    ranges_of: Callable[[int], list[Range]],
-    wanted: Callable[[range], Sequence[int]],
+    wanted: Callable[[range], Mapping[int, list[Range]]],
     count: int,
-) -> dict[int, Parts]:
-    """What was fetched ahead of some row groups of a split, and more of it begun.
+) -> list[tuple[list[Range], Parts]]:
+    """What was fetched ahead of the row groups of a split, and more of it begun.
 
-    `groups` are all of the split's, `count` is how many the file has, `wanted` says which of some
-    later ones will be read too, and `ranges_of` where a group's column chunks are.
+    `groups` are all of the split's, `count` is how many the file has, and `wanted` says what will
+    be read of some later ones.
     """
     key = (file.path, file.size, file.identity, tuple(columns))
     now = time.monotonic()
@@ -83,29 +82,29 @@ def take(
         if groups[-1] in scan.opened:  # somebody reads the file once more
             scan.opened.clear()
             scan.splits = _FIRST
-        taken = {g: scan.ahead.pop(g)[1] for g in groups if g in scan.ahead}
+        taken = [scan.ahead.pop(g)[1:] for g in groups if g in scan.ahead]
         follows = groups[0] - 1 in scan.opened
         scan.opened.add(groups[-1])
         if follows:
             first = max([groups[-1], *scan.opened, *scan.ahead]) + 1
             last = min(groups[-1] + 1 + scan.splits * len(groups), count)
             scan.splits = min(2 * scan.splits, count)
-            _fetch(scan, file, [(g, ranges_of(g)) for g in wanted(range(first, last))])
+            _fetch(scan, file, wanted(range(first, last)))
     return taken
 
 
-def _fetch(scan: _Scan, file: FileInfo, found: Sequence[tuple[int, list[Range]]]) -> None:
+def _fetch(scan: _Scan, file: FileInfo, found: Mapping[int, list[Range]]) -> None:
     """Starts to fetch row groups, as many as there is room for."""
     under_way = 0
-    for group, ranges in found:
+    for group, ranges in found.items():
         size = sum(end - start for start, end in ranges)
         if (len(scan.ahead) + 1) * size > _BYTES or under_way > _BYTES:
             return
         under_way += size
         reader = open_ranges(file).reader
-        scan.ahead[group] = (reader, reader.start(ranges))
+        scan.ahead[group] = (reader, ranges, reader.start(ranges))
 
 
 def _let_go(scan: _Scan) -> None:
-    for reader, _ in scan.ahead.values():
+    for reader, _, _ in scan.ahead.values():
         reader.close()

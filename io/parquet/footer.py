@@ -13,6 +13,7 @@ used for reading: it gives plain strings at no cost. This is done only if nothin
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import math
 import struct
 import threading
@@ -85,6 +86,11 @@ class Footer:
     rows: tuple[int, ...]  # by row group
     samples: dict[str, dict[int, DictionarySample | None]]  # by row group
     _columns: dict[str, tuple[ColumnStatistics, ...]] = field(default_factory=dict)
+
+    @cached_property
+    def starts(self) -> tuple[int, ...]:
+        """The number of the first row of each row group."""
+        return tuple(itertools.accumulate(self.rows, initial=0))
 
     @cached_property
     def coded(self) -> frozenset[str]:

@@ -1,29 +1,31 @@
-"""Reading row groups: local files through a memory map, others from ranges that are fetched
-together and decoded as they land.
+"""Reading row groups block by block, and of each block no more than is asked for.
 
-Row groups whose bounds cannot match the predicate are skipped; partition columns are constants, so
-a predicate over them alone is decided here for the whole split. Columns come back in their logical
-type or one of its encodings (see `plait.io.encoding`).
+A block is a row group, or several small ones that follow each other: the unit in which columns are
+decoded and kept (`plait.io.column_cache`). Row groups whose bounds cannot match the predicate are
+skipped; partition columns are constants, so a predicate over them alone is decided here for the
+whole split. Columns come back in their logical type or one of its encodings (`plait.io.encoding`).
+
+Where a test of rows is given, its columns are decoded first, and the others only if some row of the
+block passes. What it costs is repeated by the filter above, so after a block with such rows it
+waits for 1 block, then 3, 7, ...; and it is not tried where nothing is left to decode.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from plait.errors import ReadError
+from plait.io.column_cache import Key, cache
+from plait.io.columns import BATCH_ROWS, Column, RowTest, aligned
 from plait.io.encoding import stored_decimals, table_of, to_logical, unify
-from plait.io.file_columns import completed, stored_names
-from plait.io.files import Bytes, Parts, Range, RangeReader
-from plait.io.filesystem import FileInfo, check_unchanged, open_ranges
-from plait.io.memory import slices
-from plait.io.parquet.ahead import Together, take
+from plait.io.file_columns import stored_names, told_column
 from plait.io.parquet.footer import Footer, footer
+from plait.io.parquet.opening import check, opened
 from plait.io.parquet.source import ParquetSplit, split_statistics
 from plait.io.statistics import LazyColumns
 from plait.planner.expr import Expr
@@ -33,6 +35,12 @@ from plait.planner.types import is_decimal, is_float, is_integer
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
+
+_SMALL = 1 << 15  # row groups of fewer rows are read together, up to about so many
+_TESTED_BYTES = 64 << 20  # of a test's columns, which are held while the others are decoded
+
+Block = tuple[int, ...]
+Pieces = tuple[Column, ...]
 
 
 def prune(
@@ -79,179 +87,205 @@ def _below(high: Any, low: Any) -> bool:
 
 def read(split: ParquetSplit, columns: Sequence[str], predicate: Expr | None = None) -> pa.Table:
     """The split's rows; those for which the predicate is not true may or may not be left out."""
-    groups = prune(split, predicate)
-    known = footer(split.file)
-    stored = stored_names(columns, split.constants, known.leaves)
-    rows = sum(known.rows[g] for g in groups)
-    if not stored or not groups:
-        _check(split.file)
-        return _finish(split, columns, table_of([], [], rows), rows)
-    with _opened(split, known, groups, stored, predicate) as opened:
-        table = opened.read_row_groups(list(groups), columns=stored, use_threads=False)
-    return _finish(split, columns, table, rows)
+    pieces = list(iterate(split, columns, predicate, BATCH_ROWS))
+    rows = sum(p.num_rows for p in pieces)
+    found = []
+    for i, name in enumerate(columns):
+        dtype = pieces[0].column(i).type if pieces else split.schema[name].type
+        found.append(unify(pa.chunked_array([p.column(i) for p in pieces], dtype)))
+    return table_of(found, columns, rows)
 
 
 def iterate(
-    split: ParquetSplit, columns: Sequence[str], predicate: Expr | None, batch_rows: int
-) -> Iterator[pa.Table]:
-    """The rows of `read` in pieces of at most `batch_rows`, decoded as they are asked for."""
+    split: ParquetSplit,
+    columns: Sequence[str],
+    predicate: Expr | None,
+    batch_rows: int,
+    cache_bytes: int = 0,
+    test: RowTest | None = None,
+) -> Iterator[pa.RecordBatch]:
+    """The rows of `read` in pieces of at most `batch_rows`, decoded as they are asked for.
+
+    Columns are looked for in the cache and kept there if it may have any bytes.
+    """
     groups = prune(split, predicate)
     known = footer(split.file)
     stored = stored_names(columns, split.constants, known.leaves)
+    scan = _Scan(split, known, stored, batch_rows, cache_bytes if split.file.identity else 0)
     if not stored or not groups:
-        yield from slices(read(split, columns, predicate), batch_rows)
+        check(split.file)
+        yield from scan.without_data(columns, sum(known.rows[g] for g in groups))
         return
-    with _opened(split, known, groups, stored, predicate) as opened:
-        for some in _together(groups, known, batch_rows):
-            for batch in opened.iter_batches(batch_rows, some, columns=stored, use_threads=False):
-                yield _finish(split, columns, pa.Table.from_batches([batch]), batch.num_rows)
+    blocks = _blocks(groups, known, batch_rows)
+    found = [scan.kept(block) for block in blocks]
+    lacking = [[n for n in stored if n not in have] for have in found]
+    by_group = {g: names for b, names in zip(blocks, lacking, strict=True) for g in b}
+
+    def wanted(later: range) -> dict[int, list[str]]:
+        """What will be asked for of later row groups, for all that is known now."""
+        left = prune(replace(split, row_groups=tuple(later)), predicate)
+        return {g: scan.missing(b) for b in _blocks(left, known, batch_rows) for g in b}
+
+    due = wait = 0  # how many blocks until the test is tried; how many more after that
+    with opened(split, known, stored, by_group, wanted) as file:
+        for block, have, names in zip(blocks, found, lacking, strict=True):
+            if test is not None and scan.saves(test, block, names):
+                due -= 1
+                if due < 0:
+                    first = [n for n in names if n in test.columns]
+                    have |= scan.decoded(file, block, first)
+                    names = [n for n in names if n not in first]
+                    tested = [n for n in columns if n in test.columns]
+                    if not any(map(test.passes, scan.batches(tested, have))):
+                        wait = 0
+                        continue
+                    due, wait = 2 * wait + 1, 2 * wait + 1
+            yield from scan.batches(columns, have, names, scan.decode(file, block, names))
 
 
-def _together(groups: Sequence[int], known: Footer, batch_rows: int) -> Iterator[list[int]]:
-    """Runs of row groups that make one batch; every dictionary ends with its row group, so a batch
-    that takes a little of the next one would come in pieces."""
-    some: list[int] = []
-    rows = 0
-    for group in groups:
-        if some and rows + known.rows[group] > batch_rows:
+def _blocks(groups: Sequence[int], known: Footer, batch_rows: int) -> list[Block]:
+    """Row groups, small ones by stretches of the file.
+
+    The stretches do not depend on where a scan begins or what it skips: others shall find the same.
+    """
+    stretch = min(_SMALL, batch_rows)
+
+    def place(group: int) -> tuple[int, int]:
+        alone = known.rows[group] >= stretch
+        return known.starts[group] // stretch, group if alone else -1
+
+    return [tuple(some) for _, some in groupby(groups, place)]
+
+
+@dataclass(frozen=True)
+class _Scan:
+    """The reading of some columns of a split."""
+
+    split: ParquetSplit
+    known: Footer
+    stored: Sequence[str]
+    batch_rows: int
+    cache_bytes: int
+
+    def kept(self, block: Block) -> dict[str, Pieces]:
+        """The columns of a block that are in the cache."""
+        if not self.cache_bytes:
+            return {}
+        found = ((n, cache.get(self._key(block, n))) for n in self.stored)
+        return {n: pieces for n, pieces in found if pieces is not None}
+
+    def missing(self, block: Block) -> list[str]:
+        """The columns of a block that are not in the cache."""
+        return [n for n in self.stored if not self.cache_bytes or self._key(block, n) not in cache]
+
+    def saves(self, test: RowTest, block: Block, names: Sequence[str]) -> bool:
+        """Whether there is a column to decode that a test of rows might spare."""
+        tested = [n for n in self.stored if n in test.columns]
+        spared = any(n not in test.columns for n in names)
+        return bool(spared and tested) and self._bytes(block, tested) <= _TESTED_BYTES
+
+    def decoded(
+        self, file: pq.ParquetFile | None, block: Block, names: Sequence[str]
+    ) -> dict[str, Pieces]:
+        """Columns of a block."""
+        pieces = list(self.decode(file, block, names))
+        return {n: tuple(columns[i] for columns in pieces) for i, n in enumerate(names)}
+
+    def decode(
+        self, file: pq.ParquetFile | None, block: Block, names: Sequence[str]
+    ) -> Iterator[Pieces]:
+        """Columns of a block piece by piece; once all are decoded they are kept."""
+        if not names:
+            return
+        assert file is not None
+        keep = self._bytes(block, names) <= self.cache_bytes
+        pieces = []
+        for arrays in self._arrays(file, block, names):
+            some = tuple(map(Column.of, names, arrays))
+            if keep:
+                pieces.append(some)
             yield some
-            some, rows = [], 0
-        some.append(group)
-        rows += known.rows[group]
-    if some:
-        yield some
+        if keep:
+            for i, name in enumerate(names):
+                column = tuple(some[i] for some in pieces)
+                cache.put(self._key(block, name), column, self.cache_bytes, self.stored)
 
+    def _arrays(
+        self, file: pq.ParquetFile, block: Block, names: Sequence[str]
+    ) -> Iterator[list[pa.Array]]:
+        if len(block) == 1:
+            batches = file.iter_batches(self.batch_rows, block, columns=names, use_threads=False)
+            for batch in batches:
+                if batch.num_rows:
+                    found = self._logical(pa.Table.from_batches([batch]), names)
+                    yield [column.chunk(0) for column in found]
+            return
+        table = file.read_row_groups(list(block), columns=names, use_threads=False)
+        together = table_of(self._logical(table, names), names, table.num_rows).combine_chunks()
+        for batch in together.to_batches():
+            yield batch.columns
 
-def _finish(split: ParquetSplit, columns: Sequence[str], table: pa.Table, rows: int) -> pa.Table:
-    """The asked columns in order: stored, constant, or NULL because this file lacks them."""
-    known = footer(split.file)
-    names = stored_names(columns, split.constants, table.column_names)
-    found = []
-    for name in names:
-        # by position: a struct's fields may carry the same dotted name as a column
-        column = table.column(table.column_names.index(name))
-        stored = known.found.field(name).type
-        if is_decimal(stored) and is_integer(column.type):
-            column = stored_decimals(column, stored)
-        found.append(unify(to_logical(column, split.schema[name].type)))
-    return completed(table_of(found, names, rows), columns, split.schema, split.constants)
+    def _logical(self, table: pa.Table, names: Sequence[str]) -> list[pa.ChunkedArray]:
+        """Columns as they were decoded, in their logical types or encodings of them."""
+        found = []
+        for name in names:
+            # by position: a struct's fields may carry the same dotted name as a column
+            column = table.column(table.column_names.index(name))
+            stored = self.known.found.field(name).type
+            if is_decimal(stored) and is_integer(column.type):
+                column = stored_decimals(column, stored)
+            found.append(unify(to_logical(column, self.split.schema[name].type)))
+        return found
 
+    def batches(
+        self,
+        columns: Sequence[str],
+        have: Mapping[str, Pieces],
+        names: Sequence[str] = (),
+        decoding: Iterator[Pieces] | None = None,
+    ) -> Iterator[pa.RecordBatch]:
+        """Batches of some columns of a block: what is decoded, and what is being decoded."""
+        held = [n for n in columns if n in have]
+        parts: list[Iterator[Sequence[Column]]] = [zip(have[n]) for n in held]
+        if decoding is not None and names:
+            parts.append(decoding)
+        for piece in aligned(parts, self.batch_rows):
+            yield self._batch(columns, dict(zip([*held, *names], piece, strict=True)))
 
-# ---------------------------------------------------------------------------------- opening
+    def without_data(self, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
+        """Batches for which the file is not needed."""
+        for start in range(0, rows, self.batch_rows):
+            count = min(self.batch_rows, rows - start)
+            yield self._batch(columns, {}, count)
 
+    def _batch(
+        self, columns: Sequence[str], found: Mapping[str, Column], rows: int = 0
+    ) -> pa.RecordBatch:
+        """The columns in order: stored, constant, or NULL because this file lacks them."""
+        if not columns:
+            return pa.RecordBatch.from_arrays([pa.nulls(rows)], names=["#"]).select([])
+        made = []
+        for name in columns:
+            column = found.get(name)
+            if column is None:
+                count = len(next(iter(found.values())).array) if found else rows
+                dtype = self.split.schema[name].type
+                column = Column.of(name, told_column(name, dtype, self.split.constants, count))
+            made.append(column)
+        fields = pa.schema([field for _, field in made])
+        return pa.RecordBatch.from_arrays([array for array, _ in made], schema=fields)
 
-@contextmanager
-def _opened(
-    split: ParquetSplit,
-    known: Footer,
-    groups: Sequence[int],
-    columns: Sequence[str],
-    predicate: Expr | None,
-) -> Iterator[pq.ParquetFile]:
-    """The file to decode row groups from; of a file in a store all are being fetched by then."""
-    import pyarrow.parquet as pq  # slow to import, and not every query reads Parquet
+    def _bytes(self, block: Block, names: Sequence[str]) -> int:
+        return sum(self.known.decoded_bytes(n, g) for n in names for g in block)
 
-    file = split.file
-    coded = [name for name in columns if name in known.coded]
-    settings: dict[str, Any] = {
-        "metadata": known.reading,
-        "read_dictionary": coded,
-        "pre_buffer": False,
-        "arrow_extensions_enabled": False,
-    }
-    if file.local:
-        _check(file)
-        with _errors(file):
-            yield pq.ParquetFile(file.path, memory_map=True, **settings)
-        return
-    with open_ranges(file) as reader, _errors(file):
-        parts = _fetch(reader, split, known, groups, columns, predicate)
-        yield pq.ParquetFile(pa.PythonFile(_SparseFile(file.size, parts), mode="r"), **settings)
+    def _key(self, block: Block, name: str) -> Key:
+        return Key(self._file, block, name, self._types[name])
 
+    @cached_property
+    def _file(self) -> tuple[str, int, str]:
+        file = self.split.file
+        return file.path, file.size, file.identity
 
-def _check(file: FileInfo) -> None:
-    if not file.local:
-        return
-    try:
-        status = os.stat(file.path)
-    except OSError as error:
-        raise ReadError(f"{file.shown}: {error.strerror or error}") from error
-    check_unchanged(file, status.st_size, str(status.st_mtime_ns))
-
-
-class _errors:  # noqa: N801  (used as a statement: `with _errors(file):`)
-    """Turns what pyarrow raises while decoding into a ReadError that names the file."""
-
-    def __init__(self, file: FileInfo) -> None:
-        self._file = file
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
-        if isinstance(error, (pa.ArrowException, OSError)) and not isinstance(error, ReadError):
-            raise ReadError(f"{self._file.shown}: {error}") from error
-
-
-class _SparseFile:
-    """A file of which some ranges are there or on their way; reading waits for them."""
-
-    def __init__(self, size: int, parts: Parts) -> None:
-        self._size, self._parts, self._position = size, parts, 0
-        self.closed = False
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        self._position = offset + (0, self._position, self._size)[whence]
-        return self._position
-
-    def close(self) -> None:
-        self.closed = True
-
-    def tell(self) -> int:
-        return self._position
-
-    def read(self, size: int = -1) -> Bytes:
-        start = self._position
-        self._position = self._size if size < 0 else min(start + size, self._size)
-        return self._parts.read(start, self._position)
-
-
-def _fetch(
-    reader: RangeReader,
-    split: ParquetSplit,
-    known: Footer,
-    groups: Sequence[int],
-    columns: Sequence[str],
-    predicate: Expr | None,
-) -> Parts:
-    """Fetches row groups, but for those that were fetched ahead, and more ahead of these."""
-
-    def chunks(group: int) -> list[Range]:
-        return _chunks(split.file, known, group, columns)
-
-    def wanted(later: range) -> Sequence[int]:
-        return prune(replace(split, row_groups=tuple(later)), predicate)
-
-    taken = take(split.file, columns, split.row_groups, chunks, wanted, len(known.rows))
-    rest = reader.start([r for g in groups if g not in taken for r in chunks(g)])
-    return Together((r, taken.get(g, rest)) for g in groups for r in chunks(g))
-
-
-def _chunks(file: FileInfo, known: Footer, group: int, columns: Sequence[str]) -> list[Range]:
-    """Where the column chunks of a row group are."""
-    ranges = []
-    row_group = known.metadata.row_group(group)
-    for name in columns:
-        leaves = known.leaves[name]
-        for leaf in range(leaves.first, leaves.last):
-            chunk = row_group.column(leaf)
-            starts = [chunk.data_page_offset, chunk.dictionary_page_offset]
-            start = min(s for s in starts if s)
-            ranges.append((start, min(start + chunk.total_compressed_size, file.size)))
-    return ranges
+    @cached_property
+    def _types(self) -> dict[str, str]:
+        return {n: str(self.split.schema[n].type) for n in self.stored}

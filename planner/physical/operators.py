@@ -43,13 +43,17 @@ def _listed(items: Any) -> str:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ScanSplits(PhysicalOp):
-    """Partition i reads `partitions[i]`, a tuple of splits; `predicate` may skip pieces of them."""
+    """Partition i reads `partitions[i]`, a tuple of splits; `predicate` may skip pieces of them.
+
+    What is decoded may be kept for other scans, within `cache_bytes` of all such columns.
+    """
 
     schema: Schema
     partitions: tuple[tuple[Split, ...], ...] = field(compare=False)
     name: str
     predicate: Expr | None = None
     pruned: int = 0  # splits left out because their ranges cannot match
+    cache_bytes: int = 0
 
     def label(self) -> str:
         splits = sum(map(len, self.partitions))

@@ -73,6 +73,7 @@ class Settings:
     # if memory is bounded: what an exchange should give one task, what all results may take
     task_bytes: int | None = None
     result_bytes: int | None = None
+    cache_bytes: int = 0  # that decoded columns of files may take
 
 
 @dataclass(frozen=True)
@@ -286,6 +287,7 @@ class StagePlanner:
             plan.name or plan.source.name,
             plan.predicate,
             pruned,
+            self.settings.cache_bytes,
         )
         return Piece(op, len(kept), source=True)
 

@@ -1,0 +1,86 @@
+"""Decoded columns: arrays in their encodings, with the fields that say what is known of them.
+
+Ranges of integers are measured here, once for each array, rather than taken from a file's
+statistics: a glance costs a few percent of decoding, statistics may be missing or cover more rows,
+and compiled loops that trust a range must not be led astray by what a file says of itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.types as pat
+
+from plait.errors import ReadError
+from plait.io.measure import stored_range
+from plait.planner.column_range import with_range
+
+BATCH_ROWS = 1 << 17
+
+
+class Column(NamedTuple):
+    """Some rows of a column."""
+
+    array: pa.Array
+    field: pa.Field
+
+    @staticmethod
+    def of(name: str, array: pa.Array) -> Column:
+        """A column whose range is looked up."""
+        return Column(array, with_range(pa.field(name, array.type), stored_range([array])))
+
+    def rows(self, start: int, count: int) -> Column:
+        """Some of the rows."""
+        if start == 0 and count == len(self.array):
+            return self
+        return Column(self.array.slice(start, count), self.field)
+
+
+@dataclass(frozen=True)
+class RowTest:
+    """What a reader may ask of some columns of rows before it decodes the others.
+
+    passes    whether any row of a batch of `columns` (those that the scan has) may be wanted
+    """
+
+    columns: frozenset[str]
+    passes: Callable[[pa.RecordBatch], bool]
+
+
+def footprint(columns: Iterable[Column]) -> int:
+    """Bytes of memory that columns keep alive; what they share counts once."""
+    sizes: dict[int, int] = {}
+    for array, _ in columns:
+        coded = pat.is_dictionary(array.type)
+        for part in (array.indices, array.dictionary) if coded else (array,):
+            sizes.update((b.address, b.size) for b in part.buffers() if b is not None)
+    return sum(sizes.values())
+
+
+def aligned(parts: Sequence[Iterator[Sequence[Column]]], most: int) -> Iterator[list[Column]]:
+    """Columns that come in pieces of differing lengths, cut so that the pieces of all agree.
+
+    Each of `parts` gives pieces of some columns that belong together; none gives more than `most`
+    rows at once afterwards. No value is copied.
+    """
+    heads: list[Sequence[Column]] = [()] * len(parts)
+    starts = [0] * len(parts)
+    while True:
+        for i, part in enumerate(parts):
+            if not heads[i] or starts[i] == len(heads[i][0].array):
+                heads[i], starts[i] = next(part, ()), 0
+        if not all(heads):
+            if any(heads):
+                raise ReadError("columns of one file differ in length")
+            return
+        left = [len(head[0].array) - start for head, start in zip(heads, starts, strict=True)]
+        count = min(most, *left)
+        yield [
+            column.rows(start, count)
+            for head, start in zip(heads, starts, strict=True)
+            for column in head
+        ]
+        starts = [start + count for start in starts]
