@@ -63,8 +63,13 @@ def add_arguments(parser: argparse.ArgumentParser, *, rounds: int = 3) -> None:
     )
 
 
-def plait_settings(pairs: Sequence[str]) -> str:
-    """Give the settings to all processes started after this; the text that records them."""
+def plait_settings(pairs: Sequence[str], keep: bool = False) -> str:
+    """Give the settings to all processes started after this; the text that records them.
+
+    Unless `keep`, the column cache is off: every run reads its files.
+    """
+    if not keep:
+        pairs = ["column_cache.bytes=0", *pairs]
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not equals:

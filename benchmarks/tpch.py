@@ -10,7 +10,8 @@ queries that are written in benchmarks/dask_tpch.py.
 
 In memory, the tables are persisted frames of plait, native tables of DuckDB and DataFrames of
 Polars. They are made once, and the session with them serves all runs; `--keep` does the same for
-Parquet, to see what is won by what plait keeps between two queries.
+Parquet, to see what is won by what plait keeps between two queries (decoded columns too, which
+otherwise are not kept).
 
 Three columns are of plait alone. `first` is the first run of the query in a process that has
 loaded plait but seen no query, and whose cache folder is empty; `again` the same in a next process
@@ -221,7 +222,7 @@ def main(arguments: list[str] | None = None) -> int:
         "source": options.source,
         "threads": options.threads,
         "keep": options.keep or options.source == "memory",
-        "plait": plait_settings(options.plait_config),
+        "plait": plait_settings(options.plait_config, options.keep),
     }
     jobs = [f"q{n}" for n in options.queries]
     if options.operators:

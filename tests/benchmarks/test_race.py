@@ -129,8 +129,12 @@ def test_one_run_alone(tmp_path: Path) -> None:
 
 def test_settings_of_plait_go_through_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PLAIT_PARTITION__BYTES", "1")
-    assert plait_settings(["partition.bytes=8MiB"]) == "partition.bytes=8MiB"
+    monkeypatch.setenv("PLAIT_COLUMN_CACHE__BYTES", "1")
+    assert plait_settings(["partition.bytes=8MiB"], keep=True) == "partition.bytes=8MiB"
     assert os.environ["PLAIT_PARTITION__BYTES"] == "8MiB"
+    assert os.environ["PLAIT_COLUMN_CACHE__BYTES"] == "1"
+    assert plait_settings([]) == "column_cache.bytes=0"
+    assert os.environ["PLAIT_COLUMN_CACHE__BYTES"] == "0"
     with pytest.raises(SystemExit, match="key=value"):
         plait_settings(["partition.bytes"])
 
