@@ -56,6 +56,10 @@ class Probe:
         e, b = self.loop.e, self.loop.e.b
         if self.shape.lookup == "empty":
             return I64(-1)
+        if self.shape.lookup == "starts":
+            start, stop = self._matches(self.code)
+            some = b.and_(b.icmp_signed("<", start, stop), self.possible)
+            return b.select(some, self.code, I64(-1))
         if self.shape.lookup == "dense":
             number = b.sext(self._array("numbers", self.code, I32), I64)
             return b.select(self.possible, number, I64(-1))
@@ -101,12 +105,18 @@ class Probe:
     def _matches(self, number: Any) -> tuple[Any, Any]:
         """From where to where the rows of a key that is there stand in `order`."""
         b = self.loop.e.b
-        start = self._array("starts", number, I64)
-        return start, self._array("starts", b.add(number, I64(1)), I64)
+        start = b.sext(self._array("starts", number, I32), I64)
+        stop = self._array("starts", b.add(number, I64(1)), I32)
+        return start, b.sext(stop, I64)
+
+    def _ordered(self, place: Any) -> Any:
+        return self.loop.e.b.sext(self._array("order", place, I32), I64)
 
     def _row(self, number: Any) -> Any:
         """The row of a key, if no key has two."""
-        return number if self.shape.identity else self._array("rows", number, I64)
+        if self.shape.identity:
+            return number
+        return self.loop.e.b.sext(self._array("rows", number, I32), I64)
 
     # -------------------------------------------------------------------------------- the kinds
 
@@ -146,7 +156,7 @@ class Probe:
         else:
             start, stop = self._matches(number)
             with e.counted(start, stop) as (place, after):
-                loop.rows[self.number] = self._array("order", place, I64)
+                loop.rows[self.number] = self._ordered(place)
                 truth = e.true(emit(e, self.op.residual, loop.names))
                 b.store(truth, found)
                 b.cbranch(truth, end, after)
@@ -171,7 +181,7 @@ class Probe:
         outer = loop.next
         with e.counted(start, stop) as (place, after):
             loop.next = after
-            self._match(self._array("order", place, I64), go_on)
+            self._match(self._ordered(place), go_on)
         loop.next = outer
 
     def _match(self, row: Any, go_on: Callable[[], None]) -> None:
@@ -206,7 +216,7 @@ class Probe:
         outer = loop.next
         with e.counted(start, stop) as (place, after):
             loop.next = after
-            self._outer_row(self._array("order", place, I64), found, go_on)
+            self._outer_row(self._ordered(place), found, go_on)
         loop.next = outer
 
     def _outer_row(self, row: Any, found: Any, go_on: Callable[[], None]) -> None:

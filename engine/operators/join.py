@@ -19,6 +19,7 @@ from plait.engine import batches
 from plait.engine.kernels.evaluate import Evaluator
 from plait.engine.kernels.hash_table import HashTable, Index, KeySet
 from plait.engine.kernels.keys import Bools, KeyCoder
+from plait.engine.operators.loop_index import LoopIndex, loop_index
 from plait.errors import ScalarSubqueryError
 from plait.planner.physical.operators import HashJoin
 from plait.planner.schema import Schema
@@ -34,6 +35,7 @@ class JoinTable:
     def __init__(self, batch: pa.RecordBatch) -> None:
         self.batch = batch
         self._indexes: dict[Any, tuple[KeyCoder, HashTable]] = {}
+        self._loop_indexes: dict[Any, LoopIndex] = {}
         self._members: dict[Any, tuple[KeyCoder, KeySet]] = {}
         self._lock = threading.Lock()
 
@@ -46,6 +48,16 @@ class JoinTable:
                 coder = KeyCoder(columns, null_safe)
                 self._members[name] = coder, KeySet(coder.codes(columns), coder.span)
             return self._members[name]
+
+    def loop_index(
+        self, keys: tuple[str, ...], null_safe: tuple[bool, ...], presence: bool
+    ) -> LoopIndex:
+        """The index that compiled loops probe, or of `presence` only the set of keys."""
+        name = (keys, null_safe, presence)
+        with self._lock:
+            if name not in self._loop_indexes:
+                self._loop_indexes[name] = loop_index(self.batch, keys, null_safe, presence)
+            return self._loop_indexes[name]
 
     def __getstate__(self) -> dict[str, Any]:
         return {"batch": self.batch}  # indexes are made again where they are used

@@ -1,13 +1,13 @@
 """A join table as loops probe it: its shape, its arrays and its numbers.
 
-The table is the one that the vectorised tier makes (`kernels/keys.py`, `kernels/hash_table.py`):
+Its index (`loop_index.py`) has some of these arrays, the rows of 32 bits:
 
     members       for each code, whether a key has it: where only presence is asked for
-    numbers       for each code the number of its key, or -1
+    numbers       for each code its row, or -1
     table, keys, seen     open addressing: slots with key numbers, the codes of the keys, and a flag
                   for each of many more slots
     rows          of each key its row; or, where keys have several,
-    starts, order         from where to where a key's rows stand in `order`
+    starts, order         from where to where the rows of a key, or of a code, stand in `order`
     matched       for each build row whether a probe row matched it; one more for those that did not
 """
 
@@ -23,7 +23,6 @@ from plait.engine import batches
 from plait.engine.codegen.emit import NotCompiledError
 from plait.engine.codegen.fillers import TableShape
 from plait.engine.codegen.layout import Layout, layout_of
-from plait.engine.kernels.hash_table import HashTable, _Dense, _Hashed
 from plait.engine.kernels.keys import KeyCoder, _Distinct, _Integers
 from plait.engine.operators.join import JoinTable
 from plait.planner.column_range import range_of
@@ -64,54 +63,12 @@ class ProbeTable:
 
 def probe_table(op: HashJoin, table: JoinTable) -> ProbeTable:
     """The table as it is probed by an operator; NotCompiledError if loops cannot."""
-    arrays: dict[str, np.ndarray[Any, Any]] = {}
-    numbers: dict[str, int] = {}
-    unique = identity = True
-    if op.kind in _PRESENCE and op.residual is None:
-        coder, members = table.members(op.build_keys, op.null_safe)
-        if members.table is None:
-            lookup = "set"
-            arrays["members"] = members.seen.view(np.uint8)
-        else:
-            lookup = _slots(members.table, arrays, numbers)
-    else:
-        coder, index = table.index(op.build_keys, op.null_safe)
-        lookup = _slots(index, arrays, numbers)
-        unique, identity = index.unique, index.is_identity
-        if lookup != "empty":
-            _add_rows(index, arrays)
-    if not coder.packs:
-        raise NotCompiledError("keys too wide to stand side by side")
-    keys = tuple(_key_kind(part) for part in coder.parts)
-    shape = TableShape(lookup, unique, identity, keys, _columns(table.batch))
-    return ProbeTable(op, table, coder, shape, arrays, numbers)
-
-
-def _slots(
-    table: HashTable, arrays: dict[str, np.ndarray[Any, Any]], numbers: dict[str, int]
-) -> str:
-    if not table.rows:
-        return "empty"
-    slots = table.numbering.slots
-    if isinstance(slots, _Dense):
-        arrays["numbers"] = slots.numbers
-        return "dense"
-    assert isinstance(slots, _Hashed)
-    arrays |= {"table": slots.table, "keys": slots.keys, "seen": slots.seen.view(np.uint8)}
-    numbers["mask"] = len(slots.table) - 1
-    numbers["shift"] = 65 - len(slots.table).bit_length()
-    numbers["seen_shift"] = 65 - len(slots.seen).bit_length()
-    return "hashed"
-
-
-def _add_rows(index: HashTable, arrays: dict[str, np.ndarray[Any, Any]]) -> None:
-    if index.unique:
-        if not index.is_identity:
-            arrays["rows"] = index.row_of
-        return
-    order, starts = index.rows_by_key()
-    arrays["order"] = np.ascontiguousarray(order, np.int64)
-    arrays["starts"] = np.ascontiguousarray(starts, np.int64)
+    presence = op.kind in _PRESENCE and op.residual is None
+    index = table.loop_index(op.build_keys, op.null_safe, presence)
+    keys = tuple(_key_kind(part) for part in index.coder.parts)
+    columns = _columns(table.batch)
+    shape = TableShape(index.lookup, index.unique, index.identity, keys, columns)
+    return ProbeTable(op, table, index.coder, shape, dict(index.arrays), index.numbers)
 
 
 def _key_kind(part: _Integers | _Distinct) -> tuple[str, bool]:

@@ -8,6 +8,7 @@ work on it in pieces, through files, if it is more than their space.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain
 
@@ -16,10 +17,11 @@ import pyarrow as pa
 
 from plait import config
 from plait.engine import batches
+from plait.engine.codegen.emit import NotCompiledError
 from plait.engine.exchange.outputs import Cut, Part, rows_of
 from plait.engine.exchange.places import mark, restore
 from plait.engine.exchange.ranges import cut_ranges, range_bounds, sample
-from plait.engine.fuse import Pipeline, PipelineRun
+from plait.engine.fuse import WORTHWHILE, Pipeline, PipelineRun
 from plait.engine.kernels.evaluate import Evaluator
 from plait.engine.memory import cache_bytes, gather_limit
 from plait.engine.metrics import Meter
@@ -104,9 +106,19 @@ class Runner:
         rows = list(self._run(self.root.input))
         made = build(rows, self.root.schema)
         if self.root.keys:  # here, once, not in every probe
-            make = made.members if self.root.presence else made.index
-            make(self.root.keys, self.root.null_safe)
+            self._index(made, self.root)
         return made
+
+    def _index(self, made: JoinTable, root: BuildTable) -> None:
+        """Make the index that most likely will be asked for."""
+        tier = config.get("compile.tier")
+        many = tier == "compiled" or made.batch.num_rows >= WORTHWHILE
+        if tier != "vectorised" and many:
+            with suppress(NotCompiledError):
+                made.loop_index(root.keys, root.null_safe, root.presence)
+                return
+        make = made.members if root.presence else made.index
+        make(root.keys, root.null_safe)
 
     def ranges(self, parts: int) -> tuple[Iterator[pa.RecordBatch], Cut]:
         """The rows of a CutRanges root, and how to cut them."""

@@ -1,0 +1,155 @@
+"""Indexes of join tables made by compiled loops, for loops to probe.
+
+The same codes as the vectorised tier's (`kernels/keys.py`), with fewer passes: a key's rows are
+found by its code itself where codes are dense, else by its number in a table with open addressing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from plait.engine import batches
+from plait.engine.codegen.compile import Compiled
+from plait.engine.codegen.emit import NotCompiledError
+from plait.engine.codegen.index import index_functions
+from plait.engine.codegen.layout import layout_of
+from plait.engine.kernels.keys import KeyCoder, _Integers
+
+_SLOTS_PER_KEY, _SLOTS_FOR_ALL = 8, 1 << 22
+_SEEN = 1 << 27
+_HASH = np.uint64(0x9E3779B97F4A7C15)
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass
+class LoopIndex:
+    """How rows are found: see `plait.engine.operators.probing` for the arrays.
+
+    `lookup`: set, empty, dense (numbers of codes), starts (codes are the numbers) or hashed.
+    """
+
+    coder: KeyCoder
+    lookup: str
+    unique: bool = True
+    identity: bool = True
+    arrays: dict[str, Array] = field(default_factory=dict)
+    numbers: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass
+class _Codes:
+    """Integers whose distance from `low` is the code; `valid` a byte a row, or None."""
+
+    values: Any
+    address: int
+    width: int
+    stride: int
+    rows: int
+    low: int
+    valid: Array | None
+
+    @property
+    def functions(self) -> Compiled:
+        return index_functions(self.width, self.stride)
+
+    def arguments(self) -> tuple[int, int, int]:
+        return self.address, 0 if self.valid is None else self.valid.ctypes.data, self.rows
+
+
+def loop_index(
+    table: pa.RecordBatch, keys: tuple[str, ...], null_safe: tuple[bool, ...], presence: bool
+) -> LoopIndex:
+    """The index over some columns; with `presence` only whether a key is there."""
+    columns = [batches.column(table, k) for k in keys]
+    coder = KeyCoder(columns, null_safe)
+    if table.num_rows >= 1 << 31:
+        raise NotCompiledError("row numbers of more than 32 bits")
+    if not coder.packs:
+        raise NotCompiledError("keys too wide to stand side by side")
+    codes = _codes(coder, columns)
+    if not codes.rows or (codes.valid is not None and not codes.valid.any()):
+        return LoopIndex(coder, "empty")
+    dense = coder.span <= max(_SLOTS_FOR_ALL, _SLOTS_PER_KEY * codes.rows)
+    if presence and dense:
+        seen = np.zeros(coder.span, np.uint8)
+        codes.functions.functions["members"](*codes.arguments(), codes.low, seen.ctypes.data)
+        return LoopIndex(coder, "set", arrays={"members": seen})
+    if dense:
+        return _dense(coder, codes)
+    return _hashed(coder, codes, columns)
+
+
+def _codes(coder: KeyCoder, columns: list[pa.Array]) -> _Codes:
+    part = coder.parts[0]
+    if len(columns) == 1 and isinstance(part, _Integers) and not part.null_safe:
+        (column,) = columns
+        layout = layout_of(column, None)
+        if layout is not None and layout.kind == "int" and layout.low < 0:
+            buffer, valid = column.buffers()[1], None
+            if column.null_count:
+                valid = column.is_valid().to_numpy(zero_copy_only=False).view(np.uint8)
+            address = 0 if buffer is None else buffer.address + column.offset * layout.stride
+            rows = 0 if buffer is None else len(column)
+            return _Codes(column, address, layout.width, layout.stride, rows, part.low, valid)
+    made = coder.codes(columns)
+    values = np.ascontiguousarray(made.values, np.int64)
+    valid = None if made.valid is None else np.ascontiguousarray(made.valid).view(np.uint8)
+    return _Codes(values, values.ctypes.data, 8, 8, len(values), 0, valid)
+
+
+def _dense(coder: KeyCoder, codes: _Codes) -> LoopIndex:
+    functions = codes.functions.functions
+    slots = np.full(coder.span, -1, np.int32)
+    twice = functions["unique"](*codes.arguments(), codes.low, slots.ctypes.data)
+    if not twice:
+        return LoopIndex(coder, "dense", arrays={"numbers": slots})
+    del slots
+    starts, order = _ordered(codes, coder.span)
+    return LoopIndex(coder, "starts", False, False, {"starts": starts, "order": order})
+
+
+def _ordered(codes: _Codes, span: int) -> tuple[Array, Array]:
+    starts, order = np.zeros(span + 2, np.int32), np.empty(codes.rows, np.int32)
+    codes.functions.functions["order"](
+        *codes.arguments(), codes.low, span, starts.ctypes.data, order.ctypes.data
+    )
+    return starts, order
+
+
+def _hashed(coder: KeyCoder, codes: _Codes, columns: list[pa.Array]) -> LoopIndex:
+    if codes.low:  # the table holds codes, not values
+        made = coder.codes(columns)
+        values = np.ascontiguousarray(made.values, np.int64)
+        codes = _Codes(values, values.ctypes.data, 8, 8, len(values), 0, codes.valid)
+    size = 1 << max(4, (2 * codes.rows).bit_length())
+    table = np.full(size, -1, np.int32)
+    keys, numbers = np.empty(codes.rows, np.int64), np.empty(codes.rows, np.int32)
+    shift = 65 - size.bit_length()
+    count = codes.functions.functions["number"](
+        *codes.arguments(),
+        shift,
+        size - 1,
+        table.ctypes.data,
+        keys.ctypes.data,
+        numbers.ctypes.data,
+    )
+    keys = keys[:count].copy()
+    seen = np.zeros(min(8 * size, _SEEN), np.uint8)
+    seen_shift = 65 - len(seen).bit_length()
+    seen[(keys.view(np.uint64) * _HASH) >> np.uint64(seen_shift)] = 1
+    arrays = {"table": table, "keys": keys, "seen": seen}
+    found = {"mask": size - 1, "shift": shift, "seen_shift": seen_shift}
+    numbered = _Codes(numbers, numbers.ctypes.data, 4, 4, codes.rows, 0, codes.valid)
+    every = codes.rows if codes.valid is None else int(codes.valid.sum())
+    if count == every:
+        rows = np.full(count, -1, np.int32)
+        numbered.functions.functions["unique"](*numbered.arguments(), 0, rows.ctypes.data)
+        return LoopIndex(coder, "hashed", True, False, {**arrays, "rows": rows}, found)
+    starts, order = _ordered(numbered, count)
+    arrays |= {"starts": starts, "order": order}
+    return LoopIndex(coder, "hashed", False, False, arrays, found)
