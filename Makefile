@@ -73,6 +73,7 @@ format: setup ## let ruff rewrite what it can
 bench: $(VENV)/.installed-bench ## race DuckDB, Polars, DataFusion, Dask and pandas; writes data/bench/*.json
 	$(BIN)/python -m benchmarks.startup --json data/bench/startup.json
 	$(BIN)/python -m benchmarks.planning --json data/bench/planning.json
+	$(BIN)/python -m benchmarks.latency --json data/bench/latency.json
 	$(BIN)/python -m benchmarks.tpch --scale $(SCALE) --first --json data/bench/tpch.json
 	$(BIN)/python -m benchmarks.tpch --scale $(SCALE) --first --source memory --json data/bench/tpch_memory.json
 	$(BIN)/python -m benchmarks.h2o --json data/bench/h2o.json

@@ -53,9 +53,12 @@ def _decoded(column: pa.ChunkedArray) -> pa.ChunkedArray:
 def to_pandas(frame: Frame) -> pd.DataFrame:
     """The frame computed, with its index."""
     table = fetch(frame)
-    both = pandas_frame(table, frame.hints)
-    result = both[list(frame.names)]
-    result.columns = _labels(frame.labels)
+    result = both = pandas_frame(table, frame.hints)
+    # choosing and naming columns costs pandas as much as making a small frame
+    if frame.index or frame.names != tuple(table.column_names):
+        result = both[list(frame.names)]
+    if frame.labels != frame.names or not frame.labels:
+        result.columns = _labels(frame.labels)
     if frame.index:
         result.index = _index(both, frame)
     return result

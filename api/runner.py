@@ -5,6 +5,7 @@ The one object below Session and DataFrame. It holds the executor and the settin
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
@@ -127,9 +128,12 @@ class Runner:
 
     def run(self, plan: LogicalPlan) -> tuple[list[pa.RecordBatch], Report]:
         """The plan's batches, in order, in their encodings, and what it took."""
+        started = time.perf_counter()
         prepared = self._prepare(plan)
+        planning = time.perf_counter() - started
         with self.progress() as observe:
             driver = Driver(self.executor, observe)
+            driver.report.planning = planning
             result = driver.run(prepared)
         with kept(self.executor, result) as parts:
             return [b for part in parts for b in part if b.num_rows], driver.report
