@@ -1,8 +1,9 @@
 """Decoded columns: arrays in their encodings, with the fields that say what is known of them.
 
-Ranges of integers are measured here, once for each array, rather than taken from a file's
-statistics: a glance costs a few percent of decoding, statistics may be missing or cover more rows,
-and compiled loops that trust a range must not be led astray by what a file says of itself.
+Ranges of integers are measured here, once for each array that is kept, rather than taken from a
+file's statistics: a glance costs a few percent of decoding, statistics may be missing or cover more
+rows, and compiled loops that trust a range must not be led astray by what a file says of itself.
+For arrays that are used once it would not pay; loops look at the columns whose ranges they need.
 """
 
 from __future__ import annotations
@@ -28,9 +29,10 @@ class Column(NamedTuple):
     field: pa.Field
 
     @staticmethod
-    def of(name: str, array: pa.Array) -> Column:
-        """A column whose range is looked up."""
-        return Column(array, with_range(pa.field(name, array.type), stored_range([array])))
+    def of(name: str, array: pa.Array, measured: bool = False) -> Column:
+        """A column, with the range of its integers if they are to be looked at."""
+        known = stored_range([array]) if measured else None
+        return Column(array, with_range(pa.field(name, array.type), known))
 
     def rows(self, start: int, count: int) -> Column:
         """Some of the rows."""

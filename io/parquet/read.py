@@ -7,7 +7,7 @@ whole split. Columns come back in their logical type or one of its encodings (`p
 
 Where a test of rows is given, its columns are decoded first, and the others only if some row of the
 block passes. What it costs is repeated by the filter above, so after a block with such rows it
-waits for 1 block, then 3, 7, ...; and it is not tried where nothing is left to decode.
+waits for 7 blocks, then 14, 28, ...; and it is not tried where nothing is left to decode.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
 _SMALL = 1 << 15  # row groups of fewer rows are read together, up to about so many
+_WAIT = 7
 _TESTED_BYTES = 64 << 20  # of a test's columns, which are held while the others are decoded
 
 Block = tuple[int, ...]
@@ -126,7 +127,7 @@ def iterate(
         left = prune(replace(split, row_groups=tuple(later)), predicate)
         return {g: scan.missing(b) for b in _blocks(left, known, batch_rows) for g in b}
 
-    due = wait = 0  # how many blocks until the test is tried; how many more after that
+    due, wait = 0, _WAIT  # blocks until the test is tried, and how many to wait if rows pass
     with opened(split, known, stored, by_group, wanted) as file:
         for block, have, names in zip(blocks, found, lacking, strict=True):
             if test is not None and scan.saves(test, block, names):
@@ -137,9 +138,9 @@ def iterate(
                     names = [n for n in names if n not in first]
                     tested = [n for n in columns if n in test.columns]
                     if not any(map(test.passes, scan.batches(tested, have))):
-                        wait = 0
+                        due, wait = 0, _WAIT
                         continue
-                    due, wait = 2 * wait + 1, 2 * wait + 1
+                    due, wait = wait, 2 * wait
             yield from scan.batches(columns, have, names, scan.decode(file, block, names))
 
 
@@ -201,7 +202,7 @@ class _Scan:
         keep = self._bytes(block, names) <= self.cache_bytes
         pieces = []
         for arrays in self._arrays(file, block, names):
-            some = tuple(map(Column.of, names, arrays))
+            some = tuple(Column.of(n, a, keep) for n, a in zip(names, arrays, strict=True))
             if keep:
                 pieces.append(some)
             yield some

@@ -33,7 +33,8 @@ from plait.planner.column_range import range_of
     ],
 )
 def test_measured_ranges(array: pa.Array, expected: tuple[int, int] | None) -> None:
-    column = Column.of("n", array)
+    column = Column.of("n", array, measured=True)
+    assert range_of(Column.of("n", array).field) is None
     assert range_of(column.field) == expected
     assert column.field.type == array.type
 
