@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from plait.engine.codegen.layout import Layout
 from plait.planner.expr import Expr
@@ -97,3 +98,19 @@ class TableShape:
     identity: bool
     keys: tuple[tuple[str, bool], ...]
     columns: tuple[tuple[str, Layout | None], ...]
+
+
+@dataclass(frozen=True)
+class KeyCodes:
+    """For each code of a batch's dictionary, its number among all entries met; `key` counts the
+    group keys, and after them the strings that aggregates keep."""
+
+    key: int
+    codes: Any
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """For each number of an entry (see KeyCodes), its place among all in order."""
+
+    key: int

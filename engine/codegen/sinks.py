@@ -24,7 +24,8 @@ import llvmlite.ir as ir
 import pyarrow as pa
 import pyarrow.types as pat
 
-from plait.engine.codegen.aggregates import Accumulators, Aggregate, plan_aggregate, update
+from plait.engine.codegen.accumulators import Accumulator, Accumulators, Row, update
+from plait.engine.codegen.aggregates import Aggregate, plan_aggregate
 from plait.engine.codegen.emit import (
     BEYOND,
     DOUBLE,
@@ -39,6 +40,7 @@ from plait.engine.codegen.emit import (
     NotCompiledError,
     Value,
 )
+from plait.engine.codegen.fillers import KeyCodes
 from plait.engine.codegen.loop import LoopEmitter
 from plait.engine.codegen.names import stored_bound
 from plait.engine.codegen.scalar import emit
@@ -168,14 +170,6 @@ class KeyNumber:
 
 
 @dataclass(frozen=True)
-class KeyCodes:
-    """A pointer filler: for each code of a batch's dictionary, its number among all entries met."""
-
-    key: int
-    codes: Any
-
-
-@dataclass(frozen=True)
 class GroupKey:
     """A key: `kind` int, bool, float or text; its logical type; the bounds that the code knows.
 
@@ -253,32 +247,39 @@ class Groups:
             updates = self._plan(loop)
             record = self._find(loop, words)
         first = self.key_words
-        for acc, value, mask in updates:
+        for acc, values, mask in updates:
 
-            def place(word: int) -> Any:
-                return e.b.gep(record, [I64(first + word)], source_etype=I64)
+            def place(word: int, start: int = first + acc.first) -> Any:
+                return e.b.gep(record, [I64(start + word)], source_etype=I64)
 
-            update(e, acc, value, mask, None, place)
+            update(acc, Row(e, values, mask, place, acc.text))
 
     def end(self, loop: LoopEmitter) -> None:
         loop.e.b.store(self._get(loop, COUNT), _state(loop, COUNT))
 
     # --------------------------------------------------------------------------------- arguments
 
-    def _plan(self, loop: LoopEmitter) -> list[tuple[Any, Value | None, Any]]:
-        values: dict[Expr | None, Value | None] = {None: None}
-        masks: dict[Expr | None, Any] = {None: None}
+    def _plan(self, loop: LoopEmitter) -> list[tuple[Accumulator, list[Value], Any]]:
+        """Each accumulator with its arguments, and whether its filter admits the row."""
+        known: dict[Expr, Value] = {}
+        self.accumulators.keys = len(self.keys)
+
+        def value_of(expr: Expr) -> Value:
+            if expr not in known:
+                known[expr] = emit(loop.e, expr, loop.names)
+            return known[expr]
+
         for name, call in self.op.calls:
-            arg = call.args[0] if call.args else None
-            if arg not in values:
-                assert arg is not None
-                values[arg] = emit(loop.e, arg, loop.names)
-            if call.filter not in masks:
-                assert call.filter is not None
-                masks[call.filter] = loop.e.true(emit(loop.e, call.filter, loop.names))
-            made = plan_aggregate(name, call, values[arg], self.accumulators)
+            made = plan_aggregate(name, call, value_of, self.accumulators)
             self.aggregates.append(made)
-        return [(a, values[a.arg], masks[a.filter]) for a in self.accumulators.found]
+        return [
+            (
+                acc,
+                [value_of(a) for a in acc.args],
+                None if acc.filter is None else loop.e.true(value_of(acc.filter)),
+            )
+            for acc in self.accumulators.found
+        ]
 
     # -------------------------------------------------------------------------------------- keys
 

@@ -190,7 +190,7 @@ SINGLE: dict[str, Callable[[Moments], Answer]] = {
     "kurtosis": _kurtosis,
     "kurtosis_pop": _kurtosis_pop,
 }
-_SHAPES = {"skewness", "kurtosis", "kurtosis_pop"}
+SHAPES = {"skewness", "kurtosis", "kurtosis_pop"}
 
 PAIRED: dict[str, Callable[[Comoments], Answer]] = {
     "corr": _corr,
@@ -219,7 +219,7 @@ def answer_array(answer: Callable[[], Answer]) -> pa.Array:
 
 def _direct(name: str) -> Aggregate:
     def compute(rows: Rows, call: AggregateCall) -> pa.Array:
-        state = measure(rows.argument(call.args[0]), 4 if name in _SHAPES else 2)
+        state = measure(rows.argument(call.args[0]), 4 if name in SHAPES else 2)
         return answer_array(lambda: SINGLE[name](state))
 
     return compute
@@ -237,18 +237,19 @@ def _regr_count(rows: Rows, call: AggregateCall) -> pa.Array:
     return from_stored(rows.pair(*call.args)[0].present.sizes, call.dtype)
 
 
-def _to_struct(state: Moments | Comoments, dtype: pa.DataType) -> pa.Array:
+def to_struct(state: Moments | Comoments, dtype: pa.DataType) -> pa.Array:
+    """A state as an array of the struct that partial aggregates give."""
     columns = [from_stored(getattr(state, f.name), pa.float64()) for f in dtype]
     return pa.StructArray.from_arrays(columns, fields=list(dtype))
 
 
 def _moments(rows: Rows, call: AggregateCall) -> pa.Array:
     powers = 4 if call.dtype.get_field_index("m4") >= 0 else 2
-    return _to_struct(measure(rows.argument(call.args[0]), powers), call.dtype)
+    return to_struct(measure(rows.argument(call.args[0]), powers), call.dtype)
 
 
 def _comoments(rows: Rows, call: AggregateCall) -> pa.Array:
-    return _to_struct(measure_pair(*rows.pair(*call.args)), call.dtype)
+    return to_struct(measure_pair(*rows.pair(*call.args)), call.dtype)
 
 
 def _fields(state: pa.Array) -> dict[str, Floats]:
@@ -268,12 +269,12 @@ def _moments_of(fields: dict[str, Floats]) -> Moments:
 
 def _moments_merge(rows: Rows, call: AggregateCall) -> pa.Array:
     fields, segments = _counted(rows, call)
-    return _to_struct(merge(_moments_of(fields), segments), call.dtype)
+    return to_struct(merge(_moments_of(fields), segments), call.dtype)
 
 
 def _comoments_merge(rows: Rows, call: AggregateCall) -> pa.Array:
     fields, segments = _counted(rows, call)
-    return _to_struct(merge_pair(Comoments(**fields), segments), call.dtype)
+    return to_struct(merge_pair(Comoments(**fields), segments), call.dtype)
 
 
 def _counted(rows: Rows, call: AggregateCall) -> tuple[dict[str, Floats], Segments]:

@@ -17,7 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from plait.engine import batches
-from plait.engine.codegen.aggregates import finish, starting_words
+from plait.engine.codegen.accumulators import starting_words
+from plait.engine.codegen.aggregates import finish, stored_column
 from plait.engine.codegen.sinks import (
     CAPACITY,
     COUNT,
@@ -29,8 +30,7 @@ from plait.engine.codegen.sinks import (
     GroupKey,
     Groups,
 )
-from plait.engine.kernels.views import from_stored
-from plait.planner.types import BOOL, is_decimal, is_float
+from plait.engine.kernels.ordinals import entry_numbers
 
 Words = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -72,6 +72,7 @@ class Dictionary:
     def __init__(self) -> None:
         self.entries: pa.Array = pa.array([], pa.string())
         self._known: dict[tuple[int, int, int], tuple[pa.Array, Words]] = {}
+        self._ranks: np.ndarray[Any, np.dtype[np.int32]] = np.zeros(0, np.int32)
 
     def numbers(self, dictionary: pa.Array) -> Words:
         """For each entry of a batch's dictionary, its number among all; new ones are added."""
@@ -80,6 +81,13 @@ class Dictionary:
         if found is None:
             found = self._known[key] = dictionary, self._number(dictionary)
         return found[1]
+
+    def ranks(self) -> np.ndarray[Any, np.dtype[np.int32]]:
+        """The place of each entry among all in order."""
+        if len(self._ranks) != len(self.entries):
+            found = entry_numbers(self.entries, ordered=True)
+            self._ranks = np.arange(len(self.entries), dtype=np.int32) if found is None else found
+        return self._ranks
 
     def _number(self, dictionary: pa.Array) -> Words:
         if not len(self.entries):
@@ -104,7 +112,7 @@ class GroupTable:
 
     def __init__(self, sink: Groups, spaces: Sequence[KeySpace], limit: float, rehash: Any) -> None:
         self.sink, self.limit, self._rehash = sink, limit, rehash
-        self.dictionaries = [Dictionary() for _ in sink.keys]
+        self.dictionaries = [Dictionary() for _ in (*sink.keys, *sink.accumulators.texts)]
         self.state = np.zeros(STATE_WORDS, np.int64)
         self.spaces = tuple(spaces)
         self.words = max(1, sink.words)
@@ -188,7 +196,8 @@ class GroupTable:
         count = self.count
         words = self.records[:count, self.sink.key_words :]
         columns = [self._key_array(i, *found) for i, found in enumerate(self._keys())]
-        columns += [finish(a, words) for a in self.sink.aggregates]
+        entries = [d.entries for d in self.dictionaries]
+        columns += [finish(a, words, entries) for a in self.sink.aggregates]
         names = [*op.keys, *(name for name, _ in op.calls)]
         return batches.make(names, columns, count)
 
@@ -213,23 +222,9 @@ class GroupTable:
         self, number: int, values: Words, valid: np.ndarray[Any, np.dtype[np.bool_]] | None
     ) -> pa.Array:
         key = self.sink.keys[number]
-        if valid is not None:
-            if bool(valid.all()):
-                valid = None
-            else:
-                values = np.where(valid, values, 0)
-        t = key.dtype
-        if key.kind == "text":
-            codes = from_stored(values, pa.int32(), valid)
-            entries = self.dictionaries[number].entries
-            return pa.DictionaryArray.from_arrays(codes, entries)
-        if is_float(t):
-            return from_stored(values.view(np.float64).astype(t.to_pandas_dtype()), t, valid)
-        if is_decimal(t):
-            return from_stored(values, pa.decimal64(18, t.scale), valid)
-        if t == BOOL:
-            return from_stored(values.astype(np.bool_), t, valid)
-        return from_stored(values, t, valid)
+        if valid is not None and bool(valid.all()):
+            valid = None
+        return stored_column(values, key.dtype, valid, self.dictionaries[number].entries)
 
 
 def strides(spaces: Sequence[KeySpace]) -> list[int]:

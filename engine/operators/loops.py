@@ -22,7 +22,7 @@ from plait import config
 from plait.engine import batches
 from plait.engine.codegen.compile import Compiled, is_loaded, load, prototype
 from plait.engine.codegen.emit import BEYOND, DONE, STOPPED, TRAPPED, NotCompiledError
-from plait.engine.codegen.fillers import SOURCE, TableShape
+from plait.engine.codegen.fillers import SOURCE, KeyCodes, Ranks, TableShape
 from plait.engine.codegen.layout import Layout, join, layout_of
 from plait.engine.codegen.loop import LoopEmitter
 from plait.engine.codegen.sinks import (
@@ -32,7 +32,6 @@ from plait.engine.codegen.sinks import (
     STATE_WORDS,
     GroupKey,
     Groups,
-    KeyCodes,
     KeyNumber,
     Out,
     Rows,
@@ -354,7 +353,7 @@ class LoopRun:
             if isinstance(emitted.sink, Rows):
                 self._buffers = _buffers(emitted.sink.columns, 1)
                 self.state[GROW] = ctypes.cast(self._grow, ctypes.c_void_p).value or 0
-            later = (Out, KeyNumber, KeyCodes)
+            later = (Out, KeyNumber, KeyCodes, Ranks)
             self._inputs = LoopInputs(
                 emitted.pointers, emitted.numbers, self.tables, self._given, later
             )
@@ -374,7 +373,9 @@ class LoopRun:
     def _fits(self, batch: pa.RecordBatch, sink: Groups) -> bool:
         """Whether the last batch had the same ranges and dictionaries."""
         assert self._inputs is not None
-        places: list[Any] = []
+        places: list[Any] = [
+            place(dictionary_of(codes, self._inputs)) for codes in sink.accumulators.texts
+        ]
         for key in sink.keys:
             if key.kind == "text":
                 places.append(place(dictionary_of(key.codes, self._inputs)))
@@ -394,8 +395,11 @@ class LoopRun:
         assert groups is not None
         assert inputs is not None
         sink = groups.sink
-        if sink.mode == "none" or self._fits(batch, sink):
+        texts = sink.accumulators.texts
+        if (sink.mode == "none" and not texts) or self._fits(batch, sink):
             return
+        for codes, dictionary in zip(texts, groups.dictionaries[len(sink.keys) :], strict=True):
+            dictionary.numbers(dictionary_of(codes, inputs))
         needed = []
         for number, key in enumerate(sink.keys):
             if key.kind == "text":
@@ -405,9 +409,10 @@ class LoopRun:
                 needed.append(key_space(key, 0, (1 << entries.bit_length()) - 1))
             else:
                 needed.append(self.ranges.space(key))
-        if sink.mode != "words":
+        if sink.mode not in ("none", "words"):
             self._widen(groups, needed)
         inputs.again(KeyCodes)
+        inputs.again(Ranks)
         inputs.again(KeyNumber)
 
     def _widen(self, groups: GroupTable, needed: Sequence[KeySpace]) -> None:
@@ -446,6 +451,10 @@ class LoopRun:
                 dictionary = dictionary_of(codes, self._inputs)
                 numbers = self.groups.dictionaries[key].numbers(dictionary)
                 return numbers if len(numbers) else np.zeros(1, np.int32)
+            case Ranks(key):
+                assert self.groups is not None
+                ranks = self.groups.dictionaries[key].ranks()
+                return ranks if len(ranks) else np.zeros(1, np.int32)
         raise AssertionError(filler)
 
     def _call(self, rows: int) -> None:
