@@ -5,6 +5,8 @@ equal queries with other constants share code. On disk, object code is named by 
 of this CPU with its features and of the versions of llvmlite and LLVM; a file begins with a hash of
 the rest, so that a damaged one is compiled again. Files are written under another name and then
 renamed: processes may share the folder.
+
+Loops that check their addresses are for tests, and hardly optimised: that is an eighth of the time.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ import llvmlite.binding as llvm
 
 from plait import config
 
+OPTIMIZED, QUICK = 2, 0  # levels of LLVM's optimization
 _HASH_BYTES = 32
 Function = Callable[..., int]
 
@@ -64,15 +67,15 @@ _CACHE = _Cache()
 _LLVM = threading.Lock()  # LLVM's own state is not made for threads that compile at once
 
 
-def load(text: str, signatures: dict[str, Any]) -> Compiled:
+def load(text: str, signatures: dict[str, Any], level: int = OPTIMIZED) -> Compiled:
     """The functions of a module; `signatures` gives each one's ctypes prototype."""
-    key = _key(text)
-    return _CACHE.get(key, lambda: _load(key, text, signatures))
+    key = _key(text, level)
+    return _CACHE.get(key, lambda: _load(key, text, signatures, level))
 
 
-def is_loaded(text: str) -> bool:
+def is_loaded(text: str, level: int = OPTIMIZED) -> bool:
     """Whether a module is ready in this process."""
-    return _key(text) in _CACHE.loaded
+    return _key(text, level) in _CACHE.loaded
 
 
 def forget() -> None:
@@ -83,22 +86,20 @@ def forget() -> None:
 
 
 @cache
-def _machine() -> tuple[Any, str]:
+def _identity() -> str:
+    """What machine code depends on besides the text."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     cpu, features = llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
-    target = llvm.Target.from_default_triple()
-    machine = target.create_target_machine(cpu=cpu, features=features, opt=2)
-    versions = (llvmlite.__version__, llvm.llvm_version_info, target.triple)
-    return machine, f"{cpu} {features} {versions}"
+    triple = llvm.Target.from_default_triple().triple
+    return f"{cpu} {features} {llvmlite.__version__} {llvm.llvm_version_info} {triple}"
 
 
-def _key(text: str) -> str:
-    _, identity = _machine()
-    return hashlib.sha256(f"{identity}\n{text}".encode()).hexdigest()
+def _key(text: str, level: int) -> str:
+    return hashlib.sha256(f"{_identity()} {level}\n{text}".encode()).hexdigest()
 
 
-def _load(key: str, text: str, signatures: dict[str, Any]) -> Compiled:
+def _load(key: str, text: str, signatures: dict[str, Any], level: int) -> Compiled:
     started = time.perf_counter()
     folder = cache_folder()
     path = None if folder is None else folder / f"{key}.o"
@@ -108,7 +109,7 @@ def _load(key: str, text: str, signatures: dict[str, Any]) -> Compiled:
         origin = "disk"
         if engine is None:
             origin = "compiled"
-            engine, code = _compile(text)
+            engine, code = _compile(text, level)
             if path is not None:
                 _write(path, code)
         functions = {
@@ -118,31 +119,29 @@ def _load(key: str, text: str, signatures: dict[str, Any]) -> Compiled:
     return Compiled(engine, functions, time.perf_counter() - started, origin)
 
 
-def _compile(text: str) -> tuple[Any, bytes]:
-    machine, _ = _machine()
+def _compile(text: str, level: int) -> tuple[Any, bytes]:
+    machine = _machine(level)
     module = llvm.parse_assembly(text)
     module.verify()
-    tuning = llvm.create_pipeline_tuning_options(speed_level=2)
-    tuning.loop_vectorization = True
+    tuning = llvm.create_pipeline_tuning_options(speed_level=level)
+    tuning.loop_vectorization = level == OPTIMIZED
     builder = llvm.create_pass_builder(machine, tuning)
     builder.getModulePassManager().run(module, builder)
     made: list[bytes] = []
-    engine = llvm.create_mcjit_compiler(module, _fresh_machine())
+    engine = llvm.create_mcjit_compiler(module, machine)  # which owns the machine from now on
     engine.set_object_cache(lambda _, code: made.append(bytes(code)), None)
     engine.finalize_object()
     return engine, made[0]
 
 
-def _fresh_machine() -> Any:
-    """An execution engine owns its target machine."""
+def _machine(level: int) -> Any:
     cpu, features = llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
-    return llvm.Target.from_default_triple().create_target_machine(
-        cpu=cpu, features=features, opt=2
-    )
+    target = llvm.Target.from_default_triple()
+    return target.create_target_machine(cpu=cpu, features=features, opt=level)
 
 
 def _engine_of_object(code: bytes) -> Any:
-    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _fresh_machine())
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _machine(QUICK))
     engine.add_object_file(llvm.ObjectFileRef.from_data(code))
     engine.finalize_object()
     return engine

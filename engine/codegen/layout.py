@@ -49,6 +49,8 @@ def layout_of(array: pa.Array, known: Range | None) -> Layout | None:
     found = _of_type(array.type)
     if found is None:
         return None
+    if found.kind == "code" and array.dictionary.null_count:
+        return None  # a code that is there would stand for NULL
     if found.kind in ("int", "wide") and known is not None:
         low, high = rounded(known)
         found = replace(found, low=max(low, found.low), high=min(high, found.high))

@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 
 from plait import config
 from plait.engine import batches
-from plait.engine.codegen.compile import Compiled, is_loaded, load, prototype
+from plait.engine.codegen.compile import OPTIMIZED, QUICK, Compiled, is_loaded, load, prototype
 from plait.engine.codegen.emit import BEYOND, DONE, STOPPED, TRAPPED, NotCompiledError
 from plait.engine.codegen.fillers import SOURCE, KeyCodes, Ranks, TableShape
 from plait.engine.codegen.layout import Layout, join, layout_of
@@ -76,16 +76,17 @@ class Emitted:
     sink: Rows | Groups
     multiplies: bool
     shapes: list[TableShape]
+    level: int  # of optimization
 
     def load(self) -> Compiled:
         names: dict[str, Any] = {"loop": prototype(5)}
         if isinstance(self.sink, Groups) and self.sink.mode in ("packed", "words"):
             names["rehash"] = prototype(5)
-        return load(self.text, names)
+        return load(self.text, names, self.level)
 
     @property
     def ready(self) -> bool:
-        return is_loaded(self.text)
+        return is_loaded(self.text, self.level)
 
 
 Columns = dict[str, tuple[Layout | None, pa.DataType]]
@@ -186,6 +187,7 @@ class LoopPart:
             sink,
             several,
             list(shapes.values()),
+            QUICK if checked() else OPTIMIZED,
         )
 
     def _mode(self, keys: list[GroupKey], ranges: Ranges) -> str:
@@ -255,14 +257,12 @@ def measured(array: pa.Array) -> Range:
             return 0, 0
         low, high = (int(end.scaleb(t.scale)) for end in ends)
         return low, high
-    plain = pa.Array.from_buffers(
-        pa.int64() if t.bit_width == 64 else pa.int32() if t.bit_width == 32 else t,
-        len(array),
-        array.buffers(),
-        array.null_count,
-        array.offset,
-    )
-    found = pc.min_max(plain)
+    if not pa.types.is_integer(t):
+        kind = pa.int64() if t.bit_width == 64 else pa.int32()
+        array = pa.Array.from_buffers(
+            kind, len(array), array.buffers(), array.null_count, array.offset
+        )
+    found = pc.min_max(array)
     low, high = found["min"].as_py(), found["max"].as_py()
     return (0, 0) if low is None else (low, high)
 
@@ -365,6 +365,7 @@ class LoopRun:
     def _begin_groups(self, sink: Groups) -> None:
         assert self._compiled is not None
         spaces = [self.ranges.space(k) for k in sink.keys]
+        self._check_room(sink, spaces)  # the mode was chosen for what another task met
         rehash = self._compiled.functions.get("rehash")
         self.groups = GroupTable(sink, spaces, self.limit, rehash)
         self.state = self.groups.state
@@ -424,14 +425,18 @@ class LoopRun:
                 low = wide.low - extra if wide.low < now.low else wide.low
                 wide = KeySpace(low, wide.width + extra)
             spaces.append(wide)
+        self._check_room(groups.sink, spaces)
+        groups.widen(spaces)
+
+    def _check_room(self, sink: Groups, spaces: Sequence[KeySpace]) -> None:
+        """RestartError, and another mode from now on, if the keys need more than the mode has."""
         slots = slots_of(spaces)
-        if groups.sink.mode == "direct" and slots > _MOST_SLOTS:
+        if sink.mode == "direct" and slots > _MOST_SLOTS:
             self.part.direct, self.part.last = False, None
             raise RestartError
-        if slots >= PACKED:
+        if sink.mode in ("direct", "packed") and slots >= PACKED:
             self.part.packed, self.part.last = False, None
             raise RestartError
-        groups.widen(spaces)
 
     # ----------------------------------------------------------------------------------- running
 

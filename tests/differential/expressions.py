@@ -7,7 +7,7 @@ may rightly see differently is left out: sums that depend on their order, texts 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
@@ -241,6 +241,7 @@ class Expressions:
 
     predicate, scalar   may give subqueries as conditions and values
     risky               also what may raise
+    templates           what there is of each kind
     """
 
     random: Random
@@ -249,6 +250,7 @@ class Expressions:
     scalar: Callable[[Expressions, str, int], str | None] | None = None
     outer: Sequence[Col] = field(default=())
     risky: bool = False
+    templates: Mapping[str, Sequence[str]] = field(default_factory=lambda: TEMPLATES)
 
     def expr(self, kind: str, depth: int = 2) -> str:
         """An expression of a kind; deeper ones nest more."""
@@ -263,7 +265,7 @@ class Expressions:
             found = self.scalar(self, kind, depth)
             if found is not None:
                 return found
-        templates = [*TEMPLATES[kind], *(RISKY.get(kind, ()) if self.risky else ())]
+        templates = [*self.templates[kind], *(RISKY.get(kind, ()) if self.risky else ())]
         return self.filled(random.choice(templates), depth)
 
     def leaf(self, kind: str) -> str:
@@ -300,7 +302,7 @@ class Expressions:
             case "literal":
                 return self.random.choice(LITERALS[same])
             case "any":
-                return self.expr(self.random.choice(list(TEMPLATES)), depth - 1)
+                return self.expr(self.random.choice(list(self.templates)), depth - 1)
             case "number":
                 return self.expr(self.random.choice(NUMBERS), depth - 1)
             case "moment":

@@ -1,0 +1,54 @@
+"""Random pipelines give the same in both tiers, or raise the same error."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from plait.engine.operators import group_table, loops
+from tests.engine.tiers.pipelines import random_pipeline
+from tests.engine.tiers.systems import check
+
+SEEDS = st.integers(0, 1 << 32)
+QUICK, HEAVY = 25, 1000
+
+
+@pytest.fixture
+def little_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few rows take the paths of many: tables and buffers grow, direct tables are given up."""
+    monkeypatch.setattr(loops, "DIRECT_SLOTS", 16)
+    monkeypatch.setattr(loops, "_MOST_SLOTS", 16)
+    monkeypatch.setattr(loops, "PACKED", 1 << 20)
+    monkeypatch.setattr(loops, "_MANY_ROWS", 2)
+    monkeypatch.setattr(group_table, "_FIRST", 2)
+
+
+@settings(max_examples=QUICK)
+@given(SEEDS)
+def test_random_pipelines(seed: int) -> None:
+    check(random_pipeline(Random(seed)))
+
+
+@settings(max_examples=QUICK, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(SEEDS)
+def test_random_pipelines_with_little_room(little_room: None, seed: int) -> None:
+    check(random_pipeline(Random(seed)))
+
+
+@pytest.mark.heavy
+@pytest.mark.timeout(1800)
+@settings(max_examples=HEAVY)
+@given(SEEDS)
+def test_many_random_pipelines(seed: int) -> None:
+    check(random_pipeline(Random(seed)))
+
+
+@pytest.mark.heavy
+@pytest.mark.timeout(1800)
+@settings(max_examples=HEAVY, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(SEEDS)
+def test_many_random_pipelines_with_little_room(little_room: None, seed: int) -> None:
+    check(random_pipeline(Random(seed)))
