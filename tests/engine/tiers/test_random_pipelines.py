@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from plait.engine.operators import group_table, loops
+from plait.engine.operators import group_table, loop_index, loops
 from tests.engine.tiers.pipelines import random_pipeline
 from tests.engine.tiers.systems import check
 
@@ -18,12 +18,14 @@ QUICK, HEAVY = 25, 1000
 
 @pytest.fixture
 def little_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Few rows take the paths of many: tables and buffers grow, direct tables are given up."""
+    """Few rows take the paths of many: tables and buffers grow, dense keys are hashed."""
     monkeypatch.setattr(loops, "DIRECT_SLOTS", 16)
     monkeypatch.setattr(loops, "_MOST_SLOTS", 16)
     monkeypatch.setattr(loops, "PACKED", 1 << 20)
     monkeypatch.setattr(loops, "_MANY_ROWS", 2)
     monkeypatch.setattr(group_table, "_FIRST", 2)
+    monkeypatch.setattr(loop_index, "_SLOTS_FOR_ALL", 4)
+    monkeypatch.setattr(loop_index, "_SLOTS_PER_KEY", 1)
 
 
 @settings(max_examples=QUICK)
