@@ -52,6 +52,7 @@ class Fragment:
 
         self.root: PhysicalOp = stage.root.transform_up(strip)
         self.output = stage.output
+        self._readers = readers(self.root)
         self._pipelines: dict[int, Pipeline] | None = None
 
     @property
@@ -66,7 +67,7 @@ class Fragment:
 
     def __call__(self, partition: int, *given: Any) -> Any:
         inputs = TaskInputs(partition)
-        for (number, op), value in zip(readers(self.root), given, strict=True):
+        for (number, op), value in zip(self._readers, given, strict=True):
             if isinstance(op, ScanSplits):
                 inputs.splits[number] = value
             elif op.how == "table":
