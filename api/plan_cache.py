@@ -146,6 +146,15 @@ class Copies:
 
     def _copy(self, source: ArrowSource) -> ArrowSource:
         if id(source) not in self._copies:
-            self.originals.append(source)
-            self._copies[id(source)] = copy.copy(source)
+            # of a copy that another cache made, the user's own: it may be there for longer
+            known = _ORIGINALS.get(source)
+            original = (None if known is None else known()) or source
+            self.originals.append(original)
+            made = self._copies[id(source)] = copy.copy(source)
+            _ORIGINALS[made] = weakref.ref(original)
         return self._copies[id(source)]
+
+
+_ORIGINALS: weakref.WeakKeyDictionary[ArrowSource, weakref.ref[ArrowSource]] = (
+    weakref.WeakKeyDictionary()
+)

@@ -196,6 +196,14 @@ def test_tables_given(session: plait.Session) -> None:
         session.sql(TEXT, {"u": TABLE})
 
 
+def test_a_text_over_two_tables_in_turn(session: plait.Session, planned: Planned) -> None:
+    frames = [session.from_arrow(TABLE), session.from_arrow(TABLE.slice(1))]
+    for _ in range(3):
+        assert rows(session.sql(TEXT, {"t": frames[0]})) == ANSWER
+        assert rows(session.sql(TEXT, {"t": frames[1]})) == [(1, 3.5), (2, 2.5)]
+    assert planned.optimized == 2
+
+
 def test_the_catalog_changed(session: plait.Session) -> None:
     session.register("t", TABLE)
     session.register("u", TABLE.slice(1))
