@@ -15,6 +15,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -392,3 +393,29 @@ def test_some_groups_pass(tmp_path: Path) -> None:
     found = batches(split, ["k", "v"], 0, RowTest(frozenset({"k"}), passes))
     assert 320_000 in found[0]["v"].to_numpy()
     assert sum(b.num_rows for b in found) <= 80_000
+
+
+# ------------------------------------------------------------------------------------------ stores
+
+
+def test_of_a_file_in_a_store_only_what_is_missing_is_fetched() -> None:
+    store = fsspec.filesystem("memory")
+    count = 12 * 40_000
+    numbers = np.random.default_rng(3).integers(0, 2**60, count)
+    columns = {"a": numbers, "b": -numbers, "c": numbers // 3}
+    with store.open("/column-cache/x.parquet", "wb") as sink:
+        pq.write_table(pa.table(columns), sink, row_group_size=40_000)
+    try:
+        source = ParquetSource("memory://column-cache/x.parquet", split_rows=40_000)
+        assert source.files[0].identity
+        for room in (1_000_000, ROOM):  # a part of one column, then all
+            for names in (["a"], ["b", "a"], ["c", "b"], ["a", "c", "b"]):
+                found = [b for s in source.splits(names) for b in batches(s, names, room)]
+                for name in names:
+                    read = np.concatenate([b[name].to_numpy() for b in found])
+                    assert np.array_equal(read, columns[name])
+        misses = cache.misses
+        assert len(rows(source, ["c", "a"])) == count
+        assert cache.misses == misses
+    finally:
+        store.rm("/column-cache", recursive=True)
