@@ -2,8 +2,9 @@
 
 Columns come in the order asked for, each in its logical type or in one of two encodings of it
 (strings as codes, dictionary<int8 | int16 | int32, string>, decimals of up to 18 digits as
-decimal64, or decimal32 where they fit). Without columns a table still counts its rows. A predicate may leave out rows that do
-not match; only what the source called EXACT in `pushdown` is sure to be applied.
+decimal64, or decimal32 where they fit). Without columns a table still counts its rows. A predicate
+may leave out rows that do not match; only what the source called EXACT in `pushdown` is sure to be
+applied.
 """
 
 from __future__ import annotations

@@ -148,6 +148,8 @@ def _as_double(e: Emitter, value: Value) -> Any:
 
 # ----------------------------------------------------------------------------- counts and sums
 
+_NEVER_OVER = 1 << 31  # sums of 2^32 values up to this cannot pass one word
+
 
 def _count(row: Row) -> None:
     counts, b = row.counts, row.e.b
@@ -164,7 +166,11 @@ def _sum(row: Row) -> None:
     b, word = row.e.b, row.word()
     if word.type == I128:
         word = b.trunc(word, I64)
-    added = b.sadd_with_overflow(row.get(0), _unless(row, word, I64(0)))
+    word, value = _unless(row, word, I64(0)), row.values[0]
+    if max(-value.low, value.high) <= _NEVER_OVER:
+        row.put(0, b.add(row.get(0), word))
+        return
+    added = b.sadd_with_overflow(row.get(0), word)
     row.e.trap_if(b.extract_value(added, 1))
     row.put(0, b.extract_value(added, 0))
 

@@ -161,6 +161,10 @@ class Emitter:
         self.entry.store(value, place)
         return place
 
+    def array(self, kind: Any, size: int) -> Any:
+        """Some elements in the frame."""
+        return self.entry.alloca(kind, size=I64(size))
+
     def get(self, place: Any, kind: Any) -> Any:
         return self.b.load(place, typ=kind)
 
