@@ -20,6 +20,7 @@ code, rows that are not valid are left out. They give 0, or what is told here.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import llvmlite.ir as ir
@@ -32,6 +33,13 @@ _HASH = 0x9E3779B97F4A7C15 - (1 << 64)  # as in plait.engine.kernels.hash_table
 
 def index_functions(width: int, stride: int) -> Compiled:
     """The functions for integers of `width` bytes, every `stride` bytes."""
+    text, arguments = _module(width, stride)
+    return load(text, {name: prototype(count) for name, count in arguments.items()})
+
+
+@cache
+def _module(width: int, stride: int) -> tuple[str, dict[str, int]]:
+    """The code, and how many arguments each function has."""
     module = ir.Module("index")
     module.triple = ""
     kind = {1: I8, 2: ir.IntType(16), 4: I32, 8: I64}[width]
@@ -41,7 +49,7 @@ def index_functions(width: int, stride: int) -> Compiled:
         "order": _order(module, kind, stride),
         "number": _number(module, kind, stride),
     }
-    return load(str(module), {name: prototype(count) for name, count in made.items()})
+    return str(module), made
 
 
 class _Function:

@@ -35,7 +35,8 @@ from plait.engine.kernels.ordinals import entry_numbers
 Words = np.ndarray[Any, np.dtype[np.int64]]
 
 DIRECT_SLOTS = 1 << 22  # a table of so many slots is always cheap enough
-_FIRST = 1 << 10
+_FIRST, _MOST_FIRST = 1 << 10, 1 << 16  # groups there is room for in the beginning
+_ROWS_A_GROUP = 16
 PACKED = 1 << 62
 
 
@@ -109,7 +110,9 @@ def place(array: pa.Array) -> tuple[int, int, int]:
 class GroupTable:
     """The groups of one task."""
 
-    def __init__(self, sink: Groups, spaces: Sequence[KeySpace], limit: float, rehash: Any) -> None:
+    def __init__(
+        self, sink: Groups, spaces: Sequence[KeySpace], limit: float, rehash: Any, rows: int
+    ) -> None:
         self.sink, self.limit, self._rehash = sink, limit, rehash
         self.dictionaries = [Dictionary() for _ in (*sink.keys, *sink.accumulators.texts)]
         self.state = np.zeros(STATE_WORDS, np.int64)
@@ -121,7 +124,8 @@ class GroupTable:
             self.records[0, : len(start)] = start
             self.slots = np.zeros(1, np.int32)
         else:
-            self.records = np.empty((_FIRST, self.words), np.int64)
+            first = min(max(_FIRST, 1 << (rows // _ROWS_A_GROUP).bit_length()), _MOST_FIRST)
+            self.records = np.empty((first, self.words), np.int64)
             self.slots = self._new_slots()
         self._publish()
 
@@ -167,6 +171,10 @@ class GroupTable:
         spaces = [joined(a, b) for a, b in zip(self.spaces, spaces, strict=True)]
         if tuple(spaces) == self.spaces or self.sink.mode in ("none", "words"):
             return
+        if len(spaces) == 1 and spaces[0].low == self.spaces[0].low:
+            self.spaces = tuple(spaces)
+            self._lengthen()
+            return
         parts = self._parts()
         old, self.spaces = self.spaces, tuple(spaces)
         code = np.zeros(self.count, np.int64)
@@ -178,14 +186,22 @@ class GroupTable:
         self.records[: self.count, 0] = code
         self._fill_slots()
 
+    def _lengthen(self) -> None:
+        """Slots for more codes; those that were given out stay."""
+        if self.sink.mode == "direct":
+            slots = self._new_slots()
+            slots[: len(self.slots)] = self.slots
+            self.slots = slots
+            self._publish()
+
     def _parts(self) -> list[Words]:
         """Each key's part of the packed keys."""
         rest = self.records[: self.count, 0]
         result = []
-        for stride in strides(self.spaces):
+        for stride in strides(self.spaces)[:-1]:
             part, rest = np.divmod(rest, stride)
             result.append(part)
-        return result
+        return [*result, rest]
 
     # ----------------------------------------------------------------------------------- results
 

@@ -19,7 +19,8 @@ from plait.engine.codegen.index import index_functions
 from plait.engine.codegen.layout import layout_of
 from plait.engine.kernels.keys import KeyCoder, _Integers
 
-_SLOTS_PER_KEY, _SLOTS_FOR_ALL = 8, 1 << 22
+# an array indexed by the code beats hashing even where most of it is empty
+_SLOTS_PER_KEY, _SLOTS_FOR_ALL, _MOST_SLOTS = 64, 1 << 22, 1 << 25
 _SEEN = 1 << 27
 _HASH = np.uint64(0x9E3779B97F4A7C15)
 
@@ -74,7 +75,8 @@ def loop_index(
     codes = _codes(coder, columns)
     if not codes.rows or (codes.valid is not None and not codes.valid.any()):
         return LoopIndex(coder, "empty")
-    dense = coder.span <= max(_SLOTS_FOR_ALL, _SLOTS_PER_KEY * codes.rows)
+    slots = max(min(_SLOTS_PER_KEY * codes.rows, _MOST_SLOTS), 8 * codes.rows, _SLOTS_FOR_ALL)
+    dense = coder.span <= slots
     if presence and dense:
         seen = np.zeros(coder.span, np.uint8)
         codes.functions.functions["members"](*codes.arguments(), codes.low, seen.ctypes.data)

@@ -367,7 +367,9 @@ class LoopRun:
         spaces = [self.ranges.space(k) for k in sink.keys]
         self._check_room(sink, spaces)  # the mode was chosen for what another task met
         rehash = self._compiled.functions.get("rehash")
-        self.groups = GroupTable(sink, spaces, self.limit, rehash)
+        assert self.ranges.batch is not None
+        rows = self.ranges.batch.num_rows
+        self.groups = GroupTable(sink, spaces, self.limit, rehash, rows)
         self.state = self.groups.state
         self.state[GROW] = ctypes.cast(self._grow, ctypes.c_void_p).value or 0
 

@@ -63,7 +63,7 @@ from plait.planner.physical.operators import (
 from plait.planner.source import Split
 from plait.scheduler.context import current_context
 
-_LOOP_ROWS = 1 << 20
+_LOOP_ROWS = 1 << 22
 _WORTHWHILE = 0.3  # groups a row, above which grouping batch by batch does not pay
 
 
