@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from plait.engine import batches
+from plait.engine import arrays, batches
 from plait.engine.codegen.accumulators import starting_words
 from plait.engine.codegen.aggregates import finish, stored_column
 from plait.engine.codegen.sinks import (
@@ -125,7 +125,7 @@ class GroupTable:
             self.slots = np.zeros(1, np.int32)
         else:
             first = min(max(_FIRST, 1 << (rows // _ROWS_A_GROUP).bit_length()), _MOST_FIRST)
-            self.records = np.empty((first, self.words), np.int64)
+            self.records = self._new_records(first)
             self.slots = self._new_slots()
         self._publish()
 
@@ -135,7 +135,10 @@ class GroupTable:
 
     def _new_slots(self) -> np.ndarray[Any, np.dtype[np.int32]]:
         size = slots_of(self.spaces) if self.sink.mode == "direct" else 2 * len(self.records)
-        return np.full(size, -1, np.int32)
+        return arrays.full(size, -1, np.int32)
+
+    def _new_records(self, count: int) -> np.ndarray[Any, Any]:
+        return arrays.empty(count * self.words, np.int64).reshape(count, self.words)
 
     def _publish(self) -> None:
         self.state[CAPACITY] = len(self.records)
@@ -149,7 +152,7 @@ class GroupTable:
         size = 2 * len(self.records)
         if size * self.words * 8 > self.limit or size >= 1 << 31:
             raise TooManyGroupsError
-        records = np.empty((size, self.words), np.int64)
+        records = self._new_records(size)
         records[: self.count] = self.records[: self.count]
         self.records = records
         if self.sink.mode != "direct":

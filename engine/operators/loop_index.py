@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from plait.engine import arrays as pool
 from plait.engine import batches
 from plait.engine.codegen.compile import Compiled
 from plait.engine.codegen.emit import NotCompiledError
@@ -78,7 +79,7 @@ def loop_index(
     slots = max(min(_SLOTS_PER_KEY * codes.rows, _MOST_SLOTS), 8 * codes.rows, _SLOTS_FOR_ALL)
     dense = coder.span <= slots
     if presence and dense:
-        seen = np.zeros(coder.span, np.uint8)
+        seen = pool.full(coder.span, 0, np.uint8)
         codes.functions.functions["members"](*codes.arguments(), codes.low, seen.ctypes.data)
         return LoopIndex(coder, "set", arrays={"members": seen})
     if dense:
@@ -106,7 +107,7 @@ def _codes(coder: KeyCoder, columns: list[pa.Array]) -> _Codes:
 
 def _dense(coder: KeyCoder, codes: _Codes) -> LoopIndex:
     functions = codes.functions.functions
-    slots = np.full(coder.span, -1, np.int32)
+    slots = pool.full(coder.span, -1, np.int32)
     twice = functions["unique"](*codes.arguments(), codes.low, slots.ctypes.data)
     if not twice:
         return LoopIndex(coder, "dense", arrays={"numbers": slots})
@@ -116,7 +117,7 @@ def _dense(coder: KeyCoder, codes: _Codes) -> LoopIndex:
 
 
 def _ordered(codes: _Codes, span: int) -> tuple[Array, Array]:
-    starts, order = np.zeros(span + 2, np.int32), np.empty(codes.rows, np.int32)
+    starts, order = pool.full(span + 2, 0, np.int32), pool.empty(codes.rows, np.int32)
     codes.functions.functions["order"](
         *codes.arguments(), codes.low, span, starts.ctypes.data, order.ctypes.data
     )
@@ -129,8 +130,8 @@ def _hashed(coder: KeyCoder, codes: _Codes, columns: list[pa.Array]) -> LoopInde
         values = np.ascontiguousarray(made.values, np.int64)
         codes = _Codes(values, values.ctypes.data, 8, 8, len(values), 0, codes.valid)
     size = 1 << max(4, (2 * codes.rows).bit_length())
-    table = np.full(size, -1, np.int32)
-    keys, numbers = np.empty(codes.rows, np.int64), np.empty(codes.rows, np.int32)
+    table = pool.full(size, -1, np.int32)
+    keys, numbers = pool.empty(codes.rows, np.int64), pool.empty(codes.rows, np.int32)
     shift = 65 - size.bit_length()
     count = codes.functions.functions["number"](
         *codes.arguments(),
@@ -141,7 +142,7 @@ def _hashed(coder: KeyCoder, codes: _Codes, columns: list[pa.Array]) -> LoopInde
         numbers.ctypes.data,
     )
     keys = keys[:count].copy()
-    seen = np.zeros(min(8 * size, _SEEN), np.uint8)
+    seen = pool.full(min(8 * size, _SEEN), 0, np.uint8)
     seen_shift = 65 - len(seen).bit_length()
     seen[(keys.view(np.uint64) * _HASH) >> np.uint64(seen_shift)] = 1
     arrays = {"table": table, "keys": keys, "seen": seen}
@@ -149,7 +150,7 @@ def _hashed(coder: KeyCoder, codes: _Codes, columns: list[pa.Array]) -> LoopInde
     numbered = _Codes(numbers, numbers.ctypes.data, 4, 4, codes.rows, 0, codes.valid)
     every = codes.rows if codes.valid is None else int(codes.valid.sum())
     if count == every:
-        rows = np.full(count, -1, np.int32)
+        rows = pool.full(count, -1, np.int32)
         numbered.functions.functions["unique"](*numbered.arguments(), 0, rows.ctypes.data)
         return LoopIndex(coder, "hashed", True, False, {**arrays, "rows": rows}, found)
     starts, order = _ordered(numbered, count)

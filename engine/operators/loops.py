@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from plait import config
-from plait.engine import batches
+from plait.engine import arrays, batches
 from plait.engine.codegen.compile import OPTIMIZED, QUICK, Compiled, is_loaded, load, prototype
 from plait.engine.codegen.emit import BEYOND, DONE, STOPPED, TRAPPED, NotCompiledError
 from plait.engine.codegen.fillers import SOURCE, KeyCodes, Ranks, TableShape
@@ -318,9 +318,9 @@ class LoopRun:
         if valid is not None:
             valid = None if valid.all() else valid.view(np.bool_)
         if not self._finished and count * 2 < len(self._buffers[Out(number)]):
-            values = values.copy()  # not to keep what was not filled
+            values = arrays.copied(values)  # not to keep what was not filled
         elif self._emitted is not None and self._emitted.multiplies:
-            values = values.copy()  # the buffer is used again
+            values = arrays.copied(values)  # the buffer is used again
         if column.codes is not None:
             assert self._inputs is not None
             dictionary = dictionary_of(column.codes, self._inputs)
@@ -504,9 +504,9 @@ class RestartError(Exception):
 def _buffers(columns: Sequence[Written], capacity: int) -> dict[Out, np.ndarray[Any, Any]]:
     made: dict[Out, np.ndarray[Any, Any]] = {}
     for number, column in enumerate(columns):
-        made[Out(number)] = np.empty(capacity, _dtype(column.type))
+        made[Out(number)] = arrays.empty(capacity, _dtype(column.type))
         if column.nullable:
-            made[Out(number, True)] = np.empty(capacity, np.uint8)
+            made[Out(number, True)] = arrays.empty(capacity, np.uint8)
     return made
 
 

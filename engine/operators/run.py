@@ -21,7 +21,7 @@ from plait.engine.codegen.emit import NotCompiledError
 from plait.engine.exchange.outputs import Cut, Part, rows_of
 from plait.engine.exchange.places import mark, restore
 from plait.engine.exchange.ranges import cut_ranges, range_bounds, sample
-from plait.engine.fuse import WORTHWHILE, Pipeline, PipelineRun
+from plait.engine.fuse import Pipeline, PipelineRun
 from plait.engine.kernels.evaluate import Evaluator
 from plait.engine.memory import cache_bytes, gather_limit
 from plait.engine.metrics import Meter
@@ -63,6 +63,7 @@ from plait.planner.physical.operators import (
 from plait.planner.source import Split
 from plait.scheduler.context import current_context
 
+_LOOP_INDEX = 10_000  # rows of a join table that loops will most likely probe
 _LOOP_ROWS = 1 << 22
 _WORTHWHILE = 0.3  # groups a row, above which grouping batch by batch does not pay
 
@@ -112,7 +113,7 @@ class Runner:
     def _index(self, made: JoinTable, root: BuildTable) -> None:
         """Make the index that most likely will be asked for."""
         tier = config.get("compile.tier")
-        many = tier == "compiled" or made.batch.num_rows >= WORTHWHILE
+        many = tier == "compiled" or made.batch.num_rows >= _LOOP_INDEX
         if tier != "vectorised" and many:
             with suppress(NotCompiledError):
                 made.loop_index(root.keys, root.null_safe, root.presence)
