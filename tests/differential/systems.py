@@ -3,7 +3,7 @@
     check("select ...", tables)
 
 A way is what must not change an answer: the optimizer on or off (only the rules that plans need),
-one partition or seven, build sides broadcast or everything shuffled.
+one partition or seven, build sides broadcast or everything shuffled, which tier runs it.
 
 Where DuckDB raises, plait must raise as well, and the other way round; `lenient` allows what SQL
 leaves open: an error in a row that another order of conditions would have left out first.
@@ -21,6 +21,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from plait import config
 from plait.engine import batches
 from plait.errors import ComputeError, PlaitError, UnsupportedError
 from plait.io.kept import keep
@@ -39,13 +40,20 @@ from tests.assertions import assert_same_rows
 
 Tables = Mapping[str, pa.Table]
 
+# loops wherever there is a compiled form, with every address checked; code is kept between runs
+CHECKED: dict[str, object] = {
+    "compile.tier": "compiled",
+    "compile.checked": True,
+    "compile.cache": str(Path(__file__).parents[2] / ".pytest_cache" / "code"),
+}
 OPTIONAL_RULES = tuple(rule.name for rule in RULES if not rule.required)
 
 
 @dataclass(frozen=True)
 class Way:
     """How a query is run; with `files` over Parquet of small row groups instead of memory, with
-    `kept` over frames in the form in which `persist` keeps them."""
+    `kept` over frames in the form in which `persist` keeps them, with `compiled` in loops wherever
+    there is a compiled form, however few the rows, with every address checked."""
 
     name: str
     partitions: int
@@ -53,10 +61,16 @@ class Way:
     shuffle: bool = False
     files: bool = False
     kept: bool = False
+    compiled: bool = False
+
+    @property
+    def settings(self) -> dict[str, object]:
+        """The settings that make it so."""
+        return CHECKED if self.compiled else {}
 
     def run(self, sql: str, tables: Tables) -> pa.Table:
         """plait's answer."""
-        with TemporaryDirectory() as folder:
+        with TemporaryDirectory() as folder, config.set(self.settings):
             return self._run(sql, tables, Path(folder))
 
     def _run(self, sql: str, tables: Tables, folder: Path) -> pa.Table:
@@ -104,6 +118,7 @@ WAYS = (
     Way("not optimized, 7 partitions", 7, optimize=False),
     Way("optimized, Parquet", 5, files=True),
     Way("optimized, kept", 3, kept=True),
+    Way("compiled, checked", 2, kept=True, compiled=True),
 )
 
 

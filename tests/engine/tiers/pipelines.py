@@ -54,6 +54,19 @@ AGGREGATES = (
     "bool_and({bool})",
     "bool_or({bool})",
     "count_if({bool})",
+    "stddev({int})",
+    "var_pop({decimal})",
+    "bit_or({int})",
+    "bit_and({int})",
+    "bit_xor({int})",
+    "product({int})",
+    "first({any})",
+    "last({any})",
+    "arg_min({any}, {int})",
+    "arg_max({any}, {double})",
+    "max({text})",
+    "min({text})",
+    "count(distinct {any})",
 )
 # what loops have a compiled form of; the whole list cuts them to pieces
 COMPILED: dict[str, list[str]] = {
@@ -162,7 +175,7 @@ def _grouped(random: Random, exprs: Expressions, columns: Sequence[Col], source:
     calls = []
     for _ in range(random.randint(1, 4)):
         call = random.choice(AGGREGATES)
-        kinds = ("int", "double", "decimal", "bool")
+        kinds = ("int", "double", "decimal", "bool", "text")
         values = {k: exprs.expr(k, random.choice([0, 0, 1, 2])) for k in kinds}
         call = call.format(any=_any(random, exprs, columns), **values)
         if random.random() < 0.3:
