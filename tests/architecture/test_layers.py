@@ -70,7 +70,7 @@ THIRD_PARTY = {
 LAZILY = {"pandas": {"plait.engine.operators"}}
 
 # Neither a dependency nor imported by pip: present in some installations, found out at run time.
-OPTIONAL = {"aiohttp", "deltalake", "obstore", "llvmlite", "dask", "distributed", "ray", "IPython"}
+OPTIONAL = {"aiohttp", "deltalake", "obstore", "dask", "distributed", "ray", "IPython"}
 
 # Distribution name to import name, where they differ.
 IMPORT_NAMES = {"pyyaml": "yaml"}

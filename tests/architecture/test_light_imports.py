@@ -14,7 +14,17 @@ import pytest
 
 from tests.architecture.source import ROOMS, ROOT, modules
 
-HEAVY = ("pandas", "pyarrow", "numpy", "sqlglot", "tornado", "fsspec", "yaml", "asyncio")
+HEAVY = (
+    "pandas",
+    "pyarrow",
+    "numpy",
+    "sqlglot",
+    "tornado",
+    "fsspec",
+    "yaml",
+    "asyncio",
+    "llvmlite",
+)
 
 
 def _loaded(code: str, folder: Path) -> set[str]:
