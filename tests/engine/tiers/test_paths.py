@@ -1,0 +1,155 @@
+"""The ways by which loops begin anew or give up, each met on purpose; answers by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from plait import config
+from plait.engine.operators import group_table, loops
+from plait.engine.operators.group_table import GroupTable, TooManyGroupsError
+from plait.errors import PlaitError
+from plait.planner.schema import Schema
+from plait.planner.types import normalize
+from tests.differential.systems import CHECKED
+from tests.differential.tables import Col
+from tests.engine.tiers.pipelines import Pipeline, Table
+from tests.engine.tiers.systems import VECTORISED, answer
+
+
+def table(*arrays: dict[str, pa.Array]) -> Table:
+    """A table of batches."""
+    made = tuple(pa.RecordBatch.from_pydict(a) for a in arrays)
+    schema = Schema.of([(f.name, normalize(f.type)) for f in made[0].schema])
+    return Table(tuple(Col(f.name, "") for f in schema), schema, made)
+
+
+def rows(sql: str, **tables: Table) -> list[tuple[Any, ...]]:
+    """The rows that loops give, in some order."""
+    with config.set({"threads": 1}):
+        found = answer(Pipeline(sql, tables), CHECKED)
+    assert isinstance(found, pa.Table), found
+    return sorted((tuple(row.values()) for row in found.to_pylist()), key=repr)
+
+
+@pytest.fixture
+def modes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """How groups were found by the loops that ran to their end, in order."""
+    seen: list[str] = []
+    batch = GroupTable.batch
+
+    def noting(self: GroupTable) -> pa.RecordBatch:
+        seen.append(self.sink.mode)
+        return batch(self)
+
+    monkeypatch.setattr(GroupTable, "batch", noting)
+    return seen
+
+
+def ints(*values: Sequence[int | None]) -> Table:
+    return table(*({"k": pa.array(v, pa.int64())} for v in values))
+
+
+COUNT = "select k, count(*) n from t group by k"
+
+
+def test_direct_tables_widen(modes: list[str]) -> None:
+    found = rows(COUNT, t=ints([5, 6, None, 6], [-100, 5], [1000, None, -100]))
+    assert set(found) == {(5, 2), (6, 2), (None, 2), (-100, 2), (1000, 1)}
+    assert modes[0] == "direct"
+
+
+@pytest.mark.parametrize(
+    ("far", "mode"), [(1 << 40, "packed"), ((1 << 63) - 1, "words"), (-(1 << 63), "words")]
+)
+def test_keys_far_apart_in_a_later_batch(modes: list[str], far: int, mode: str) -> None:
+    found = rows(COUNT, t=ints([5, 6, 6], [far, 5], [far]))
+    assert set(found) == {(5, 2), (6, 2), (far, 2)}
+    assert mode in modes
+
+
+def test_packed_keys_of_two_columns(modes: list[str]) -> None:
+    a = pa.array([0, 1 << 40, None, 0, None], pa.int64())
+    b = pa.array([True, None, None, True, None])
+    found = rows("select a, b, count(*) from t group by a, b", t=table({"a": a, "b": b}))
+    assert set(found) == {(0, True, 2), (1 << 40, None, 1), (None, None, 2)}
+
+
+def test_tables_grow(modes: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(group_table, "_FIRST", 2)
+    monkeypatch.setattr(loops, "DIRECT_SLOTS", 4)
+    keys = [n * 1_000_003 for n in range(500)]
+    found = rows(COUNT, t=ints(keys, keys[::2]))
+    assert set(found) == {(k, 2 if n % 2 == 0 else 1) for n, k in enumerate(keys)}
+
+
+def test_more_groups_than_there_is_room_for(
+    modes: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: GroupTable) -> None:
+        raise TooManyGroupsError
+
+    monkeypatch.setattr(group_table, "_FIRST", 2)
+    monkeypatch.setattr(GroupTable, "grow", full)
+    found = rows(COUNT, t=ints(list(range(50)), [7]))
+    assert set(found) == {(n, 1 + (n == 7)) for n in range(50)}
+    assert not modes
+
+
+def test_dictionaries_over_batches(modes: list[str]) -> None:
+    def coded(codes: list[int | None], entries: list[str]) -> dict[str, pa.Array]:
+        indices = pa.array(codes, pa.int8())
+        return {"k": pa.DictionaryArray.from_arrays(indices, pa.array(entries))}
+
+    batches = (
+        coded([0, 1, None, 1], ["a", "b"]),
+        coded([1, 0, 2], ["a", "c", ""]),  # other codes for the same
+        coded([0, 1, 1], ["b", "b"]),  # an entry twice
+        coded([0], [*map(str, range(100))]),
+    )
+    found = rows("select k, count(*) n from t where k is not null group by k", t=table(*batches))
+    assert set(found) == {("", 1), ("0", 1), ("a", 2), ("b", 5), ("c", 1)}
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select k + 1 as x from t",
+        "select 10 // (k - 1) as x from t",
+        "select k * k as x from t where k > 2",
+        "select sum(k + 1) as x from t",
+        "select k % (k - 1), count(*) as x from t group by 1",
+        "select -k as x from t",
+        "select abs(k) as x from t",
+    ],
+)
+@pytest.mark.parametrize("last", [(1 << 63) - 1, -(1 << 63)])
+def test_traps_raise_what_the_other_tier_raises(sql: str, last: int) -> None:
+    case = Pipeline(sql, {"t": ints([1, 2, 3], [4, None, last])})
+    compiled, vectorised = answer(case, CHECKED), answer(case, VECTORISED)
+    if isinstance(vectorised, PlaitError):
+        assert (type(compiled), str(compiled)) == (type(vectorised), str(vectorised))
+    else:
+        assert isinstance(compiled, pa.Table)
+        assert compiled.equals(vectorised)
+
+
+def test_no_trap_for_rows_that_are_not_there() -> None:
+    """What is wrong only under NULL, or in a branch that is not taken, raises nothing."""
+    t = ints([0, 1, None, (1 << 63) - 1])
+    assert rows("select 10 // k as x from t where k > 0 and k < 5", t=t) == [(10,)]
+    sql = "select case when k = 0 then -1 when k > 5 then -2 else 10 // k end as x from t"
+    found = rows(f"{sql} where k is not null", t=t)
+    assert set(found) == {(-2,), (-1,), (10,)}
+
+
+def test_joins_with_an_empty_side() -> None:
+    left, right = ints([1, 2]), ints([])
+    assert rows("select l.k from l join r on l.k = r.k", l=left, r=right) == []
+    found = rows("select l.k, r.k as o from l left join r on l.k = r.k", l=left, r=right)
+    assert found == [(1, None), (2, None)]
+    assert rows("select l.k from l anti join r on l.k = r.k", l=left, r=right) == [(1,), (2,)]
+    assert rows("select r.k from l right join r on l.k = r.k", l=right, r=left) == [(1,), (2,)]
