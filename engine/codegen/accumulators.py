@@ -240,6 +240,7 @@ def _text_extreme(sign: str) -> Callable[[Row], None]:
         e, b = row.e, row.e.b
         word, now = row.word(), row.get(0)
         none = b.icmp_signed("<", now, I64(0))
+        assert row.text is not None
         ranks = Ranks(row.text)
         rank, known = (e.load(ranks, at, I32) for at in (word, b.select(none, I64(0), now)))
         better = b.or_(none, b.icmp_signed(sign, rank, known))

@@ -39,6 +39,8 @@ _SAME = (
     "pandas_first",
     "pandas_last",
     "count_merge",
+    "moments_merge",
+    "comoments_merge",
 )
 _COUNTS = ("count", "size")
 _ENDS = ("first", "last")
