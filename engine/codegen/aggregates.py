@@ -189,12 +189,21 @@ def _finish_sum(call: AggregateCall, own: Records, counts: Ints, valid: Bools | 
         if call.function == "avg":
             totals = totals / np.maximum(counts, 1)
         return from_stored(totals, call.dtype, valid)
+    narrow = call.function != "avg" and not isinstance(sums, Int128) and is_decimal(call.dtype)
+    if narrow and _has_18_digits(sums, call.dtype):
+        return from_stored(sums, pa.decimal64(18, call.dtype.scale), valid)
     exact = sums if isinstance(sums, Int128) else Int128.of(sums)
     if call.function == "avg":
         scale = t.scale if is_decimal(t) else 0
         means = divide_exactly(exact, np.maximum(counts, 1), scale)
         return from_stored(means, call.dtype, valid)
     return exact_array(exact, call, valid)
+
+
+def _has_18_digits(sums: Any, t: pa.DataType) -> bool:
+    """Whether integers are decimals of a type, and of 64 bits."""
+    most = 10 ** min(18, t.precision)
+    return t.scale <= 18 and (not len(sums) or -most < int(sums.min()) <= int(sums.max()) < most)
 
 
 def _finish_moments(call: AggregateCall, acc: Accumulator, own: Records) -> pa.Array:
