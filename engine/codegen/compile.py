@@ -30,6 +30,8 @@ from plait import config
 
 OPTIMIZED, QUICK = 2, 0  # levels of LLVM's optimization
 _HASH_BYTES = 32
+_MOST_FILES = 4096  # of some 5 kB each
+_MOST_LOADED = 2048  # modules that a process keeps for later
 Function = Callable[..., int]
 
 
@@ -58,9 +60,12 @@ class _Cache:
         with self.lock:
             own = self.locks.setdefault(key, threading.Lock())
         with own:
-            if key not in self.loaded:
-                self.loaded[key] = make()
-            return self.loaded[key]
+            found = self.loaded.get(key)
+            if found is None:
+                if len(self.loaded) >= _MOST_LOADED:
+                    self.loaded.pop(next(iter(self.loaded)), None)  # loops that run keep theirs
+                found = self.loaded[key] = make()
+            return found
 
 
 _CACHE = _Cache()
@@ -177,9 +182,19 @@ def _write(path: Path, code: bytes) -> None:
         with os.fdopen(handle, "wb") as file:
             file.write(hashlib.sha256(code).digest() + code)
         os.replace(temporary, path)
+        _make_room(path.parent)
     except OSError:
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)
+
+
+def _make_room(folder: Path) -> None:
+    """Remove the oldest files of a folder that has too many."""
+    if len(os.listdir(folder)) <= _MOST_FILES:
+        return
+    ages = sorted((f.stat().st_mtime, f.name) for f in folder.iterdir())
+    for _, name in ages[: _MOST_FILES // 4]:
+        (folder / name).unlink(missing_ok=True)
 
 
 def prototype(arguments: int) -> Any:

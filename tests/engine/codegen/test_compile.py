@@ -108,3 +108,17 @@ for n in range(20):
     assert [p.wait() for p in running] == [0, 0, 0]
     assert len(list(folder.iterdir())) == 20
     assert all(load(n).origin == "disk" for n in range(20))
+
+
+def test_neither_the_folder_nor_memory_grow_for_ever(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(code, "_MOST_FILES", 8)
+    monkeypatch.setattr(code, "_MOST_LOADED", 4)
+    for answer in range(20):
+        load(answer)
+    assert len(list(folder.iterdir())) <= 8
+    assert load(19).origin == "compiled"  # as it was made: it is still in memory
+    assert not code.is_loaded(TEXT.format(0), code.QUICK)
+    code.forget()
+    assert load(19).origin == "disk"  # the latest stay
