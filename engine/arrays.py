@@ -35,11 +35,11 @@ class _Blocks:
             try:
                 block = found.pop()
             except IndexError:  # another thread was faster
-                block = memoryview(np.empty(size, np.uint8))
+                block = np.empty(size, np.uint8).data
             else:
                 self.bytes -= size
             return block
-        return memoryview(np.empty(size, np.uint8))
+        return np.empty(size, np.uint8).data
 
     def give(self, block: memoryview) -> None:
         if self.bytes + block.nbytes <= _MOST:

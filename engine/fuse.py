@@ -12,7 +12,7 @@ Few rows are not worth a loop: emitting and compiling take some milliseconds.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any
@@ -330,6 +330,8 @@ class PipelineRun:
             yield from self._rest(loop)
             return
         run = None
+        made: Iterable[pa.RecordBatch]
+        found: Iterable[pa.RecordBatch]
         if self._is_worthwhile(loop, first):
             try:
                 run = LoopRun(loop, self.tables.probe_tables(loop), self.limit)
@@ -366,8 +368,8 @@ class PipelineRun:
         tier = config.get("compile.tier")
         if tier != "auto":
             return bool(tier == "compiled")
-        rows = first.num_rows if self.expected is None else max(self.expected, first.num_rows)
-        return rows >= WORTHWHILE
+        rows: int = first.num_rows
+        return max(rows, self.expected or 0) >= WORTHWHILE
 
     def _vectorised(
         self,

@@ -20,9 +20,8 @@ from plait.planner.types import BOOL
 if TYPE_CHECKING:
     from plait.engine.codegen.loop import LoopEmitter
 
-KINDS = ("inner", "left", "semi", "anti", "mark", "single", "right", "full")
-KINDS += ("right_semi", "right_anti")
 _TRACKING = ("right", "full", "right_semi", "right_anti")
+KINDS = ("inner", "left", "semi", "anti", "mark", "single", *_TRACKING)
 _HASH = 0x9E3779B97F4A7C15  # as in plait.engine.kernels.hash_table
 
 

@@ -384,9 +384,9 @@ def _joined(e: Emitter, name: str, a: Value, b: Value) -> Value:
     combine = e.b.and_ if name == "and" else e.b.or_
     if a.valid is None and b.valid is None:
         return Value(combine(a.ir, b.ir), BOOL, None, 0, 1)
-    decides = (lambda x: e.b.not_(x.ir)) if name == "and" else (lambda x: x.ir)
     valid_a, valid_b = e.valid(a), e.valid(b)
-    decided_a, decided_b = e.b.and_(valid_a, decides(a)), e.b.and_(valid_b, decides(b))
+    deciding = [x.ir if name == "or" else e.b.not_(x.ir) for x in (a, b)]
+    decided_a, decided_b = e.b.and_(valid_a, deciding[0]), e.b.and_(valid_b, deciding[1])
     valid = e.b.or_(e.b.and_(valid_a, valid_b), e.b.or_(decided_a, decided_b))
     decided = e.b.or_(decided_a, decided_b)
     value = e.b.not_(decided) if name == "and" else decided

@@ -362,7 +362,7 @@ def _to_time(array: pa.Array, target: pa.DataType) -> Converted:
     if pat.is_date(target):
         return Converted(from_stored((values // unit_of(source)).astype(np.int32), target, valid))
     if pat.is_date(source):
-        if target.unit != "ns":  # no date is out of the range of these
+        if target.unit in ("s", "ms"):  # no date is out of the range of these
             return Converted(array.cast(target))
         per_day = unit_of(target)
         most = ((1 << 63) - 1) // per_day

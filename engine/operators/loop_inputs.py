@@ -109,12 +109,12 @@ class LoopInputs:
                 return place_of(self.tables[join].arrays[what])
             case Answers():
                 return place_of(self.answers(filler)[1])
-            case AnswersKnown(answers):
-                return place_of(self.answers(answers)[2])
+            case AnswersKnown(asked):
+                return place_of(self.answers(asked)[2])
             case KeyAnswers(join, key, of, name):
                 dictionary = self.column(of, name).dictionary
-                answers = self.tables[join].key_answers(key, dictionary)
-                return place_of(answers if len(answers) else _NOTHING)
+                codes = self.tables[join].key_answers(key, dictionary)
+                return place_of(codes if len(codes) else _NOTHING)
         return place_of(self._other(filler))
 
     def _count(self, filler: Hashable) -> None:
@@ -227,8 +227,8 @@ def dictionary_of(codes: Hashable, inputs: LoopInputs) -> pa.Array:
     """The strings that codes of some origin stand for, in the batch at hand."""
     if isinstance(codes, Answers):
         return inputs.answers(codes)[0].dictionary_encode().dictionary
-    of, name = codes  # type: ignore[misc]
-    return inputs.column(of, name).dictionary
+    assert isinstance(codes, tuple)
+    return inputs.column(*codes).dictionary
 
 
 def _signed(word: int) -> int:

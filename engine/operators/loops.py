@@ -515,9 +515,9 @@ def _dtype(t: pa.DataType) -> np.dtype[Any]:
         return np.dtype(np.uint8)
     if t.bit_width == 128:
         return np.dtype([("low", np.int64), ("high", np.int64)])
-    if pa.types.is_integer(t) or pa.types.is_floating(t):
-        return np.dtype(t.to_pandas_dtype())
-    return np.dtype(f"int{t.bit_width}")
+    number = pa.types.is_integer(t) or pa.types.is_floating(t)
+    made: np.dtype[Any] = np.dtype(t.to_pandas_dtype() if number else f"int{t.bit_width}")
+    return made
 
 
 def _taken(column: pa.Array, rows: np.ndarray[Any, Any]) -> pa.Array:

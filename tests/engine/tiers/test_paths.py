@@ -153,3 +153,11 @@ def test_joins_with_an_empty_side() -> None:
     assert found == [(1, None), (2, None)]
     assert rows("select l.k from l anti join r on l.k = r.k", l=left, r=right) == [(1,), (2,)]
     assert rows("select r.k from l right join r on l.k = r.k", l=right, r=left) == [(1,), (2,)]
+
+
+def test_dates_beyond_the_timestamps() -> None:
+    t = table({"d": pa.array([0, (1 << 31) - 1], pa.int32()).cast(pa.date32())})
+    case = Pipeline("select d::timestamp as x from t", {"t": t})
+    found = [answer(case, settings) for settings in (CHECKED, VECTORISED)]
+    assert all(isinstance(f, PlaitError) for f in found), found
+    assert str(found[0]) == str(found[1])
