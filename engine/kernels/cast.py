@@ -89,8 +89,12 @@ def _cast_dictionary(array: pa.DictionaryArray, target: pa.DataType, try_: bool)
 
 
 def _failure(array: pa.Array, at: int, target: pa.DataType) -> ConversionError:
-    value = array[at].as_py()
-    shown = repr(value) if isinstance(value, str) else str(value)
+    if pat.is_date(array.type):  # Python has none after the year 9999
+        value = to_text(array.slice(at, 1))[0].as_py()
+        shown = str(value)
+    else:
+        value = array[at].as_py()
+        shown = repr(value) if isinstance(value, str) else str(value)
     hint = "use try_cast to get NULL for such values"
     if pat.is_string(array.type):
         return ConversionError(f"Could not convert {shown} to {sql_name(target)}; {hint}")
