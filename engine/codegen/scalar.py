@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 import pyarrow.types as pat
 
+from plait.engine.codegen import dates
 from plait.engine.codegen.emit import (
     DOUBLE,
     FLOAT,
@@ -88,6 +89,8 @@ def _emit(e: Emitter, expr: Expr, scope: Scope) -> Value:
             return _logical(e, expr, scope)
         if expr.function == "in":
             return _in(e, expr, scope)
+        if expr.function == "date_trunc":
+            return dates.date_trunc(e, expr, emit(e, expr.args[1], scope))
         function = FUNCTIONS.get(expr.function)
         if function is not None:
             return function(e, expr, [emit(e, a, scope) for a in expr.args])
@@ -299,6 +302,23 @@ def _abs(e: Emitter, expr: Call, args: list[Value]) -> Value:
     return replace(x, ir=e.b.select(below, negative.ir, x.ir), low=0, high=high)
 
 
+def _of_double(e: Emitter, expr: Call, args: list[Value]) -> Value:
+    if len(args) != 1 or args[0].dtype != pa.float64() or expr.dtype != pa.float64():
+        raise NotCompiledError(f"{expr} has no compiled form")
+    return args[0]
+
+
+def _to_whole(e: Emitter, expr: Call, args: list[Value]) -> Value:
+    x = _of_double(e, expr, args)
+    function = e.module.declare_intrinsic(f"llvm.{expr.function}", [DOUBLE])
+    return replace(x, ir=e.b.call(function, [x.ir]))
+
+
+def _sqrt(e: Emitter, expr: Call, args: list[Value]) -> Value:
+    x = _of_double(e, expr, args)
+    return replace(x, ir=e.b.call(e.module.declare_intrinsic("llvm.sqrt", [DOUBLE]), [x.ir]))
+
+
 # ------------------------------------------------------------------------------------ comparisons
 
 _SIGNS = {
@@ -444,66 +464,24 @@ def _if(e: Emitter, expr: Call, args: list[Value]) -> Value:
     return _chosen(e, e.true(args[0]), args[1], args[2], expr.dtype)
 
 
+def _furthest(e: Emitter, expr: Call, args: list[Value]) -> Value:
+    """greatest and least; NULLs are left out."""
+    if any(x.dtype != expr.dtype for x in args):
+        raise NotCompiledError(f"{expr} has no compiled form")
+    better = "greater" if expr.function == "greatest" else "less"
+    result = args[0]
+    for other in args[1:]:
+        keep = e.both(compared(e, better, result, other), result.valid)
+        if other.valid is not None:
+            keep = e.b.or_(keep, e.b.not_(other.valid))
+        result = _chosen(e, keep, result, other, expr.dtype)
+    return result
+
+
 def _nullif(e: Emitter, expr: Call, args: list[Value]) -> Value:
     a, b = args
     same = e.both(compared(e, "equal", a, b), b.valid)
     return replace(a, valid=e.both(a.valid, e.b.not_(same)))
-
-
-# ----------------------------------------------------------------------------------------- dates
-
-
-def _civil(e: Emitter, days: Any) -> tuple[Any, Any, Any]:
-    """Year, month and day (H. Hinnant, chrono-Compatible Low-Level Date Algorithms, 2013)."""
-    b = e.b
-    shifted = b.add(days, I64(719468))
-    negative = b.icmp_signed("<", shifted, I64(0))
-    era = b.sdiv(b.select(negative, b.sub(shifted, I64(146096)), shifted), I64(146097))
-    doe = b.sub(shifted, b.mul(era, I64(146097)))
-    parts = b.sub(doe, b.udiv(doe, I64(1460)))
-    parts = b.sub(b.add(parts, b.udiv(doe, I64(36524))), b.udiv(doe, I64(146096)))
-    yoe = b.udiv(parts, I64(365))
-    leap = b.sub(b.udiv(yoe, I64(4)), b.udiv(yoe, I64(100)))
-    doy = b.sub(doe, b.add(b.mul(yoe, I64(365)), leap))
-    mp = b.udiv(b.add(b.mul(doy, I64(5)), I64(2)), I64(153))
-    day = b.add(b.sub(doy, b.udiv(b.add(b.mul(mp, I64(153)), I64(2)), I64(5))), I64(1))
-    early = b.icmp_signed("<", mp, I64(10))
-    month = b.add(mp, b.select(early, I64(3), I64(-9)))
-    year = b.add(yoe, b.mul(era, I64(400)))
-    year = b.add(year, b.zext(b.icmp_signed("<=", month, I64(2)), I64))
-    return year, month, day
-
-
-_PER_DAY = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
-
-
-def _floor_divide(e: Emitter, value: Any, by: int) -> Any:
-    quotient, rest = e.b.sdiv(value, I64(by)), e.b.srem(value, I64(by))
-    return e.b.sub(quotient, e.b.zext(e.b.icmp_signed("<", rest, I64(0)), I64))
-
-
-def _date_part(e: Emitter, expr: Call, args: list[Value]) -> Value:
-    (x,) = args
-    if is_date(x.dtype):
-        days, bounds = x.ir, (x.low, x.high)
-    elif is_timestamp(x.dtype) and x.dtype.tz is None:
-        per = _PER_DAY[x.dtype.unit]
-        days, bounds = _floor_divide(e, x.ir, per), (x.low // per, x.high // per)
-    else:
-        raise NotCompiledError(f"{expr} has no compiled form")
-    year, month, day = _civil(e, days)
-    match expr.function:
-        case "year":
-            low, high = (1970 + end * 400 // 146097 for end in bounds)
-            return Value(year, expr.dtype, x.valid, low - 1, high + 1)
-        case "month":
-            return Value(month, expr.dtype, x.valid, 1, 12)
-        case "quarter":
-            quarter = e.b.add(e.b.udiv(e.b.sub(month, I64(1)), I64(3)), I64(1))
-            return Value(quarter, expr.dtype, x.valid, 1, 4)
-        case "day":
-            return Value(day, expr.dtype, x.valid, 1, 31)
-    raise NotCompiledError(f"{expr} has no compiled form")
 
 
 # ----------------------------------------------------------------------------------------- casts
@@ -519,7 +497,9 @@ def _cast(e: Emitter, value: Value, expr: Cast) -> Value:
     if is_float(target):
         return _to_float(e, value, expr)
     if is_date(source) and is_timestamp(target) and target.tz is None:
-        days = Value(I64(_PER_DAY[target.unit]), target, None, *(_PER_DAY[target.unit],) * 2)
+        days = Value(
+            I64(dates.PER_DAY[target.unit]), target, None, *(dates.PER_DAY[target.unit],) * 2
+        )
         return replace(fitted(e, _combined(e, "multiply", value, days), pa.int64()), dtype=target)
     if source == BOOL and is_integer(target):
         return Value(e.b.zext(value.ir, I64), target, value.valid, 0, 1)
@@ -569,7 +549,10 @@ FUNCTIONS: dict[str, Function] = {
     **dict.fromkeys(_SIGNS, _compare),
     **dict.fromkeys(("is_null", "is_not_null"), _is_null),
     **dict.fromkeys(("is_distinct", "is_not_distinct"), _distinct),
-    **dict.fromkeys(("year", "month", "quarter", "day"), _date_part),
+    **dict.fromkeys(("greatest", "least"), _furthest),
+    **dict.fromkeys(("floor", "ceil", "trunc"), _to_whole),
+    **dates.FUNCTIONS,
+    "sqrt": _sqrt,
     **dict.fromkeys(("floor_divide", "modulo"), _whole_division),
     "negate": _negate,
     "divide": _divide,

@@ -62,7 +62,7 @@ def test_distinct_beside_others(sql: str, tier: str) -> None:
     rows = make_rows()
     connection = duckdb.connect()
     connection.register("rows", rows)
-    wanted = ordered(connection.execute(sql).fetch_arrow_table())
+    wanted = ordered(connection.sql(sql).to_arrow_table())
     thirds = {"a": rows.slice(0, 1000), "b": rows.slice(1000, 900), "c": rows.slice(1900)}
     together = " union all ".join(f"select * from {name}" for name in thirds)
     tiers = config.set(compile__tier=tier, compile__checked=True)
