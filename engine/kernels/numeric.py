@@ -190,7 +190,9 @@ class _Rounding:
         found = scaled(x)
         scale = result.scale if pat.is_decimal(result) else 0
         if found is None:
-            wide = pc.round(widen(x), min(digits, scale), self.arrow)
+            wide = widen(x)
+            wide = wide.cast(pa.decimal256(76, wide.type.scale))  # it may gain a digit
+            wide = pc.round(wide, min(digits, scale), self.arrow)
             return narrow(wide.cast(pa.decimal256(76, scale)), result, "rounding")
         drop = found.scale - digits
         ints = np.array([found.ints]) if isinstance(found.ints, int) else stored(found.ints)

@@ -321,3 +321,11 @@ class TestOnceWrongInPlait:
             duckdb.sql("select x + 100 from (values (100::tinyint)) t(x)").fetchall()
         with pytest.raises(NumericOverflowError):
             rows("select x + 100 as y from t", tiny)
+
+
+def test_rounding_may_gain_a_digit() -> None:
+    """The widest decimals, rounded away from zero."""
+    values = ["-999999999999999999999999999999999.99999", "999999999999999999999999999999999.99999"]
+    tables = {"t": pa.table({"x": pa.array([Decimal(v) for v in values], pa.decimal128(38, 5))})}
+    for name in ("floor", "ceil", "round"):
+        check(f"select {name}(x) as y from t", tables)
