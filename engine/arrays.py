@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import weakref
 from collections import deque
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -32,13 +33,10 @@ class _Blocks:
     def take(self, size: int) -> memoryview:
         found = self.free.get(size)
         if found:
-            try:
+            with suppress(IndexError):  # another thread was faster
                 block = found.pop()
-            except IndexError:  # another thread was faster
-                block = np.empty(size, np.uint8).data
-            else:
                 self.bytes -= size
-            return block
+                return block
         return np.empty(size, np.uint8).data
 
     def give(self, block: memoryview) -> None:

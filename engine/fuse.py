@@ -12,7 +12,8 @@ Few rows are not worth a loop: emitting and compiling take some milliseconds.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any
@@ -335,27 +336,27 @@ class PipelineRun:
         if self._is_worthwhile(loop, first):
             try:
                 run = LoopRun(loop, self.tables.probe_tables(loop), self.limit)
-                made = run.rows(first)
+                run.prepare(first)
             except NotCompiledError as error:
                 self._refuse(part, error)
                 yield from self._run(part, lambda: chain([first], given))
                 return
-            except (GivenUpError, PlaitError):
-                made = self._vectorised(loop.operators, loop.gives, iter([first]))
-        else:
-            made = self._vectorised(loop.operators, loop.gives, iter([first]))
-        yield from (b for b in made if b.num_rows)
-        for batch in given:
-            if not batch.num_rows:
-                continue
-            try:
-                if run is None:
-                    raise GivenUpError
-                found = run.rows(batch)
-            except (GivenUpError, NotCompiledError, PlaitError):
-                found = self._vectorised(loop.operators, loop.gives, iter([batch]))
-            yield from (b for b in found if b.num_rows)
+            except PlaitError:
+                run = None
+        for batch in chain([first], given):
+            if batch.num_rows:
+                yield from (b for b in self._rows(run, loop, batch) if b.num_rows)
         yield from self._rest(loop)
+
+    def _rows(
+        self, run: LoopRun | None, loop: LoopPart, batch: pa.RecordBatch
+    ) -> Iterator[pa.RecordBatch]:
+        """What a loop gives of a batch; the vectorised tier does what it cannot."""
+        if run is not None:
+            # if something is wrong, the vectorised tier says what
+            with suppress(GivenUpError, NotCompiledError, PlaitError):
+                return iter(run.rows(batch))
+        return self._vectorised(loop.operators, loop.gives, iter([batch]))
 
     def _rest(self, loop: LoopPart) -> Iterator[pa.RecordBatch]:
         """The build rows that an outer join gives for themselves."""

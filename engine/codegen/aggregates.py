@@ -189,8 +189,8 @@ def _finish_sum(call: AggregateCall, own: Records, counts: Ints, valid: Bools | 
         if call.function == "avg":
             totals = totals / np.maximum(counts, 1)
         return from_stored(totals, call.dtype, valid)
-    narrow = call.function != "avg" and not isinstance(sums, Int128) and is_decimal(call.dtype)
-    if narrow and _has_18_digits(sums, call.dtype):
+    exactly = call.function != "avg" and is_decimal(call.dtype)
+    if exactly and not isinstance(sums, Int128) and _has_18_digits(sums, call.dtype):
         return from_stored(sums, pa.decimal64(18, call.dtype.scale), valid)
     exact = sums if isinstance(sums, Int128) else Int128.of(sums)
     if call.function == "avg":

@@ -223,7 +223,7 @@ def _stored_answers(array: pa.Array) -> tuple[np.ndarray[Any, Any], np.ndarray[A
     return stored(array).astype(np.int64), known
 
 
-def dictionary_of(codes: Hashable, inputs: LoopInputs) -> pa.Array:
+def dictionary_of(codes: Any, inputs: LoopInputs) -> pa.Array:
     """The strings that codes of some origin stand for, in the batch at hand."""
     if isinstance(codes, Answers):
         return inputs.answers(codes)[0].dictionary_encode().dictionary

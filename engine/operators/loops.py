@@ -288,7 +288,7 @@ class LoopRun:
 
     def rows(self, batch: pa.RecordBatch) -> list[pa.RecordBatch]:
         """The rows that the part gives of a batch; GivenUpError if the loop cannot do it."""
-        self._prepare(batch)
+        self.prepare(batch)
         assert self._emitted is not None
         assert self._inputs is not None
         sink = self._emitted.sink
@@ -336,10 +336,10 @@ class LoopRun:
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Add a batch's rows to the groups; GivenUpError if they cannot all be added."""
-        self._prepare(batch)
+        self.prepare(batch)
         self._call(batch.num_rows)
 
-    def _prepare(self, batch: pa.RecordBatch) -> None:
+    def prepare(self, batch: pa.RecordBatch) -> None:
         """The loop for a batch, compiled, and its arguments."""
         self.ranges.take(batch)
         emitted = self.part.emit(batch, self.tables, self.ranges)
@@ -510,7 +510,7 @@ def _buffers(columns: Sequence[Written], capacity: int) -> dict[Out, np.ndarray[
     return made
 
 
-def _dtype(t: pa.DataType) -> np.dtype[Any]:
+def _dtype(t: pa.DataType) -> Any:
     if pa.types.is_boolean(t):
         return np.dtype(np.uint8)
     if t.bit_width == 128:
