@@ -331,8 +331,6 @@ class PipelineRun:
             yield from self._rest(loop)
             return
         run = None
-        made: Iterable[pa.RecordBatch]
-        found: Iterable[pa.RecordBatch]
         if self._is_worthwhile(loop, first):
             try:
                 run = LoopRun(loop, self.tables.probe_tables(loop), self.limit)
