@@ -89,7 +89,7 @@ def _cast_dictionary(array: pa.DictionaryArray, target: pa.DataType, try_: bool)
 
 
 def _failure(array: pa.Array, at: int, target: pa.DataType) -> ConversionError:
-    if pat.is_date(array.type):  # Python has none after the year 9999
+    if pat.is_date(array.type) or pat.is_timestamp(array.type):  # Python's end at the year 9999
         value = to_text(array.slice(at, 1))[0].as_py()
         shown = str(value)
     else:
