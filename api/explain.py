@@ -65,7 +65,9 @@ def _figures(
     )
     seconds = max(0.0, own.seconds - inputs)
     spilled = f" {_bytes(own.spilled):>9} spilled" if own.spilled else ""
-    return f"  {own.rows:>12,} rows {_bytes(own.bytes):>9} {seconds * 1e3:>9.1f} ms{spilled}"
+    tiers = f"  ({'; '.join(own.tiers)})" if own.tiers else ""
+    figures = f"{own.rows:>12,} rows {_bytes(own.bytes):>9} {seconds * 1e3:>9.1f} ms"
+    return f"  {figures}{spilled}{tiers}"
 
 
 def _bytes(count: float) -> str:

@@ -292,10 +292,11 @@ class PipelineRun:
         expected: int | None,
         limit: float,
         group: Callable[[GroupRows, Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]],
+        note: Callable[[str], None],
     ) -> None:
         self.pipeline, self.source = pipeline, rows
         self.tables, self.expected, self.limit = Tables(tables), expected, limit
-        self.group = group
+        self.group, self.note = group, note
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """What the pipeline gives."""
@@ -303,6 +304,7 @@ class PipelineRun:
 
     def _run(self, part: Part, rows: Rows) -> Iterator[pa.RecordBatch]:
         if part.cut is not None:
+            self.note(f"cut: {part.reason}")
             for piece in part.cut[:-1]:
                 rows = self._rows_of(piece, rows)
             yield from self._run(part.cut[-1], rows)
@@ -340,7 +342,10 @@ class PipelineRun:
                 yield from self._run(part, lambda: chain([first], given))
                 return
             except PlaitError:
+                self.note(_GAVE_UP)
                 run = None
+        else:
+            self.note(_FEW_ROWS)
         for batch in chain([first], given):
             if batch.num_rows:
                 yield from (b for b in self._rows(run, loop, batch) if b.num_rows)
@@ -353,7 +358,10 @@ class PipelineRun:
         if run is not None:
             # if something is wrong, the vectorised tier says what
             with suppress(GivenUpError, NotCompiledError, PlaitError):
-                return iter(run.rows(batch))
+                made = run.rows(batch)
+                self.note("compiled")
+                return iter(made)
+            self.note(_GAVE_UP)
         return self._vectorised(loop.operators, loop.gives, iter([batch]))
 
     def _rest(self, loop: LoopPart) -> Iterator[pa.RecordBatch]:
@@ -397,11 +405,15 @@ class PipelineRun:
             given = rows()
             first = next((b for b in given if b.num_rows), None)
             if first is None or not self._is_worthwhile(loop, first):
+                if first is not None:
+                    self.note(_FEW_ROWS)
                 found = iter(()) if first is None else chain([first], given)
                 yield from self.group(loop.groups, self._vectorised(loop.operators, None, found))
                 return
             try:
-                yield self._groups(loop, chain([first], given))
+                made = self._groups(loop, chain([first], given))
+                self.note("compiled")
+                yield made
                 return
             except NotCompiledError as error:
                 self._refuse(part, error)
@@ -411,6 +423,7 @@ class PipelineRun:
                 continue
             except (GivenUpError, TooManyGroupsError, PlaitError):
                 break
+        self.note(_GAVE_UP)
         yield from self.group(loop.groups, self._vectorised(loop.operators, None, rows()))
 
     def _groups(self, loop: LoopPart, rows: Iterator[pa.RecordBatch]) -> pa.RecordBatch:
@@ -422,6 +435,8 @@ class PipelineRun:
         return run.groups.batch()
 
 
+_FEW_ROWS = f"vectorised: fewer than {WORTHWHILE:,} rows"
+_GAVE_UP = "vectorised: the loop gave up"
 _RESTARTS = 8  # layouts only become wider, so a few are enough
 
 

@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 
 
 @dataclass
 class OperatorMetrics:
-    """Of one operator in one task, or summed over tasks."""
+    """Of one operator in one task, or summed over tasks.
+
+    `tiers`: which tier ran the pipeline it is the top of, and why not the compiled one.
+    """
 
     rows: int = 0
     bytes: int = 0
     seconds: float = 0.0
     spilled: int = 0
+    tiers: dict[str, None] = field(default_factory=dict)  # in order, each once
 
     def add(self, other: OperatorMetrics) -> None:
         """Add another task's figures."""
@@ -28,6 +32,11 @@ class OperatorMetrics:
         self.bytes += other.bytes
         self.seconds += other.seconds
         self.spilled += other.spilled
+        self.tiers.update(other.tiers)
+
+    def note_tier(self, note: str) -> None:
+        """Say how the pipeline was run."""
+        self.tiers[note] = None
 
     def add_spilled(self, count: int) -> None:
         """So many more bytes were written to spill files."""

@@ -154,6 +154,7 @@ class Runner:
             self._expected(source),
             gather_limit(),
             lambda op, rows: self._groups(op, rows, number),
+            self.inputs.meter.operator(number).note_tier,
         ).batches()
 
     def _expected(self, source: PhysicalOp) -> int | None:
