@@ -18,12 +18,12 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from plait import config
 from plait.engine.codegen.aggregates import has_compiled_form
 from plait.engine.codegen.emit import NotCompiledError
+from plait.engine.codegen.probe import KINDS
 from plait.engine.operators.compute import compute
 from plait.engine.operators.group_table import TooManyGroupsError
 from plait.engine.operators.join import JoinTable, Prober
@@ -44,8 +44,6 @@ from plait.planner.schema import Field, Schema
 WORTHWHILE = 50_000  # rows of a task, from which on a loop pays even if it has to be compiled
 
 Rows = Callable[[], Iterator[pa.RecordBatch]]
-_TRACKING = ("full", "right", "right_semi", "right_anti")
-_PROBED = ("inner", "left", "semi", "anti", "mark", "single", *_TRACKING)
 
 
 @dataclass
@@ -97,7 +95,7 @@ def _pipeline(top: PhysicalOp) -> Pipeline | None:
     groups = top if isinstance(top, GroupRows) and _is_grouped_by_loops(top) else None
     operators: list[PhysicalOp] = []
     op = top.input if isinstance(top, GroupRows) and groups is not None else top
-    while _is_fused(op, is_top=groups is None and not operators):
+    while _is_fused(op):
         operators.append(op)
         op = op.children()[0]
     if groups is None and all(map(_is_plain, operators)):
@@ -111,14 +109,14 @@ def _is_grouped_by_loops(op: GroupRows) -> bool:
     return all(has_compiled_form(call) for _, call in op.calls)
 
 
-def _is_fused(op: PhysicalOp, is_top: bool) -> bool:
+def _is_fused(op: PhysicalOp) -> bool:
     if isinstance(op, Compute):
         return True
     if not isinstance(op, HashJoin) or op.in_probe or not op.probe_keys:
         return False
     if not isinstance(op.build, ReadStage) or op.build.how != "table":
         return False
-    return op.kind in _PROBED and (is_top or op.kind not in _TRACKING)
+    return op.kind in KINDS
 
 
 def _is_plain(op: PhysicalOp) -> bool:
@@ -258,7 +256,7 @@ class Tables:
     probers: dict[int, Prober] = field(default_factory=dict)
 
     def prober(self, op: HashJoin) -> Prober:
-        """The vectorised prober; one for the task, which notes the build rows it met."""
+        """The vectorised prober; one for the task."""
         if id(op) not in self.probers:
             self.probers[id(op)] = Prober(op, self.tables[id(op)])
         return self.probers[id(op)]
@@ -273,10 +271,6 @@ class Tables:
             except NotCompiledError as error:
                 error.operator = place
                 raise
-            if op.kind in _TRACKING:
-                matched = np.zeros(table.table.batch.num_rows + 1, np.uint8)
-                self.prober(op).note_matches_in(matched[:-1].view(np.bool_))
-                table.arrays["matched"] = matched
             made[number] = table
         return made
 
@@ -330,7 +324,6 @@ class PipelineRun:
         given = rows()
         first = next((b for b in given if b.num_rows), None)
         if first is None:
-            yield from self._rest(loop)
             return
         run = None
         if self._is_worthwhile(loop, first):
@@ -349,7 +342,6 @@ class PipelineRun:
         for batch in chain([first], given):
             if batch.num_rows:
                 yield from (b for b in self._rows(run, loop, batch) if b.num_rows)
-        yield from self._rest(loop)
 
     def _rows(
         self, run: LoopRun | None, loop: LoopPart, batch: pa.RecordBatch
@@ -363,13 +355,6 @@ class PipelineRun:
                 return iter(made)
             self.note(_GAVE_UP)
         return self._vectorised(loop.operators, loop.gives, iter([batch]))
-
-    def _rest(self, loop: LoopPart) -> Iterator[pa.RecordBatch]:
-        """The build rows that an outer join gives for themselves."""
-        for op in loop.joins:
-            if op.kind in _TRACKING:
-                for batch in self.tables.prober(op).rest():
-                    yield batch.select(list(loop.gives.names))
 
     def _is_worthwhile(self, loop: LoopPart, first: pa.RecordBatch) -> bool:
         tier = config.get("compile.tier")

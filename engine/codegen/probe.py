@@ -20,8 +20,9 @@ from plait.planner.types import BOOL
 if TYPE_CHECKING:
     from plait.engine.codegen.loop import LoopEmitter
 
-_TRACKING = ("right", "full", "right_semi", "right_anti")
-KINDS = ("inner", "left", "semi", "anti", "mark", "single", *_TRACKING)
+KINDS = ("inner", "left", "semi", "anti", "mark", "single")
+"""The joins that loops probe: those that give no rows of their build side in the end."""
+
 _HASH = 0x9E3779B97F4A7C15  # as in plait.engine.kernels.hash_table
 
 
@@ -40,7 +41,7 @@ class Probe:
         kind = self.op.kind
         if kind in ("semi", "anti", "mark"):
             self._presence(go_on)
-        elif kind in ("left", "single", "full"):
+        elif kind in ("left", "single"):
             self._outer(go_on)
         else:
             self._inner(go_on)
@@ -190,10 +191,7 @@ class Probe:
         if op.residual is not None:
             truth = e.true(emit(e, op.residual, loop.names))
             e.skip_unless(truth, loop.next)
-        if op.kind in _TRACKING:
-            e.store(TableArray(self.number, "matched"), row, I8(1))
-        if op.kind not in ("right_semi", "right_anti"):
-            go_on()
+        go_on()
 
     def _outer(self, go_on: Callable[[], None]) -> None:
         """A row without a match goes on with NULLs, for which row 0 stands, never looked at."""
@@ -226,9 +224,6 @@ class Probe:
             found = b.and_(found, e.true(emit(e, op.residual, loop.names)))
             loop.found[self.number] = found
             self._names(build=True)  # the columns as they are seen with this answer
-        if op.kind == "full":
-            place = b.select(found, row, e.number(TableNumber(self.number, "spare")))
-            e.store(TableArray(self.number, "matched"), place, I8(1))
         go_on()
 
     def _names(self, build: bool) -> None:

@@ -84,10 +84,6 @@ class Prober:
         tracks = op.kind in ("full", "right", "right_semi", "right_anti")
         self._matched_build = np.zeros(table.batch.num_rows, bool) if tracks else None
 
-    def note_matches_in(self, flags: Bools) -> None:
-        """Let somebody else note too which build rows have a match, in these flags."""
-        self._matched_build = flags
-
     def probe(self, batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
         """The join's rows for a batch of the probe side."""
         match self.op.kind:

@@ -141,9 +141,7 @@ class LoopInputs:
                 self.numbers[at] = len(self.column(of, name).dictionary)
             case TableNumber(join, what, key):
                 table = self.tables[join]
-                if what == "spare":
-                    self.numbers[at] = table.table.batch.num_rows
-                elif what in table.numbers:
+                if what in table.numbers:
                     self.numbers[at] = table.numbers[what]
                 else:
                     self.numbers[at] = table.key_number(what, key)

@@ -8,7 +8,6 @@ Its index (`loop_index.py`) has some of these arrays, the rows of 32 bits:
                   for each of many more slots
     rows          of each key its row; or, where keys have several,
     starts, order         from where to where the rows of a key, or of a code, stand in `order`
-    matched       for each build row whether a probe row matched it; one more for those that did not
 """
 
 from __future__ import annotations
