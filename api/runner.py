@@ -58,6 +58,10 @@ def fold(expr: Expr) -> Literal | None:
 PlanKey = tuple[LogicalPlan, Settings, tuple[str, ...]]
 
 
+def _as_the_process() -> None:
+    """No tier of its own."""
+
+
 @dataclass
 class Runner:
     """Runs plans on an executor."""
@@ -69,6 +73,7 @@ class Runner:
     progress: Callable[[], AbstractContextManager[Observer | None]] = nullcontext
     access: Callable[[Mapping[str, Any] | None], Access] = Access.of
     plans: PlanCache[PlanKey, Prepared] = field(default_factory=PlanCache)
+    tier: Callable[[], str | None] = _as_the_process
 
     @property
     def settings(self) -> Settings:
@@ -79,6 +84,7 @@ class Runner:
                 workers=workers,
                 broadcast_bytes=self.broadcast_bytes,
                 cache_bytes=self.cache_bytes,
+                tier=self.tier(),
             )
         return Settings(
             workers=workers,
@@ -86,6 +92,7 @@ class Runner:
             task_bytes=task_bytes(limit, workers),
             result_bytes=result_bytes(limit),
             cache_bytes=min(self.cache_bytes, result_bytes(limit)),
+            tier=self.tier(),
         )
 
     def optimize(self, plan: LogicalPlan) -> LogicalPlan:

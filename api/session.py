@@ -259,6 +259,7 @@ def make_runner(executor: Executor, config: Config) -> Runner:
         progress=partial(progress_bar, config),
         plans=PlanCache(plans_kept(config)),
         access=partial(Access.within, config=config),
+        tier=partial(config.get, "compile.tier"),
     )
 
 

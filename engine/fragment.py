@@ -15,6 +15,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from plait import config
 from plait.engine.exchange.outputs import Cut, Outputs
 from plait.engine.exchange.partition import partition_by_hash
 from plait.engine.exchange.places import send_home
@@ -51,7 +52,7 @@ class Fragment:
             return replace(op, partitions=()) if isinstance(op, ScanSplits) else op
 
         self.root: PhysicalOp = stage.root.transform_up(strip)
-        self.output = stage.output
+        self.output, self.tier = stage.output, stage.tier
         self._readers = readers(self.root)
         self._pipelines: dict[int, Pipeline] | None = None
 
@@ -75,7 +76,8 @@ class Fragment:
             else:
                 inputs.parts[number] = value
         started = time.perf_counter()
-        runner = Runner(self.root, inputs, self.pipelines)
+        tier = self.tier or config.get("compile.tier")
+        runner = Runner(self.root, inputs, self.pipelines if tier != "vectorised" else {}, tier)
         with brisk_switching, deep_trees:
             result = self._run(runner)
         current_context().report(

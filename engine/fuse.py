@@ -20,7 +20,6 @@ from typing import Any
 
 import pyarrow as pa
 
-from plait import config
 from plait.engine.codegen.aggregates import has_compiled_form
 from plait.engine.codegen.emit import NotCompiledError
 from plait.engine.codegen.probe import KINDS
@@ -283,12 +282,13 @@ class PipelineRun:
         pipeline: Pipeline,
         rows: Rows,
         tables: Mapping[int, JoinTable],
+        tier: str,
         expected: int | None,
         limit: float,
         group: Callable[[GroupRows, Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]],
         note: Callable[[str], None],
     ) -> None:
-        self.pipeline, self.source = pipeline, rows
+        self.pipeline, self.source, self.tier = pipeline, rows, tier
         self.tables, self.expected, self.limit = Tables(tables), expected, limit
         self.group, self.note = group, note
 
@@ -357,9 +357,8 @@ class PipelineRun:
         return self._vectorised(loop.operators, loop.gives, iter([batch]))
 
     def _is_worthwhile(self, loop: LoopPart, first: pa.RecordBatch) -> bool:
-        tier = config.get("compile.tier")
-        if tier != "auto":
-            return bool(tier == "compiled")
+        if self.tier != "auto":
+            return self.tier == "compiled"
         rows: int = first.num_rows
         return max(rows, self.expected or 0) >= WORTHWHILE
 

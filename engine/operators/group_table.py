@@ -72,7 +72,7 @@ class Dictionary:
 
     def __init__(self) -> None:
         self.entries: pa.Array = pa.array([], pa.string())
-        self._known: dict[tuple[int, int, int], tuple[pa.Array, Words]] = {}
+        self._known: dict[tuple[int, int, int, int], tuple[pa.Array, Words]] = {}
         self._ranks: np.ndarray[Any, np.dtype[np.int32]] = np.zeros(0, np.int32)
 
     def numbers(self, dictionary: pa.Array) -> Words:
@@ -101,10 +101,11 @@ class Dictionary:
         return np.ascontiguousarray(places.to_numpy(zero_copy_only=False), np.int32)
 
 
-def place(array: pa.Array) -> tuple[int, int, int]:
+def place(array: pa.Array) -> tuple[int, int, int, int]:
     """Tells an array in memory from others, while it is alive."""
     data = array.buffers()[-1]
-    return 0 if data is None else data.address, array.offset, len(array)
+    nulls = array.null_count  # entries of no bytes may all be NULL
+    return 0 if data is None else data.address, array.offset, len(array), nulls
 
 
 class GroupTable:

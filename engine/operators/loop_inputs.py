@@ -154,7 +154,8 @@ class LoopInputs:
         """The answers of each entry and of NULL: as an array, as stored, and which are known."""
         dictionary = self.column(asked.of, asked.name).dictionary
         data = dictionary.buffers()[-1]
-        key = asked, 0 if data is None else data.address, len(dictionary), dictionary.offset
+        address = 0 if data is None else data.address
+        key = asked, address, len(dictionary), dictionary.offset, dictionary.null_count
         found = self._answers.get(key)
         if found is None:
             entries = pa.concat_arrays([dictionary, pa.nulls(1, dictionary.type)])

@@ -15,7 +15,6 @@ from itertools import chain
 import numpy as np
 import pyarrow as pa
 
-from plait import config
 from plait.engine import batches
 from plait.engine.codegen.emit import NotCompiledError
 from plait.engine.exchange.outputs import Cut, Part, rows_of
@@ -82,10 +81,14 @@ class Runner:
     """Runs the operators of one stage over one partition."""
 
     def __init__(
-        self, root: PhysicalOp, inputs: TaskInputs, pipelines: Mapping[int, Pipeline]
+        self,
+        root: PhysicalOp,
+        inputs: TaskInputs,
+        pipelines: Mapping[int, Pipeline],
+        tier: str,
     ) -> None:
         self.inputs = inputs
-        self._pipelines = pipelines if config.get("compile.tier") != "vectorised" else {}
+        self._pipelines, self._tier = pipelines, tier
         self._loops_read: set[int] = set()  # the scans below pipelines
         self._numbers = {id(op): number for number, op in enumerate(root.walk())}
         self.root = root
@@ -112,7 +115,7 @@ class Runner:
 
     def _index(self, made: JoinTable, root: BuildTable) -> None:
         """Make the index that most likely will be asked for."""
-        tier = config.get("compile.tier")
+        tier = self._tier
         many = tier == "compiled" or made.batch.num_rows >= _LOOP_INDEX
         if tier != "vectorised" and many:
             with suppress(NotCompiledError):
@@ -151,6 +154,7 @@ class Runner:
             pipeline,
             lambda: self._run(source),
             tables,
+            self._tier,
             self._expected(source),
             gather_limit(),
             lambda op, rows: self._groups(op, rows, number),

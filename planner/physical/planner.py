@@ -73,6 +73,7 @@ class Settings:
     # if memory is bounded: what an exchange should give one task, what all results may take
     task_bytes: int | None = None
     result_bytes: int | None = None
+    tier: str | None = None  # what runs pipelines (`compile.tier`); None: as the process is set
     cache_bytes: int = 0  # that decoded columns of files may take
 
 
@@ -155,6 +156,7 @@ class StagePlanner:
             piece.source,
             logical,
             piece.rows,
+            tier=self.settings.tier,
         )
         self.next_id += 1
         self.stages.append(stage)

@@ -43,6 +43,7 @@ class Stage:
 
     `stop_after`: once the tasks run so far gave this many rows, the others need not run.
     `source`: its tasks read stored data (they are held back when consumers lag).
+    `tier`: what runs its pipelines, if that is set for the query.
     `logical` is the plan whose rows the stage gives, when it stands for a whole plan node.
     """
 
@@ -55,6 +56,7 @@ class Stage:
     logical: LogicalPlan | None = None
     estimated_rows: float | None = None
     first: int = 0
+    tier: str | None = None
 
     @property
     def inputs(self) -> tuple[int, ...]:

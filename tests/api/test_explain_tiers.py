@@ -31,3 +31,15 @@ def test_without_loops_nothing_is_told() -> None:
         told = frame.explain(analyze=True)
     assert "compiled" not in told
     assert "(vectorised" not in told
+
+
+def test_the_tier_is_a_setting_of_the_session() -> None:
+    table = pa.table({"a": range(100)})
+    for tier, other in (("compiled", "vectorised"), ("vectorised", "compiled")):
+        with (
+            plait.Session(config={"compile.tier": tier}) as session,
+            config.set({"compile.tier": other}),
+        ):
+            frame = session.sql("SELECT a % 7 AS k, sum(a) FROM t GROUP BY k", {"t": table})
+            told = frame.explain(analyze=True)
+        assert ("(compiled)" in told) == (tier == "compiled"), told
