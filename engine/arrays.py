@@ -15,11 +15,14 @@ from typing import Any
 
 import numpy as np
 
+from plait.scheduler.context import current_context
+
 Array = np.ndarray[Any, Any]
 
 _LARGE = 1 << 20  # bytes, from which on it matters
 _STEPS = 8  # sizes between two powers of two
-_MOST = 256 << 20  # bytes that lie free
+_MOST = 256 << 20  # bytes that lie free,
+_PART = 32  # and at most this part of the memory limit
 
 
 class _Blocks:
@@ -29,6 +32,7 @@ class _Blocks:
     def __init__(self) -> None:
         self.free: dict[int, deque[memoryview]] = {}
         self.bytes = 0  # about: two threads may count at once
+        self.most = _MOST
 
     def take(self, size: int) -> memoryview:
         found = self.free.get(size)
@@ -40,7 +44,7 @@ class _Blocks:
         return np.empty(size, np.uint8).data
 
     def give(self, block: memoryview) -> None:
-        if self.bytes + block.nbytes <= _MOST:
+        if self.bytes + block.nbytes <= self.most:
             self.bytes += block.nbytes
             self.free.setdefault(block.nbytes, deque()).append(block)
 
@@ -54,6 +58,8 @@ def empty(count: int, dtype: Any) -> Array:
     size = count * kind.itemsize
     if size < _LARGE:
         return np.empty(count, kind)
+    total = current_context().memory_total
+    _blocks.most = _MOST if total is None else min(_MOST, total // _PART)
     step = 1 << max(0, size.bit_length() - 1) >> (_STEPS.bit_length() - 1)
     block = _blocks.take(-(-size // step) * step)
     # the memory is not an array's own, so all views of this one refer to this one

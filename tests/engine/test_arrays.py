@@ -8,6 +8,8 @@ import numpy as np
 import pyarrow as pa
 
 from plait.engine import arrays
+from plait.scheduler.context import CancelFlag, Seat, take_seat
+from plait.scheduler.scratch import ScratchFolder
 
 LARGE = 1 << 21
 
@@ -58,3 +60,16 @@ def test_threads_get_different_memory() -> None:
     for t in threads:
         t.join()
     assert not wrong
+
+
+def test_little_lies_free_under_a_small_limit() -> None:
+    arrays.release()
+    seat = Seat("test", ScratchFolder(), memory_total=arrays._PART << 20)
+    seat.run_flag = CancelFlag()
+    previous = take_seat(seat)
+    try:
+        first = arrays.empty(LARGE, np.int32)
+        del first
+        assert arrays._blocks.bytes == 0
+    finally:
+        take_seat(previous)
