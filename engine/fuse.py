@@ -31,6 +31,7 @@ from plait.engine.operators.probing import ProbeTable, probe_table
 from plait.errors import PlaitError
 from plait.planner.expr import Column, Expr, columns_of
 from plait.planner.physical.operators import (
+    ApplyFunction,
     Compute,
     GroupRows,
     HashJoin,
@@ -92,6 +93,8 @@ def pipelines(root: PhysicalOp) -> dict[int, Pipeline]:
 
 def _pipeline(top: PhysicalOp) -> Pipeline | None:
     groups = top if isinstance(top, GroupRows) and _is_grouped_by_loops(top) else None
+    if groups is not None and _runs_functions(groups):
+        groups = None
     operators: list[PhysicalOp] = []
     op = top.input if isinstance(top, GroupRows) and groups is not None else top
     while _is_fused(op):
@@ -102,6 +105,11 @@ def _pipeline(top: PhysicalOp) -> Pipeline | None:
     operators = [piece for op in reversed(operators) for piece in _pieces(op)]
     part = Part(LoopPart(op.schema, operators, groups, top.schema))
     return Pipeline(op, operators, groups, top.schema, part)
+
+
+def _runs_functions(op: PhysicalOp) -> bool:
+    """Whether rows come from a user's function: it is called once, and loops may read twice."""
+    return any(isinstance(below, ApplyFunction) for below in op.walk())
 
 
 def _is_grouped_by_loops(op: GroupRows) -> bool:
@@ -394,14 +402,19 @@ class PipelineRun:
                 found = iter(()) if first is None else chain([first], given)
                 yield from self.group(loop.groups, self._vectorised(loop.operators, None, found))
                 return
+            left = rows
             try:
-                made = self._groups(loop, chain([first], given))
+                run = LoopRun(loop, self.tables.probe_tables(loop), self.limit)
+                left = _continued(first, given, rows)
+                run.prepare(first)
+                left = rows
+                made = self._groups(run, chain([first], given))
                 self.note("compiled")
                 yield made
                 return
             except NotCompiledError as error:
                 self._refuse(part, error)
-                yield from self._run(part, rows)
+                yield from self._run(part, left)
                 return
             except RestartError:
                 continue
@@ -410,8 +423,7 @@ class PipelineRun:
         self.note(_GAVE_UP)
         yield from self.group(loop.groups, self._vectorised(loop.operators, None, rows()))
 
-    def _groups(self, loop: LoopPart, rows: Iterator[pa.RecordBatch]) -> pa.RecordBatch:
-        run = LoopRun(loop, self.tables.probe_tables(loop), self.limit)
+    def _groups(self, run: LoopRun, rows: Iterator[pa.RecordBatch]) -> pa.RecordBatch:
         for batch in rows:
             if batch.num_rows:
                 run.add(batch)
@@ -422,6 +434,12 @@ class PipelineRun:
 _FEW_ROWS = f"vectorised: fewer than {WORTHWHILE:,} rows"
 _GAVE_UP = "vectorised: the loop gave up"
 _RESTARTS = 8  # layouts only become wider, so a few are enough
+
+
+def _continued(first: pa.RecordBatch, rest: Iterator[pa.RecordBatch], rows: Rows) -> Rows:
+    """Rows of which the first are here already; asked for once more, all are read again."""
+    begun = [chain([first], rest)]
+    return lambda: begun.pop() if begun else rows()
 
 
 def _computed(op: Compute, rows: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -54,7 +54,7 @@ def test_nothing_shows_a_secret(tmp_path: Path) -> None:
     frame = plait.read_parquet("memory://secrets/x.parquet", storage_options=options)
     (split,) = source.splits(["a"])
     writing = builder.write(
-        frame._frame.rows_only(), "memory://secrets/y", "parquet",
+        frame._frame.rows_only, "memory://secrets/y", "parquet",
         (("storage_options", Access.of(options)),),
     )  # fmt: skip
     levels = ("logical", "optimized", "stages", "tasks")

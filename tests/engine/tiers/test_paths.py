@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 import pytest
 
+import plait
 from plait import config
 from plait.engine.operators import group_table, loops
 from plait.engine.operators.group_table import GroupTable, TooManyGroupsError
@@ -161,3 +163,22 @@ def test_dates_beyond_the_timestamps() -> None:
     found = [answer(case, settings) for settings in (CHECKED, VECTORISED)]
     assert all(isinstance(f, PlaitError) for f in found), found
     assert str(found[0]) == str(found[1])
+
+
+def test_a_function_below_groups_is_called_once() -> None:
+    calls: list[int] = []
+
+    def doubled(rows: pd.DataFrame) -> pd.DataFrame:
+        calls.append(len(rows))
+        return rows.assign(v=rows.v * 2)
+
+    table = pa.table({"k": [1, 2, 1] * 1000, "v": range(3000)})
+    with config.set({"compile.tier": "compiled"}), plait.connect("inline") as session:
+        frame = session.from_arrow(table).map_partitions(doubled)
+        sums = session.sql("SELECT k, sum(v) AS v FROM t GROUP BY k ORDER BY k", {"t": frame})
+        found = sums.to_arrow().to_pydict()
+    assert sum(calls) == 3000
+    wanted = {1: 0, 2: 0}
+    for k, v in zip(table["k"].to_pylist(), range(3000), strict=True):
+        wanted[k] += 2 * v
+    assert found == {"k": list(wanted), "v": list(wanted.values())}
