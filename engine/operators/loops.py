@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import ctypes
 import threading
-from collections.abc import Hashable, Mapping, Sequence
+import weakref
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -282,7 +283,7 @@ class LoopRun:
         self._finished: list[pa.RecordBatch] = []
         self._error: BaseException | None = None
         self._fitted: tuple[pa.Schema, list[Any]] | None = None
-        self._grow = _GROW(self._make_room)
+        self._grow = _GROW(_weakly(self._make_room))
 
     # ------------------------------------------------------------------------------------- rows
 
@@ -355,7 +356,7 @@ class LoopRun:
                 self.state[GROW] = ctypes.cast(self._grow, ctypes.c_void_p).value or 0
             later = (Out, KeyNumber, KeyCodes, Ranks)
             self._inputs = LoopInputs(
-                emitted.pointers, emitted.numbers, self.tables, self._given, later
+                emitted.pointers, emitted.numbers, self.tables, _weakly(self._given), later
             )
         assert self._inputs is not None
         self._inputs.take(batch)
@@ -495,6 +496,19 @@ class LoopRun:
             self._error = error
             return 1
         return 0
+
+
+def _weakly(method: Callable[..., Any]) -> Callable[..., Any]:
+    """The method, without holding its object: a run that held itself would keep its tables until
+    the garbage collector comes by."""
+    found = weakref.WeakMethod(method)
+
+    def call(*args: Any) -> Any:
+        alive = found()
+        assert alive is not None
+        return alive(*args)
+
+    return call
 
 
 class RestartError(Exception):

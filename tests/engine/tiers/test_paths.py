@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Sequence
 from typing import Any
 
@@ -182,3 +184,24 @@ def test_a_function_below_groups_is_called_once() -> None:
     for k, v in zip(table["k"].to_pylist(), range(3000), strict=True):
         wanted[k] += 2 * v
     assert found == {"k": list(wanted), "v": list(wanted.values())}
+
+
+def test_a_run_is_gone_with_its_last_reference(monkeypatch: pytest.MonkeyPatch) -> None:
+    runs: list[weakref.ref[Any]] = []
+    begin = loops.LoopRun.__init__
+
+    def noted(self: Any, *args: Any) -> None:
+        runs.append(weakref.ref(self))
+        begin(self, *args)
+
+    monkeypatch.setattr(loops.LoopRun, "__init__", noted)
+    gc.collect()
+    gc.disable()
+    try:
+        given = table({"k": pa.array([1, 2, 1])})
+        assert rows("SELECT k, count(*) FROM t GROUP BY k", t=given) == [(1, 2), (2, 1)]
+        assert rows("SELECT k + 1 FROM t WHERE k > 1", t=given) == [(3,)]
+        assert len(runs) >= 2
+        assert [r() for r in runs] == [None] * len(runs)
+    finally:
+        gc.enable()
