@@ -13,7 +13,7 @@ from tests.differential.systems import Tables, ask_duckdb, outcome
 from tests.differential.tables import Col, random_table
 
 QUICK = 60
-HEAVY = 900
+HEAVY = 660
 A_TEST = 20
 
 

@@ -11,7 +11,7 @@ from tests.differential.reduce import smallest
 from tests.differential.systems import Refused, check, outcome
 
 QUICK = 60
-HEAVY = 660
+HEAVY = 460
 A_TEST = 20  # queries: enough to make fixtures cheap, few enough to spread over processes
 
 

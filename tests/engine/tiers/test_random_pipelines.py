@@ -13,7 +13,7 @@ from tests.engine.tiers.pipelines import random_pipeline
 from tests.engine.tiers.systems import check
 
 SEEDS = st.integers(0, 1 << 32)
-QUICK, HEAVY = 25, 1000
+QUICK, HEAVY = 25, 200
 
 
 @pytest.fixture

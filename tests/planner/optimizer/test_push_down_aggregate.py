@@ -37,8 +37,8 @@ AGGREGATES = (
     "sum({int}) filter (where {bool})",
     "avg({int}) filter (where {bool})",
 )
-A_TEST = 100
-MANY = 700
+A_TEST = 50
+MANY = 400
 
 
 @pytest.fixture(autouse=True)
