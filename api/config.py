@@ -188,7 +188,7 @@ SETTINGS: Mapping[str, Setting] = {
         ),
         Setting(
             "compile.tier",
-            "vectorised",
+            "auto",
             _one_of("auto", "compiled", "vectorised"),
             "what runs filters, projections, probes and groups: auto (loops compiled to machine "
             "code where there are rows enough), compiled (wherever there is a compiled form), "

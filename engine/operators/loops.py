@@ -358,6 +358,7 @@ class LoopRun:
             self._inputs = LoopInputs(
                 emitted.pointers, emitted.numbers, self.tables, _weakly(self._given), later
             )
+            self._fitted = None  # the new inputs know nothing of the groups yet
         assert self._inputs is not None
         self._inputs.take(batch)
         if self.groups is not None:

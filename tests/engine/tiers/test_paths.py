@@ -205,3 +205,19 @@ def test_a_run_is_gone_with_its_last_reference(monkeypatch: pytest.MonkeyPatch) 
         assert [r() for r in runs] == [None] * len(runs)
     finally:
         gc.enable()
+
+
+def test_the_same_loop_made_again_by_another_task(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tasks share what they emit: a loop of equal text may come between two equal batches."""
+    add = loops.LoopRun.add
+
+    def forgetful(self: loops.LoopRun, batch: pa.RecordBatch) -> None:
+        self.part.emitted.clear()
+        self.part.last = None
+        add(self, batch)
+
+    monkeypatch.setattr(loops.LoopRun, "add", forgetful)
+    coded = pa.array(["a", "b", None, "b"]).dictionary_encode()
+    batch = {"k": coded, "v": pa.array([1, 2, 3, 4])}
+    found = rows("SELECT k, max(k), sum(v) FROM t GROUP BY k", t=table(batch, batch, batch))
+    assert set(found) == {("a", "a", 3), ("b", "b", 18), (None, None, 9)}
