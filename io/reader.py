@@ -10,7 +10,7 @@ applied.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -19,6 +19,7 @@ from plait.io.column_cache import cache
 from plait.io.columns import BATCH_ROWS, RowTest
 from plait.planner.expr import Expr
 from plait.planner.source import Split
+from plait.planner.statistics import ColumnStatistics
 
 __all__ = ["BATCH_ROWS", "RowTest", "cached_bytes", "iterate_split", "read_split", "shrink_cache"]
 
@@ -48,17 +49,19 @@ def iterate_split(
     batch_rows: int = BATCH_ROWS,
     cache_bytes: int = 0,
     test: RowTest | None = None,
+    bounds: Mapping[str, ColumnStatistics] | None = None,
 ) -> Iterator[pa.Table | pa.RecordBatch]:
     """The rows of a split, in order, in pieces of at most `batch_rows` rows: batches if they are
     in memory already, or were decoded as such, else tables.
 
     cache_bytes    how much the process may keep of what it decoded; 0 reads all anew
     test           pieces none of whose rows pass may be left out
+    bounds         rows with a NULL or a value outside may be left out
     """
     kind, module = _reader(split)
     found: Iterator[pa.Table | pa.RecordBatch]
     if kind == "plait.io.parquet.source":
-        found = module.iterate(split, columns, predicate, batch_rows, cache_bytes, test)
+        found = module.iterate(split, columns, predicate, batch_rows, cache_bytes, test, bounds)
     else:
         found = module.iterate(split, columns, batch_rows)
     return found

@@ -23,6 +23,8 @@ from plait.engine.operators.loop_index import LoopIndex, loop_index
 from plait.errors import ScalarSubqueryError
 from plait.planner.physical.operators import HashJoin
 from plait.planner.schema import Schema
+from plait.planner.statistics import ColumnStatistics
+from plait.planner.types import is_decimal, is_integer, is_string, is_temporal
 
 _MORE_THAN_ONE = "A scalar subquery gave more than one row; use an aggregate, LIMIT 1, or IN"
 _CODED = 1 << 14
@@ -37,6 +39,7 @@ class JoinTable:
         self._indexes: dict[Any, tuple[KeyCoder, HashTable]] = {}
         self._loop_indexes: dict[Any, LoopIndex] = {}
         self._members: dict[Any, tuple[KeyCoder, KeySet]] = {}
+        self._bounds: dict[str, ColumnStatistics | None] = {}
         self._lock = threading.Lock()
 
     def members(self, keys: Sequence[str], null_safe: Sequence[bool]) -> tuple[KeyCoder, KeySet]:
@@ -59,6 +62,13 @@ class JoinTable:
                 self._loop_indexes[name] = loop_index(self.batch, keys, null_safe, presence)
             return self._loop_indexes[name]
 
+    def bounds(self, key: str, dtype: pa.DataType) -> ColumnStatistics | None:
+        """Between which values a column lies; None if it has none but NULLs."""
+        with self._lock:
+            if key not in self._bounds:
+                self._bounds[key] = _bounds(batches.column(self.batch, key), dtype)
+            return self._bounds[key]
+
     def __getstate__(self) -> dict[str, Any]:
         return {"batch": self.batch}  # indexes are made again where they are used
 
@@ -74,6 +84,18 @@ class JoinTable:
                 coder = KeyCoder(columns, null_safe)
                 self._indexes[name] = coder, HashTable(coder.codes(columns), coder.span)
             return self._indexes[name]
+
+
+def _bounds(column: pa.Array, dtype: pa.DataType) -> ColumnStatistics | None:
+    if column.null_count == len(column):
+        return None
+    if not (is_integer(dtype) or is_decimal(dtype) or is_string(dtype) or is_temporal(dtype)):
+        return ColumnStatistics()
+    found = pc.min_max(batches.decode(column, dtype))
+    try:
+        return ColumnStatistics(found["min"].as_py(), found["max"].as_py())
+    except (ValueError, OverflowError):  # a time that Python cannot say
+        return ColumnStatistics()
 
 
 class Prober:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import chain
 
 import numpy as np
@@ -30,6 +31,7 @@ from plait.engine.operators.compute import compute, row_test
 from plait.engine.operators.distinct import distinct
 from plait.engine.operators.function import apply_function
 from plait.engine.operators.join import JoinTable, build, join
+from plait.engine.operators.join_bounds import Bounds, scan_bounds
 from plait.engine.operators.large_join import join_in_buckets
 from plait.engine.operators.large_sort import in_buckets_in_order, sort_rows
 from plait.engine.operators.window import common_keys, window
@@ -100,6 +102,17 @@ class Runner:
             and op.predicate is not None
         }
 
+    @cached_property
+    def _bounds(self) -> dict[int, Bounds | None]:
+        return scan_bounds(self.root, self._table_of)
+
+    def _table_of(self, op: HashJoin) -> JoinTable | None:
+        if not isinstance(op.build, ReadStage) or op.build.how != "table":
+            return None
+        table = self.inputs.parts[self._numbers[id(op.build)]]
+        assert isinstance(table, JoinTable)
+        return table
+
     def batches(self) -> Iterator[pa.RecordBatch]:
         """The batches of the root."""
         return self._run(self.root)
@@ -144,8 +157,8 @@ class Runner:
         tables = {}
         for op in pipeline.operators:
             if isinstance(op, HashJoin):
-                table = self.inputs.parts[self._numbers[id(op.build)]]
-                assert isinstance(table, JoinTable)
+                table = self._table_of(op)
+                assert table is not None
                 tables[id(op)] = table
         source = pipeline.source
         if isinstance(source, ScanSplits):
@@ -257,11 +270,15 @@ class Runner:
 
     def _scan(self, op: ScanSplits, splits: Sequence[Split]) -> Iterator[pa.RecordBatch]:
         context, test = current_context(), self._tests.get(id(op))
+        bounds = self._bounds[id(op)]
+        if bounds is None:
+            return  # a join above has nothing to match
         # a loop keeps nothing between rows, so its batches need not fit the processor's cache
         most = _LOOP_ROWS if id(op) in self._loops_read else BATCH_ROWS
         for split in splits:
             room = cache_bytes(op.cache_bytes)
-            for piece in iterate_split(split, op.schema.names, op.predicate, most, room, test):
+            names = op.schema.names
+            for piece in iterate_split(split, names, op.predicate, most, room, test, bounds):
                 context.check_cancelled()
                 known = isinstance(piece, pa.RecordBatch)
                 yield piece if known else batches.from_table(piece, op.schema)
@@ -280,9 +297,8 @@ class Runner:
         return Space(self.inputs.meter.operator(number))
 
     def _join(self, op: HashJoin, number: int) -> Iterator[pa.RecordBatch]:
-        if isinstance(op.build, ReadStage) and op.build.how == "table":
-            table = self.inputs.parts[self._numbers[id(op.build)]]
-            assert isinstance(table, JoinTable)
+        table = self._table_of(op)
+        if table is not None:
             return join(op, self._run(op.probe), table)
         return join_in_buckets(op, self._run(op.probe), self._run(op.build), self._space(number))
 

@@ -104,12 +104,13 @@ def iterate(
     batch_rows: int,
     cache_bytes: int = 0,
     test: RowTest | None = None,
+    bounds: Mapping[str, ColumnStatistics] | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """The rows of `read` in pieces of at most `batch_rows`, decoded as they are asked for.
 
     Columns are looked for in the cache and kept there if it may have any bytes.
     """
-    groups = prune(split, predicate)
+    groups = prune(split, predicate, bounds)
     known = footer(split.file)
     stored = stored_names(columns, split.constants, known.leaves)
     scan = _Scan(split, known, stored, batch_rows, cache_bytes if split.file.identity else 0)
@@ -124,7 +125,7 @@ def iterate(
 
     def wanted(later: range) -> dict[int, list[str]]:
         """What will be asked for of later row groups, for all that is known now."""
-        left = prune(replace(split, row_groups=tuple(later)), predicate)
+        left = prune(replace(split, row_groups=tuple(later)), predicate, bounds)
         return {g: scan.missing(b) for b in _blocks(left, known, batch_rows) for g in b}
 
     due, wait = 0, _WAIT  # blocks until the test is tried, and how many to wait if rows pass
