@@ -9,6 +9,14 @@ the built-in a caller would expect.
     HandleError(KeyError)              a result that is not kept (any more) by this executor
     ExecutorClosedError(RuntimeError)  work for, or a wait on, an executor that has been closed
     RunCancelledError(CancelledError)  the run was cancelled, by a call or by Ctrl-C
+
+Between processes there are also
+
+    SerializationError(TypeError)      what cannot be pickled, or not be unpickled over there
+    RemoteError(RuntimeError)          a task's error whose own type cannot be made here
+    ProtocolError(ConnectionError)     a peer that sends something else than plait does
+    AuthenticationError(PermissionError)  a wrong token, another version
+    SchedulerLostError(ConnectionError)   the scheduler is gone
 """
 
 from __future__ import annotations
@@ -38,3 +46,26 @@ class ExecutorClosedError(RuntimeError):
 
 class RunCancelledError(CancelledError):
     """The run was cancelled before it finished."""
+
+
+class SerializationError(TypeError):
+    """A function, an argument or a result cannot be sent to another process, or not read there."""
+
+
+class RemoteError(RuntimeError):
+    """An error of a task in another process that cannot be made again here.
+
+    Its text begins with the name of the type and ends with the traceback over there.
+    """
+
+
+class ProtocolError(ConnectionError):
+    """What came over a connection is not what plait sends."""
+
+
+class AuthenticationError(PermissionError):
+    """A connection was refused: another token, another version, or no answer in time."""
+
+
+class SchedulerLostError(ConnectionError):
+    """The connection to the scheduler is gone, and with it the runs and results of this client."""
