@@ -2,9 +2,9 @@
 
 A module is known by its text: loops take constants, table sizes and addresses as arguments, so
 equal queries with other constants share code. On disk, object code is named by a hash of the text,
-of this CPU with its features and of the versions of llvmlite and LLVM; a file begins with a hash of
-the rest, so that a damaged one is compiled again. Files are written under another name and then
-renamed: processes may share the folder.
+of this CPU with its features and of the versions of llvmlite, LLVM and our way to use them; a file
+begins with a hash of the rest, so that a damaged one is compiled again. Files are written under
+another name and then renamed: processes may share the folder.
 
 Loops that check their addresses are for tests, and hardly optimised: that is an eighth of the time.
 """
@@ -29,6 +29,7 @@ import llvmlite.binding as llvm
 from plait import config
 
 OPTIMIZED, QUICK = 2, 0  # levels of LLVM's optimization
+_RECIPE = 2  # to be raised when the same text is compiled in another way
 _HASH_BYTES = 32
 _MOST_FILES = 4096  # of some 5 kB each
 _MOST_LOADED = 2048  # modules that a process keeps for later
@@ -95,9 +96,15 @@ def _identity() -> str:
     """What machine code depends on besides the text."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
-    cpu, features = llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
+    cpu, features = _processor()
     triple = llvm.Target.from_default_triple().triple
-    return f"{cpu} {features} {llvmlite.__version__} {llvm.llvm_version_info} {triple}"
+    versions = f"{_RECIPE} {llvmlite.__version__} {llvm.llvm_version_info}"
+    return f"{cpu} {features} {versions} {triple}"
+
+
+@cache
+def _processor() -> tuple[str, str]:
+    return llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
 
 
 def _key(text: str, level: int) -> str:
@@ -130,6 +137,8 @@ def _compile(text: str, level: int) -> tuple[Any, bytes]:
     module.verify()
     tuning = llvm.create_pipeline_tuning_options(speed_level=level)
     tuning.loop_vectorization = level == OPTIMIZED
+    # rows wait for memory and branches: longer loops would cost time to compile, and gain none
+    tuning.loop_unrolling = tuning.loop_interleaving = False
     builder = llvm.create_pass_builder(machine, tuning)
     builder.getModulePassManager().run(module, builder)
     made: list[bytes] = []
@@ -140,7 +149,7 @@ def _compile(text: str, level: int) -> tuple[Any, bytes]:
 
 
 def _machine(level: int) -> Any:
-    cpu, features = llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
+    cpu, features = _processor()
     target = llvm.Target.from_default_triple()
     return target.create_target_machine(cpu=cpu, features=features, opt=level)
 
