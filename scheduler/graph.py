@@ -29,7 +29,7 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from plait.scheduler.errors import GraphError
+from plait.scheduler.errors import GraphError, OutputCountError
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,3 +244,14 @@ def substitute(
     if type(arg) is Handle:
         return values[handle_slots[arg]]
     return arg
+
+
+def check_parts(result: object, outputs: int, group: str) -> None:
+    """Raise OutputCountError unless a result is a tuple of so many parts."""
+    if type(result) is tuple and len(result) == outputs:
+        return
+    what = f"a tuple of {len(result)}" if type(result) is tuple else f"a {type(result).__name__}"
+    raise OutputCountError(
+        f"The function of group {group!r} returned {what}; with {outputs} outputs it must return"
+        f" a tuple of exactly {outputs} parts"
+    )

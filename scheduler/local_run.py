@@ -11,20 +11,17 @@ the cancel flag, and what they return is ignored.
 
 from __future__ import annotations
 
-import logging
 import threading
 import weakref
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from time import perf_counter
 from types import TracebackType
 from typing import Protocol
 
 from plait.scheduler.context import CancelFlag, Seat, current_flag
-from plait.scheduler.errors import OutputCountError, RunCancelledError
+from plait.scheduler.errors import RunCancelledError
 from plait.scheduler.events import (
     Event,
-    GroupSummary,
     Observer,
     RunCancelled,
     RunFinished,
@@ -34,11 +31,9 @@ from plait.scheduler.events import (
     TaskStarted,
 )
 from plait.scheduler.executor import TaskMetrics
-from plait.scheduler.graph import Handle, Ref
+from plait.scheduler.graph import Handle, Ref, check_parts
 from plait.scheduler.local_state import RunState
-
-_log = logging.getLogger(__name__)
-
+from plait.scheduler.observing import Announcer, annotate, group_summaries
 
 # The results kept of one run, by task and part: tuples hash faster than handles.
 Kept = dict[tuple[int, int], object]
@@ -78,7 +73,6 @@ class LocalRun:
         self.name = name
         self.state = state
         self.handles = tuple([Handle(name, ref.task, ref.part) for ref in want])
-        self.observe = observe
         self.done = threading.Event()
         self.ended = False
         self.error: BaseException | None = None
@@ -88,9 +82,7 @@ class LocalRun:
         self._owner = owner
         self._traceback: TracebackType | None = None
         self._started = perf_counter()
-        # Reentrant: an observer may cancel its run, which tells the observer.
-        self._event_lock = threading.RLock()
-        self._announced = False
+        self._announcer = Announcer(name, observe)
 
     def wait(self, timeout: float | None = None) -> None:
         """See `Run`."""
@@ -138,7 +130,7 @@ class LocalRun:
                 raise RunCancelledError(f"Run {self.name} ended before task {task} started")
             result = state.functions[group](*arguments)
             if state.outputs[group] > 1:
-                _check_parts(result, state.outputs[group], state.graph.groups[group].name)
+                check_parts(result, state.outputs[group], state.graph.groups[group].name)
         except BaseException as caught:
             error = caught
             if caught.__traceback__ is not None:
@@ -165,7 +157,8 @@ class LocalRun:
         group = self.state.graph.task_groups[task]
         retrying = self.may_retry(task, error)
         if not retrying:
-            _annotate(error, self.state, task)
+            about = self.state.graph.groups[group]
+            annotate(error, task, about.name, about.note)
         if self.observe is not None:
             self.emit(TaskFailed(self.name, task, group, worker, seconds, error, retrying))
         return None, error
@@ -209,57 +202,21 @@ class LocalRun:
             self.parent.children.add(self)
             if self.parent.cancel_flag.is_set:
                 self.cancel()
-        if self.observe is None:
-            return
-        counts = [0] * len(self.state.graph.groups)
-        for task in self.state.sequence:
-            counts[self.state.graph.task_groups[task]] += 1
-        groups = [
-            GroupSummary(group.name, group.note, count)
-            for group, count in zip(self.state.graph.groups, counts, strict=True)
-        ]
-        self.emit(RunStarted(self.name, tuple(groups)))
+        if self.observe is not None:
+            groups = group_summaries(self.state.graph, self.state.sequence)
+            self.emit(RunStarted(self.name, groups))
 
     def emit(self, event: Event, *, last: bool = False) -> None:
         """Call the observer, unless the run's last event has been sent."""
-        if self.observe is None:
-            return
-        with self._event_lock:
-            if self._announced:
-                return
-            self._announced = last
-            try:
-                self.observe(event)
-            except KeyboardInterrupt:
-                raise
-            except BaseException:
-                # Watching must not break what is watched, nor end a worker's thread.
-                _log.exception("The observer of run %s failed; it gets no more events", self.name)
-                self.observe = None
+        self._announcer.emit(event, last=last)
+
+    @property
+    def observe(self) -> Observer | None:
+        """Who is told; nobody any more once it failed."""
+        return self._announcer.observe
 
 
 def _running_here() -> LocalRun | None:
     """The run whose task submits on this thread: its end, if untimely, ends the inner run."""
     flag = current_flag()
     return flag.run() if isinstance(flag, RunFlag) else None
-
-
-def _annotate(error: BaseException, state: RunState, task: int) -> None:
-    """Add a note to a task's error that says which task it was, and the plan behind it."""
-    group = state.graph.group_of(task)
-    note = f"in task {task} of group {group.name!r}"
-    if group.note:
-        note += f":\n{group.note}"
-    # An exception class may forbid setting attributes; then it stays without a note.
-    with suppress(Exception):
-        error.add_note(note)
-
-
-def _check_parts(result: object, outputs: int, group: str) -> None:
-    if type(result) is tuple and len(result) == outputs:
-        return
-    what = f"a tuple of {len(result)}" if type(result) is tuple else f"a {type(result).__name__}"
-    raise OutputCountError(
-        f"The function of group {group!r} returned {what}; with {outputs} outputs it must return"
-        f" a tuple of exactly {outputs} parts"
-    )
