@@ -1,0 +1,73 @@
+"""A connection without a loop, for a process that may not have threads: the supervisor's."""
+
+from __future__ import annotations
+
+import select
+import socket
+import ssl
+
+from plait.scheduler.errors import AuthenticationError
+from plait.scheduler.net import auth, tls
+from plait.scheduler.net.address import Address
+from plait.scheduler.net.protocol import encode
+
+
+class BlockingConnection:
+    """Sends frames; what comes is only watched for the end."""
+
+    def __init__(self, address: Address, role: str, name: str, seconds: float = 5.0) -> None:
+        try:
+            raw = socket.create_connection((address.host, address.port), seconds)
+        except OSError as error:
+            raise ConnectionError(f"{address.place} cannot be reached: {error}") from error
+        try:
+            print_ = ""
+            if address.tls:
+                wrapped: ssl.SSLSocket = tls.client_context(address).wrap_socket(raw)
+                print_ = tls.fingerprint(wrapped.getpeercert(True) or b"")
+                raw = wrapped
+            handshake = auth.ClientHandshake(address.token, role, name, print_)
+            raw.sendall(handshake.answer(_frame(raw)))
+            handshake.finish(_frame(raw))
+        except AuthenticationError as error:
+            raw.close()
+            raise AuthenticationError(f"{address.place}: {error}") from None
+        except OSError as error:
+            raw.close()
+            raise ConnectionError(f"{address.place} cannot be reached: {error}") from error
+        self._socket = raw
+
+    def fileno(self) -> int:
+        """For select and poll."""
+        return self._socket.fileno()
+
+    def send(self, header: bytes) -> None:
+        """Write a frame; OSError if the other side is gone or does not read."""
+        self._socket.sendall(b"".join(encode(header)))
+
+    def is_gone(self) -> bool:
+        """Whether the other side has closed the connection."""
+        if not select.select([self._socket], [], [], 0)[0]:
+            return False
+        try:
+            return not self._socket.recv(1 << 16)
+        except OSError:
+            return True
+
+    def close(self) -> None:
+        """Close it."""
+        self._socket.close()
+
+
+def _frame(raw: socket.socket) -> bytes:
+    return _exactly(raw, auth.length(_exactly(raw, auth.PREFIX)))
+
+
+def _exactly(raw: socket.socket, count: int) -> bytes:
+    data = b""
+    while len(data) < count:
+        more = raw.recv(count - len(data))
+        if not more:
+            raise ConnectionError("the connection was closed")
+        data += more
+    return data
