@@ -2,8 +2,9 @@
 
 A `SpillFile` is a row of segments, each an Arrow IPC stream (LZ4) of one batch of some megabytes,
 so that reading is lazy. `SpilledRows` are some segments of a file, in order: a sequence of batches
-like any other, small to pickle. A file is deleted when nothing refers to it any more; a copy that
-came by pickle reads it, but does not own it.
+like any other. A file is deleted when nothing refers to it any more. Another process may be on
+another machine, so what is pickled are the segments themselves (`SentSegments`), as they are in the
+file: compressed, and read one by one all the same.
 
 Every segment has a checksum: a file that is gone, cut or changed raises `SpillError`. A full disk
 raises `SpillDiskFull`.
@@ -14,12 +15,13 @@ from __future__ import annotations
 import errno
 import itertools
 import os
+import pickle
 import weakref
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, NoReturn, overload
 
 import pyarrow as pa
 import pyarrow.types as pat
@@ -86,9 +88,10 @@ class SpillFile:
     def read(self, segments: Sequence[Segment]) -> Iterator[pa.RecordBatch]:
         """The batches of some segments, one by one. SpillError if they are not as written."""
         for segment in segments:
-            yield _decoded(self._bytes(segment))
+            yield _decoded(self.segment_bytes(segment))
 
-    def _bytes(self, segment: Segment) -> bytes:
+    def segment_bytes(self, segment: Segment) -> bytes:
+        """A segment as it is in the file. SpillError if it is not as it was written."""
         try:
             file = os.open(self.path, os.O_RDONLY)
             try:
@@ -107,14 +110,29 @@ class SpillFile:
             )
         return data
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {"path": self.path, "size": self.size, "_file": None, "_count": None}
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("A spill file stays where it is; its SpilledRows can be sent")
+
+
+class SentSegments:
+    """Segments that came from another process: the bytes by where they were in their file."""
+
+    def __init__(self, data: Mapping[int, Any]) -> None:
+        self.data = data
+
+    def read(self, segments: Sequence[Segment]) -> Iterator[pa.RecordBatch]:
+        """The batches of some segments, one by one."""
+        for segment in segments:
+            yield _decoded(self.data[segment.start])
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return SentSegments, ({s: pickle.PickleBuffer(d) for s, d in self.data.items()},)
 
 
 class SpilledRows(Sequence[pa.RecordBatch]):
     """Some batches of a file, which are read each time they are asked for."""
 
-    def __init__(self, file: SpillFile, segments: Sequence[Segment]) -> None:
+    def __init__(self, file: SpillFile | SentSegments, segments: Sequence[Segment]) -> None:
         self.file, self.segments = file, tuple(segments)
 
     @property
@@ -142,6 +160,13 @@ class SpilledRows(Sequence[pa.RecordBatch]):
             return SpilledRows(self.file, self.segments[index])
         return next(self.file.read([self.segments[index]]))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        if isinstance(self.file, SpillFile):
+            sent = SentSegments({s.start: self.file.segment_bytes(s) for s in self.segments})
+        else:
+            sent = SentSegments({s.start: self.file.data[s.start] for s in self.segments})
+        return SpilledRows, (sent, self.segments)
+
 
 def _plain(batch: pa.RecordBatch) -> pa.RecordBatch:
     """The batch without dictionaries that are larger than what they save."""
@@ -153,7 +178,7 @@ def _plain(batch: pa.RecordBatch) -> pa.RecordBatch:
     return batches.make(batch.schema.names, [plain(c) for c in batch.columns], batch.num_rows)
 
 
-def _decoded(data: bytes) -> pa.RecordBatch:
+def _decoded(data: Any) -> pa.RecordBatch:
     with pa.ipc.open_stream(pa.py_buffer(data)) as reader:
         return reader.read_next_batch()
 

@@ -57,14 +57,27 @@ def test_the_file_goes_with_its_last_user(tmp_path: Path) -> None:
     del file, first
     gc.collect()
     assert len(list(tmp_path.iterdir())) == 1
-    copy = pickle.loads(pickle.dumps(second))
-    assert copy[0].num_rows == 3
-    del copy
-    gc.collect()
     assert second[0].num_rows == 3
     del second
     gc.collect()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_rows_can_be_sent_to_a_process_that_has_no_such_file(tmp_path: Path) -> None:
+    file = SpillFile(tmp_path)
+    more = pa.record_batch({"n": range(100_000)})
+    spilled = SpilledRows(file, [*file.write(ROWS), *file.write(more)])
+    first = spilled[0]
+    buffers: list[pickle.PickleBuffer] = []
+    data = pickle.dumps(spilled, 5, buffer_callback=buffers.append)
+    assert len(data) < 2000
+    del file, spilled
+    gc.collect()
+    assert list(tmp_path.iterdir()) == []
+    sent = pickle.loads(data, buffers=buffers)
+    assert (sent.rows, len(sent)) == (ROWS.num_rows + 100_000, 2)
+    assert sent[0].equals(first)
+    assert pickle.loads(pickle.dumps(sent[1:]))[0].equals(more)
 
 
 def test_a_changed_file_is_noticed(tmp_path: Path) -> None:
