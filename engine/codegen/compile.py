@@ -7,6 +7,8 @@ begins with a hash of the rest, so that a damaged one is compiled again. Files a
 another name and then renamed: processes may share the folder.
 
 Loops that check their addresses are for tests, and hardly optimised: that is an eighth of the time.
+Of the others only those are worth all of LLVM's passes that have inner loops for vector
+instructions.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import Enum
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -28,12 +31,30 @@ import llvmlite.binding as llvm
 
 from plait import config
 
-OPTIMIZED, QUICK = 2, 0  # levels of LLVM's optimization
 _RECIPE = 2  # to be raised when the same text is compiled in another way
 _HASH_BYTES = 32
+# variables to registers, then what simplifies expressions and branches, each once or twice
+_PLAIN = (
+    "sroa",
+    "simplify_cfg",
+    "instruction_combine",
+    "jump_threading",
+    "new_gvn",
+    "aggressive_dce",
+    "instruction_combine",
+    "simplify_cfg",
+)
 _MOST_FILES = 4096  # of some 5 kB each
 _MOST_LOADED = 2048  # modules that a process keeps for later
 Function = Callable[..., int]
+
+
+class Effort(Enum):
+    """How much LLVM is to do for a module: its time grows fourfold from one to the next."""
+
+    LEAST = 0
+    PLAIN = 1  # what loops gain from that have no inner loops for vector instructions
+    VECTORS = 2
 
 
 @dataclass
@@ -73,15 +94,15 @@ _CACHE = _Cache()
 _LLVM = threading.Lock()  # LLVM's own state is not made for threads that compile at once
 
 
-def load(text: str, signatures: dict[str, Any], level: int = OPTIMIZED) -> Compiled:
+def load(text: str, signatures: dict[str, Any], effort: Effort) -> Compiled:
     """The functions of a module; `signatures` gives each one's ctypes prototype."""
-    key = _key(text, level)
-    return _CACHE.get(key, lambda: _load(key, text, signatures, level))
+    key = _key(text, effort)
+    return _CACHE.get(key, lambda: _load(key, text, signatures, effort))
 
 
-def is_loaded(text: str, level: int = OPTIMIZED) -> bool:
+def is_loaded(text: str, effort: Effort) -> bool:
     """Whether a module is ready in this process."""
-    return _key(text, level) in _CACHE.loaded
+    return _key(text, effort) in _CACHE.loaded
 
 
 def forget() -> None:
@@ -107,11 +128,11 @@ def _processor() -> tuple[str, str]:
     return llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
 
 
-def _key(text: str, level: int) -> str:
-    return hashlib.sha256(f"{_identity()} {level}\n{text}".encode()).hexdigest()
+def _key(text: str, effort: Effort) -> str:
+    return hashlib.sha256(f"{_identity()} {effort.name}\n{text}".encode()).hexdigest()
 
 
-def _load(key: str, text: str, signatures: dict[str, Any], level: int) -> Compiled:
+def _load(key: str, text: str, signatures: dict[str, Any], effort: Effort) -> Compiled:
     started = time.perf_counter()
     folder = cache_folder()
     path = None if folder is None else folder / f"{key}.o"
@@ -121,7 +142,7 @@ def _load(key: str, text: str, signatures: dict[str, Any], level: int) -> Compil
         origin = "disk"
         if engine is None:
             origin = "compiled"
-            engine, code = _compile(text, level)
+            engine, code = _compile(text, effort)
             if path is not None:
                 _write(path, code)
         functions = {
@@ -131,21 +152,31 @@ def _load(key: str, text: str, signatures: dict[str, Any], level: int) -> Compil
     return Compiled(engine, functions, time.perf_counter() - started, origin)
 
 
-def _compile(text: str, level: int) -> tuple[Any, bytes]:
-    machine = _machine(level)
+def _compile(text: str, effort: Effort) -> tuple[Any, bytes]:
+    machine = _machine(2 if effort is not Effort.LEAST else 0)
     module = llvm.parse_assembly(text)
     module.verify()
-    tuning = llvm.create_pipeline_tuning_options(speed_level=level)
-    tuning.loop_vectorization = level == OPTIMIZED
-    # rows wait for memory and branches: longer loops would cost time to compile, and gain none
-    tuning.loop_unrolling = tuning.loop_interleaving = False
-    builder = llvm.create_pass_builder(machine, tuning)
-    builder.getModulePassManager().run(module, builder)
+    _optimize(module, machine, effort)
     made: list[bytes] = []
     engine = llvm.create_mcjit_compiler(module, machine)  # which owns the machine from now on
     engine.set_object_cache(lambda _, code: made.append(bytes(code)), None)
     engine.finalize_object()
     return engine, made[0]
+
+
+def _optimize(module: Any, machine: Any, effort: Effort) -> None:
+    tuning = llvm.create_pipeline_tuning_options(speed_level=min(effort.value, 1) * 2)
+    tuning.loop_vectorization = True
+    # rows wait for memory and branches: longer loops would cost time to compile, and gain none
+    tuning.loop_unrolling = tuning.loop_interleaving = False
+    builder = llvm.create_pass_builder(machine, tuning)
+    if effort is Effort.PLAIN:
+        passes = llvm.create_new_module_pass_manager()
+        for name in _PLAIN:
+            getattr(passes, f"add_{name}_pass")()
+    else:
+        passes = builder.getModulePassManager()
+    passes.run(module, builder)
 
 
 def _machine(level: int) -> Any:
@@ -155,7 +186,7 @@ def _machine(level: int) -> Any:
 
 
 def _engine_of_object(code: bytes) -> Any:
-    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _machine(QUICK))
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _machine(0))
     engine.add_object_file(llvm.ObjectFileRef.from_data(code))
     engine.finalize_object()
     return engine

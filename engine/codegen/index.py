@@ -25,7 +25,7 @@ from typing import Any
 
 import llvmlite.ir as ir
 
-from plait.engine.codegen.compile import Compiled, load, prototype
+from plait.engine.codegen.compile import Compiled, Effort, load, prototype
 from plait.engine.codegen.emit import I1, I8, I32, I64, POINTER
 
 _HASH = 0x9E3779B97F4A7C15 - (1 << 64)  # as in plait.engine.kernels.hash_table
@@ -34,7 +34,8 @@ _HASH = 0x9E3779B97F4A7C15 - (1 << 64)  # as in plait.engine.kernels.hash_table
 def index_functions(width: int, stride: int) -> Compiled:
     """The functions for integers of `width` bytes, every `stride` bytes."""
     text, arguments = _module(width, stride)
-    return load(text, {name: prototype(count) for name, count in arguments.items()})
+    signatures = {name: prototype(count) for name, count in arguments.items()}
+    return load(text, signatures, Effort.PLAIN)
 
 
 @cache

@@ -81,6 +81,7 @@ class LoopEmitter:
         self.names = Names(self)
         for column, (layout, dtype) in schema.items():
             self.names.columns[column] = Bound(SOURCE, column, layout, dtype)
+        self.masks = False  # whether rows are filtered block by block, with vector instructions
         self.joins = 0
         self.at = 0  # which operator is being emitted
         self.next: Any = None  # the block that goes on with the next row
@@ -110,6 +111,7 @@ class LoopEmitter:
         The mask has no branches: it is made with vector instructions, and the processor need not
         guess what each row will do (Ross, "Selection Conditions in Main Memory", TODS 2004).
         """
+        self.masks = True
         e, b = self.e, self.e.b
         mask, chosen = e.array(I8, _BLOCK), e.array(I32, _BLOCK)
         blocks = b.sdiv(b.add(e.rows, I64(_BLOCK - 1)), I64(_BLOCK))

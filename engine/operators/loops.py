@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 
 from plait import config
 from plait.engine import arrays, batches
-from plait.engine.codegen.compile import OPTIMIZED, QUICK, Compiled, is_loaded, load, prototype
+from plait.engine.codegen.compile import Compiled, Effort, is_loaded, load, prototype
 from plait.engine.codegen.emit import BEYOND, DONE, STOPPED, TRAPPED, NotCompiledError
 from plait.engine.codegen.fillers import SOURCE, KeyCodes, Ranks, TableShape
 from plait.engine.codegen.layout import Layout, join, layout_of
@@ -77,17 +77,17 @@ class Emitted:
     sink: Rows | Groups
     multiplies: bool
     shapes: list[TableShape]
-    level: int  # of optimization
+    effort: Effort
 
     def load(self) -> Compiled:
         names: dict[str, Any] = {"loop": prototype(5)}
         if isinstance(self.sink, Groups) and self.sink.mode in ("packed", "words"):
             names["rehash"] = prototype(5)
-        return load(self.text, names, self.level)
+        return load(self.text, names, self.effort)
 
     @property
     def ready(self) -> bool:
-        return is_loaded(self.text, self.level)
+        return is_loaded(self.text, self.effort)
 
 
 Columns = dict[str, tuple[Layout | None, pa.DataType]]
@@ -188,7 +188,7 @@ class LoopPart:
             sink,
             several,
             list(shapes.values()),
-            QUICK if checked() else OPTIMIZED,
+            _effort(loop),
         )
 
     def _mode(self, keys: list[GroupKey], ranges: Ranges) -> str:
@@ -198,6 +198,12 @@ class LoopPart:
         if self.direct and slots <= ranges.most_slots():
             return "direct"
         return "packed" if slots < PACKED else "words"
+
+
+def _effort(loop: LoopEmitter) -> Effort:
+    if checked():
+        return Effort.LEAST
+    return Effort.VECTORS if loop.masks else Effort.PLAIN
 
 
 def checked() -> bool:

@@ -30,8 +30,8 @@ def folder(tmp_path: Path) -> Iterator[Path]:
         code.forget()
 
 
-def load(answer: int, level: int = code.QUICK) -> code.Compiled:
-    made = code.load(TEXT.format(answer), SIGNATURES, level)
+def load(answer: int, effort: code.Effort = code.Effort.LEAST) -> code.Compiled:
+    made = code.load(TEXT.format(answer), SIGNATURES, effort)
     assert made.functions["answer"]() == answer
     return made
 
@@ -40,14 +40,14 @@ def test_memory_then_disk(folder: Path) -> None:
     first = load(42)
     assert first.origin == "compiled"
     assert load(42) is first
-    assert code.is_loaded(TEXT.format(42), code.QUICK)
+    assert code.is_loaded(TEXT.format(42), code.Effort.LEAST)
     code.forget()
-    assert not code.is_loaded(TEXT.format(42), code.QUICK)
+    assert not code.is_loaded(TEXT.format(42), code.Effort.LEAST)
     assert load(42).origin == "disk"
 
 
-def test_another_text_or_level_is_another_file(folder: Path) -> None:
-    load(1), load(2), load(2, code.OPTIMIZED)
+def test_another_text_or_effort_is_another_file(folder: Path) -> None:
+    load(1), load(2), load(2, code.Effort.VECTORS)
     assert len(list(folder.iterdir())) == 3
 
 
@@ -101,7 +101,7 @@ from plait.engine.codegen import compile as code
 config.set({{"compile.cache": {str(folder)!r}}})
 for n in range(20):
     text = {TEXT!r}.format(n)
-    made = code.load(text, {{"answer": code.prototype(0)}}, code.QUICK)
+    made = code.load(text, {{"answer": code.prototype(0)}}, code.Effort.LEAST)
     assert made.functions["answer"]() == n
 """
     running = [subprocess.Popen([sys.executable, "-c", program]) for _ in range(3)]
@@ -119,6 +119,6 @@ def test_neither_the_folder_nor_memory_grow_for_ever(
         load(answer)
     assert len(list(folder.iterdir())) <= 8
     assert load(19).origin == "compiled"  # as it was made: it is still in memory
-    assert not code.is_loaded(TEXT.format(0), code.QUICK)
+    assert not code.is_loaded(TEXT.format(0), code.Effort.LEAST)
     code.forget()
     assert load(19).origin == "disk"  # the latest stay
