@@ -19,6 +19,19 @@ What every implementation promises (one suite of tests runs over all of them):
 * Ctrl-C in a waiting main thread cancels the run; the executor stays usable.
 * Waiting inside a task for a run on the same executor does not deadlock.
 * A handle may be gathered or used in a graph while its run is still going: that waits for the run.
+
+A run with `Jobs` is a batch of independent calls, the form in which futures are run. Its wanted
+tasks are told of one by one as they end, and an error ends only the task that raised it and those
+that need it:
+
+* Each wanted task is told of exactly once: `returned`, `kept` or `failed`; also when the run is
+  cancelled or the executor closed. `wait` raises no error of a task, and may return a moment
+  before the last one is told.
+* What `returned` hands over is not kept. What is `kept` may be gathered and used at once, and is
+  the caller's to release; executors of this process never say so, others do of what is large.
+* A task whose `start` gives False, or whose handle was released before it started, may be left out;
+  it has then failed with RunCancelledError.
+* Bounds on the results of sources do not hold: whoever takes results one by one takes all of them.
 """
 
 from __future__ import annotations
@@ -44,6 +57,32 @@ class TaskMetrics:
     extra: Mapping[str, object] = field(default_factory=dict)
 
 
+class Jobs(Protocol):
+    """Follows the wanted tasks of a run one by one.
+
+    Called on whichever thread it happens, so it has to be quick and must not wait for anything.
+    """
+
+    def start(self, task: int) -> bool:
+        """A task is about to start, or has started elsewhere; False if it is not wanted any more.
+
+        Executors far away may tell late, together with the end; again for every attempt.
+        """
+        ...
+
+    def returned(self, task: int, value: object) -> None:
+        """A task is done; here is its value, which the executor does not keep."""
+        ...
+
+    def kept(self, task: int, handle: Handle) -> None:
+        """A task is done; its value stayed where it was made."""
+        ...
+
+    def failed(self, task: int, error: BaseException) -> None:
+        """A task raised, or needed one that did, or was left out."""
+        ...
+
+
 @runtime_checkable
 class Run(Protocol):
     """One submitted graph."""
@@ -58,6 +97,14 @@ class Run(Protocol):
 
         Raises TimeoutError after `timeout` seconds (the run goes on), RunCancelledError if it was
         cancelled, ExecutorClosedError if its executor was closed before it ended.
+        """
+        ...
+
+    def help_with(self, task: int, timeout: float | None = None) -> None:
+        """Called inside a task that is about to wait for another: run what that one needs here.
+
+        Returns when the other is done or the time is over; at once where nothing can be done from
+        here, such as outside of tasks and in executors whose tasks run elsewhere.
         """
         ...
 
@@ -88,8 +135,29 @@ class Executor(Protocol):
         """Bytes that its tasks and their results may use in one process; None without a limit."""
         ...
 
-    def submit(self, graph: TaskGraph, want: Sequence[Ref], observe: Observer | None = None) -> Run:
-        """Start what the wanted parts need. The graph must not be changed afterwards."""
+    def submit(
+        self,
+        graph: TaskGraph,
+        want: Sequence[Ref],
+        observe: Observer | None = None,
+        *,
+        priority: int = 0,
+        jobs: Jobs | None = None,
+    ) -> Run:
+        """Start what the wanted parts need. The graph must not be changed afterwards.
+
+        Parameters
+        ----------
+        graph : TaskGraph
+        want : sequence of Ref
+            The parts to keep. With `jobs`, tasks of one output.
+        observe : callable, optional
+            Called with every event of the run.
+        priority : int
+            Ready tasks of a run with a higher one start before those of others.
+        jobs : Jobs, optional
+            Makes the wanted tasks independent calls, told of one by one (see above).
+        """
         ...
 
     def gather(self, handles: Sequence[Handle]) -> list[object]:

@@ -17,8 +17,14 @@ from types import TracebackType
 from typing import Self
 
 from plait.scheduler.context import Seat, current_flag, take_seat
-from plait.scheduler.errors import ExecutorClosedError, HandleError, RunCancelledError
+from plait.scheduler.errors import (
+    ExecutorClosedError,
+    GraphError,
+    HandleError,
+    RunCancelledError,
+)
 from plait.scheduler.events import Observer
+from plait.scheduler.executor import Jobs
 from plait.scheduler.graph import Handle, Ref, TaskGraph
 from plait.scheduler.host import available_cpus
 from plait.scheduler.local_run import Kept, LocalRun
@@ -44,9 +50,22 @@ class _LocalExecutor:
         self._unfinished: weakref.WeakValueDictionary[str, LocalRun] = weakref.WeakValueDictionary()
 
     def submit(
-        self, graph: TaskGraph, want: Sequence[Ref], observe: Observer | None = None
+        self,
+        graph: TaskGraph,
+        want: Sequence[Ref],
+        observe: Observer | None = None,
+        *,
+        priority: int = 0,
+        jobs: Jobs | None = None,
     ) -> LocalRun:
         """See `Executor`."""
+        run = self._prepare(graph, want, observe, priority, jobs)
+        run.start()
+        self._begin(run)
+        return run
+
+    def _begin(self, run: LocalRun) -> None:
+        """Start the tasks of a run."""
         raise NotImplementedError
 
     def gather(self, handles: Sequence[Handle]) -> list[object]:
@@ -88,6 +107,10 @@ class _LocalExecutor:
         """For runs: return when the run is done or the time is over."""
         raise NotImplementedError
 
+    def help_run(self, run: LocalRun, task: int, timeout: float | None) -> None:
+        """For runs: see `Run.help_with`."""
+        raise NotImplementedError
+
     def cancel_run(self, run: LocalRun) -> None:
         """For runs: end a run as cancelled."""
         raise NotImplementedError
@@ -98,8 +121,17 @@ class _LocalExecutor:
     def _check_open(self) -> None:
         raise NotImplementedError
 
-    def _prepare(self, graph: TaskGraph, want: Sequence[Ref], observe: Observer | None) -> LocalRun:
+    def _prepare(
+        self,
+        graph: TaskGraph,
+        want: Sequence[Ref],
+        observe: Observer | None,
+        priority: int,
+        jobs: Jobs | None,
+    ) -> LocalRun:
         self._check_open()
+        if jobs is not None:
+            _check_jobs(graph, want)
         flag = current_flag()
         if flag is not None and flag.is_set:
             raise RunCancelledError("The run of the submitting task was cancelled")
@@ -107,8 +139,10 @@ class _LocalExecutor:
         earlier = dict(zip(handles, self.gather(handles), strict=True)) if handles else {}
         # an eighth of the limit: the rest is for tasks and for what is to wait
         most = math.inf if self.memory_limit is None else self.memory_limit / 8
-        state = RunState(graph, want, earlier, self._source_limit, most)
-        run = LocalRun(next(self._names), self, state, want, observe)
+        state = RunState(
+            graph, want, earlier, self._source_limit, most, independent=jobs is not None
+        )
+        run = LocalRun(next(self._names), self, state, want, observe, priority=priority, jobs=jobs)
         self._unfinished[run.name] = run
         return run
 
@@ -118,6 +152,16 @@ class _LocalExecutor:
             if run is not None:
                 run.wait()
                 self._unfinished.pop(name, None)
+
+
+def _check_jobs(graph: TaskGraph, want: Sequence[Ref]) -> None:
+    for ref in want:
+        outputs = graph.group_of(ref.task).outputs
+        if outputs != 1:
+            raise GraphError(
+                f"A job has one output, but a task of group {graph.group_of(ref.task).name!r} has"
+                f" {outputs}: want its parts in a run without jobs"
+            )
 
 
 def _not_kept(handles: Sequence[Handle], kept: dict[str, Kept]) -> str:
@@ -149,12 +193,8 @@ class InlineExecutor(_LocalExecutor):
         self._results: dict[str, Kept] = {}
         self._closed = False
 
-    def submit(
-        self, graph: TaskGraph, want: Sequence[Ref], observe: Observer | None = None
-    ) -> LocalRun:
-        """See `Executor`. The run has ended when this returns."""
-        run = self._prepare(graph, want, observe)
-        run.start()
+    def _begin(self, run: LocalRun) -> None:
+        # The run has ended when this returns.
         seat = Seat("inline", self._scratch, self.memory_limit)
         outer = take_seat(seat)
         try:
@@ -164,7 +204,6 @@ class InlineExecutor(_LocalExecutor):
             raise
         finally:
             take_seat(outer)
-        return run
 
     def close(self) -> None:
         """See `Executor`."""
@@ -175,6 +214,9 @@ class InlineExecutor(_LocalExecutor):
     def await_run(self, run: LocalRun, timeout: float | None) -> None:
         """For runs. Only a task or an observer can wait for a run that has not ended."""
         raise RuntimeError(f"Run {run.name} waits for itself: it runs in this very thread")
+
+    def help_run(self, run: LocalRun, task: int, timeout: float | None) -> None:
+        """For runs: every task that could be helped has ended."""
 
     def cancel_run(self, run: LocalRun) -> None:
         """For runs: end a run as cancelled."""
@@ -190,10 +232,14 @@ class InlineExecutor(_LocalExecutor):
                 run.state.complete(task, result)
             elif run.may_retry(task, error):
                 run.state.restart(task)
-            elif isinstance(error, Exception):
-                self._end(run, error)
-            else:
+            elif not isinstance(error, Exception):
                 raise error
+            elif run.jobs is not None:
+                run.state.fail(task)
+            else:
+                self._end(run, error)
+            if run.jobs is not None:
+                run.tell(task, result, error)
             del result
         self._end(run, None)
 
@@ -247,7 +293,13 @@ class ThreadExecutor(_LocalExecutor):
         self._pool = self._new_pool()
 
     def submit(
-        self, graph: TaskGraph, want: Sequence[Ref], observe: Observer | None = None
+        self,
+        graph: TaskGraph,
+        want: Sequence[Ref],
+        observe: Observer | None = None,
+        *,
+        priority: int = 0,
+        jobs: Jobs | None = None,
     ) -> LocalRun:
         """See `Executor`."""
         if not self._pool.usable and not self._pool.closed:
@@ -255,10 +307,10 @@ class ThreadExecutor(_LocalExecutor):
             kept = self._pool.kept
             self._pool = self._new_pool()
             self._pool.kept.update(kept)
-        run = self._prepare(graph, want, observe)
-        run.start()
+        return super().submit(graph, want, observe, priority=priority, jobs=jobs)
+
+    def _begin(self, run: LocalRun) -> None:
         self._pool.add(run)
-        return run
 
     def close(self) -> None:
         """See `Executor`. Waits a few seconds for tasks that are running."""
@@ -268,6 +320,10 @@ class ThreadExecutor(_LocalExecutor):
     def await_run(self, run: LocalRun, timeout: float | None) -> None:
         """For runs: return when the run is done or the time is over."""
         self._pool.await_run(run, timeout)
+
+    def help_run(self, run: LocalRun, task: int, timeout: float | None) -> None:
+        """For runs: see `Run.help_with`."""
+        self._pool.help_run(run, task, timeout)
 
     def cancel_run(self, run: LocalRun) -> None:
         """For runs: end a run as cancelled."""

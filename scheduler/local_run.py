@@ -11,6 +11,7 @@ the cancel flag, and what they return is ignored.
 
 from __future__ import annotations
 
+import logging
 import threading
 import weakref
 from collections.abc import Mapping, Sequence
@@ -30,10 +31,13 @@ from plait.scheduler.events import (
     TaskFinished,
     TaskStarted,
 )
-from plait.scheduler.executor import TaskMetrics
+from plait.scheduler.executor import Jobs, TaskMetrics
 from plait.scheduler.graph import Handle, Ref, check_parts
 from plait.scheduler.local_state import RunState
 from plait.scheduler.observing import Announcer, annotate, group_summaries
+
+_log = logging.getLogger(__name__)
+
 
 # The results kept of one run, by task and part: tuples hash faster than handles.
 Kept = dict[tuple[int, int], object]
@@ -43,6 +47,7 @@ class RunOwner(Protocol):
     """What a run needs of its executor."""
 
     def await_run(self, run: LocalRun, timeout: float | None) -> None: ...
+    def help_run(self, run: LocalRun, task: int, timeout: float | None) -> None: ...
     def cancel_run(self, run: LocalRun) -> None: ...
     def gather(self, handles: Sequence[Handle]) -> list[object]: ...
     def release(self, handles: Sequence[Handle]) -> None: ...
@@ -69,8 +74,16 @@ class LocalRun:
         state: RunState,
         want: Sequence[Ref],
         observe: Observer | None,
+        *,
+        priority: int = 0,
+        jobs: Jobs | None = None,
     ) -> None:
         self.name = name
+        self.priority = priority
+        self.place = -1  # for the pool: where its next task stands among those of all runs
+        self.jobs = jobs
+        # Wanted tasks that `jobs` has not been told of.
+        self._untold = {ref.task for ref in want} if jobs is not None else set()
         self.state = state
         self.handles = tuple([Handle(name, ref.task, ref.part) for ref in want])
         self.done = threading.Event()
@@ -98,6 +111,10 @@ class LocalRun:
             # Its own traceback every time, or each waiter would add frames to it.
             raise self.error.with_traceback(self._traceback)
 
+    def help_with(self, task: int, timeout: float | None = None) -> None:
+        """See `Run`."""
+        self._owner.help_run(self, task, timeout)
+
     def result(self) -> list[object]:
         """See `Run`."""
         self.wait()
@@ -117,6 +134,8 @@ class LocalRun:
         """Call the task's function; its result, or the error it raised."""
         state = self.state
         group = state.task_groups[task]
+        if self.jobs is not None and task in self._untold and not self.jobs.start(task):
+            return None, RunCancelledError(f"Task {task} of run {self.name} was cancelled")
         if self.observe is not None:
             self.emit(TaskStarted(self.name, task, group, seat.worker))
         seat.run_flag = self.cancel_flag
@@ -165,7 +184,36 @@ class LocalRun:
 
     def may_retry(self, task: int, error: BaseException) -> bool:
         """Whether a failed task is to run again: an ordinary error, and attempts left."""
-        return isinstance(error, Exception) and not self.ended and self.state.attempts_left(task)
+        return (
+            isinstance(error, Exception)
+            and not isinstance(error, RunCancelledError)
+            and not self.ended
+            and self.state.attempts_left(task)
+        )
+
+    def tell(self, task: int, result: object, error: BaseException | None) -> None:
+        """Outside the executor's lock: tell `jobs` of a task whose end has been noted."""
+        if error is None:
+            self._tell(task, result, None)
+        elif self.state.over[task]:  # or else it is to run again
+            for item in self.state.needing(task):
+                self._tell(item, None, error)
+
+    def _tell(self, task: int, result: object, error: BaseException | None) -> None:
+        # Whoever removes it tells: one atomic step, so that nobody is told twice.
+        try:
+            self._untold.remove(task)
+        except KeyError:
+            return
+        assert self.jobs is not None
+        try:
+            if error is None:
+                self.jobs.returned(task, result)
+            else:
+                self.jobs.failed(task, error)
+        except Exception:
+            # It must not end a worker's thread.
+            _log.exception("Telling the result of task %d of run %s failed", task, self.name)
 
     def end(self, error: BaseException | None) -> tuple[list[object], Kept]:
         """Under the executor's lock: end the run. Returns dropped values, and results to keep."""
@@ -173,10 +221,10 @@ class LocalRun:
             return [], {}
         self.ended = True
         kept: Kept = {}
-        if error is None:
+        if error is None and self.jobs is None:
             parts = [(handle.task, handle.part) for handle in self.handles]
             kept = dict(zip(parts, self.state.wanted(), strict=True))
-        else:
+        elif error is not None:
             self.error = error
             self._traceback = error.__traceback__
             self.cancel_flag.is_set = True
@@ -185,6 +233,9 @@ class LocalRun:
     def announce(self) -> None:
         """Outside the executor's lock: after `end`, tell the observer and the waiters."""
         seconds = perf_counter() - self._started
+        if self.error is not None:
+            for task in list(self._untold):
+                self._tell(task, None, self.error)
         if self.parent is not None:
             self.parent.children.discard(self)
         if isinstance(self.error, RunCancelledError):

@@ -9,9 +9,13 @@ flat list by task or by slot (see graph).
     uses        slot -> consumers to come, plus one if it is wanted
     values      slot -> value, from the task's end until uses is 0
     unconsumed  source task -> its slots that still wait for a consumer
+    over        task -> 1 once it is done, or has failed, or needs one that has
 
-Invariants: a needed task is exactly one of waiting, ready, running, done; `remaining` counts those
-not done; a value is held only while uses > 0.
+Invariants: a needed task is exactly one of waiting, ready, running, over; `remaining` counts those
+not over; a value is held only while uses > 0.
+
+In a run of independent jobs (see executor) wanted values are not held, only told, a task's failure
+ends just what needs it, and there is no back-pressure.
 
 Back-pressure. A source task holds memory from its start until its last output is consumed. At most
 `source_limit` of them do so at a time, and no more than the graph needs once their results have
@@ -44,8 +48,11 @@ class RunState:
         earlier: Mapping[Handle, object],
         source_limit: int,
         source_bytes: float = math.inf,
+        *,
+        independent: bool = False,
     ) -> None:
         """Plan the run; `earlier` holds the values of all handles in the graph's arguments."""
+        self.independent = independent
         self.graph = graph
         self.args = graph.args
         self.task_groups = graph.task_groups
@@ -63,6 +70,7 @@ class RunState:
         self.handle_slots: dict[Handle, int] = {}
         self._add_handles(earlier)
         self.uses = self._count_uses()
+        self.over = bytearray(len(graph))
         self.functions = [group.function for group in graph.groups]
         self.outputs = [group.outputs for group in graph.groups]
         self.seconds = [-1.0] * len(graph)
@@ -77,7 +85,9 @@ class RunState:
         self.peak_in_flight = 0
         kept = {ref.task for ref in want}
         self.windows = (
-            source_windows(graph, schedule, kept) if any(g.source for g in graph.groups) else {}
+            source_windows(graph, schedule, kept)
+            if not independent and any(g.source for g in graph.groups)
+            else {}
         )
         self._watch_sources()
         ready = [place for place, task in enumerate(self.sequence) if not self.missing[task]]
@@ -110,8 +120,9 @@ class RunState:
             for task in self.sequence:
                 for slot in self.inputs[task]:
                     uses[slot] += 1
-        for slot in set(self.want):
-            uses[slot] += 1
+        if not self.independent:
+            for slot in set(self.want):
+                uses[slot] += 1
         return uses
 
     def _watch_sources(self) -> None:
@@ -172,6 +183,7 @@ class RunState:
         """
         self.running -= 1
         self.remaining -= 1
+        self.over[task] = 1
         uses, values = self.uses, self.values
         if task in self.unconsumed:
             self.bytes_in_flight += self._bytes(task)
@@ -185,6 +197,41 @@ class RunState:
             for part, value in enumerate(result, slot):  # type: ignore[arg-type, var-annotated]
                 if uses[part]:
                     values[part] = value
+        self._consume(task, dropped)
+        missing = self.missing
+        for dependent in self.dependents[task]:
+            left = missing[dependent] = missing[dependent] - 1
+            if not left:
+                self._make_ready(dependent)
+        return dropped
+
+    def fail(self, task: int) -> list[object]:
+        """Among independent jobs: one failed for good; so is over what needs it.
+
+        Returns the values nobody needs any more.
+        """
+        self.running -= 1
+        dropped: list[object] = []
+        for item in self.needing(task):
+            if not self.over[item]:
+                self.over[item] = 1
+                self.remaining -= 1
+                self._consume(item, dropped)
+        return dropped
+
+    def needing(self, task: int) -> list[int]:
+        """A task and all that need it, directly or through others."""
+        found = {task: None}
+        reached = [task]
+        for item in reached:
+            fresh = [one for one in self.dependents[item] if one not in found]
+            found.update(dict.fromkeys(fresh))
+            reached += fresh
+        return reached
+
+    def _consume(self, task: int, dropped: list[object]) -> None:
+        """A task needs its inputs no more: add to `dropped` what nobody else needs either."""
+        uses, values = self.uses, self.values
         for slot in self.inputs[task]:
             left = uses[slot] = uses[slot] - 1
             if not left:
@@ -192,12 +239,6 @@ class RunState:
                 values[slot] = None
                 if self.source_of_slot:
                     self._consumed(slot)
-        missing = self.missing
-        for dependent in self.dependents[task]:
-            left = missing[dependent] = missing[dependent] - 1
-            if not left:
-                self._make_ready(dependent)
-        return dropped
 
     def _consumed(self, slot: int) -> None:
         source = self.source_of_slot.get(slot, -1)

@@ -2,7 +2,12 @@
 
 Every run has its own heap of ready tasks, keyed by its static order; the pool serves them as one
 heap, in which a run that arrives starts at the place where the others are now. Small runs are thus
-not stuck behind big ones, and none starves.
+not stuck behind big ones, and none starves. Runs of higher priority come before all others.
+
+That one heap holds runs by the place of their next task. A run whose place changed is pushed again,
+and what is out of date is dropped when it comes up, so that ten thousand runs of one task each, as
+futures make them, cost no more than one run of ten thousand. As long as there is only one run
+nobody looks at the heap.
 
 A worker takes the lock once per task: to complete the last and take the next in one go. A ready
 dependent usually has the smallest place, so a worker goes on along its own branch. Under the GIL
@@ -31,6 +36,7 @@ import logging
 import os
 import threading
 import time
+from heapq import heapify, heappop, heappush
 
 from plait.scheduler.context import Seat, take_seat
 from plait.scheduler.errors import ExecutorClosedError, RunCancelledError
@@ -68,6 +74,10 @@ class WorkerPool:
         self.memory_limit = None if memory_limit is None else max(1, memory_limit // workers)
         self.kept: dict[str, Kept] = {}
         self.runs: dict[LocalRun, int] = {}  # active run -> place at which it joined
+        # By (-priority, place of the next task, number): up to date if the run says so too.
+        self._heap: list[tuple[int, int, int, LocalRun]] = []
+        self._pushes = itertools.count()
+        self._reached: dict[int, int] = {}  # priority -> place of the task taken last
         self.closed = False
         self._process = os.getpid()
         self._name = f"plait-{next(_pool_names)}"
@@ -91,9 +101,7 @@ class WorkerPool:
             if run.ended:
                 return
             if run.state.remaining:
-                self.runs[run] = max(
-                    [place + r.state.started for r, place in self.runs.items()], default=0
-                )
+                self._join(run)
                 self._wake()
                 return
             dropped = self._end(run, None)
@@ -142,28 +150,42 @@ class WorkerPool:
                 return
             run.done.wait(min(left, _LET_SIGNALS_IN))
 
-    def _help(self, run: LocalRun, deadline: float | None) -> None:
-        """Run tasks of one run until it has ended, inside a task that waits for it."""
+    def help_run(self, run: LocalRun, task: int, timeout: float | None) -> None:
+        """Inside a task: run tasks of one run until a certain one is over."""
+        if _here.pool is self:
+            self._help(run, None if timeout is None else time.monotonic() + timeout, task)
+
+    def _help(self, run: LocalRun, deadline: float | None, awaited: int = -1) -> None:
+        """Run tasks of one run until it or one task of it is over, inside a task that waits."""
         sleeper = threading.Lock()
         sleeper.acquire()
         seat = self._new_seat(threading.current_thread().name)
         outer = take_seat(seat)
         try:
-            self._help_until(run, deadline, sleeper, seat)
+            self._help_until(run, deadline, awaited, sleeper, seat)
         finally:
             take_seat(outer)
 
     def _help_until(
-        self, run: LocalRun, deadline: float | None, sleeper: threading.Lock, seat: Seat
+        self,
+        run: LocalRun,
+        deadline: float | None,
+        awaited: int,
+        sleeper: threading.Lock,
+        seat: Seat,
     ) -> None:
+        over = run.state.over
         while not run.ended and (deadline is None or time.monotonic() < deadline):
             with self._lock:
+                if awaited >= 0 and over[awaited]:
+                    return
                 task = self._take_of(run)
-                if task < 0 and not run.ended:
+                sleeping = task < 0 and not run.ended
+                if sleeping:
                     self._helpers.setdefault(run, []).append(sleeper)
             if task >= 0:
                 self._run_task(run, task, seat)
-            elif not run.ended:
+            elif sleeping:
                 left = -1.0 if deadline is None else max(0.0, deadline - time.monotonic())
                 sleeper.acquire(timeout=left)
                 with self._lock:
@@ -214,7 +236,7 @@ class WorkerPool:
         going = True
         while going:
             result, error = run.execute(task, seat)
-            ran = run
+            ran, done = run, task
             if not acquire(False):
                 self._contend()
             try:
@@ -228,16 +250,22 @@ class WorkerPool:
                 going = False
             else:
                 run, task = step
+            if ran.jobs is not None:
+                ran.tell(done, result, error)
             if ended:
                 ran.announce()
             # Before the next task starts: what they hold may be large.
-            del dropped, result, error
+            del dropped, result, error, ran
 
     def _run_task(self, run: LocalRun, task: int, seat: Seat) -> None:
         result, error = run.execute(task, seat)
         with self._lock:
             dropped, ended = self._settle(run, task, result, error)
+            if self._helpers:
+                self._wake_helper(run)
             self._wake()
+        if run.jobs is not None:
+            run.tell(task, result, error)
         if ended:
             run.announce()
         del dropped, result
@@ -261,13 +289,18 @@ class WorkerPool:
             return [], False
         if error is None:
             dropped = run.state.complete(task, result)
-            if run.state.remaining:
-                return dropped, False
-            return dropped + self._end(run, None), True
-        if run.may_retry(task, error):
+        elif run.may_retry(task, error):
             run.state.restart(task)
-            return [], False
-        return self._end(run, error), True
+            dropped = []
+        elif run.jobs is not None:
+            dropped = run.state.fail(task)
+        else:
+            return self._end(run, error), True
+        if not run.state.remaining:
+            return dropped + self._end(run, None), True
+        if len(self.runs) > 1:
+            self._place(run)
+        return dropped, False
 
     def _end(self, run: LocalRun, error: BaseException | None) -> list[object]:
         """Under the lock: end a run, keep its results, wake those who help it."""
@@ -275,35 +308,65 @@ class WorkerPool:
         if kept:
             self.kept[run.name] = kept
         self.runs.pop(run, None)
+        run.place = -1
+        if not self.runs:
+            self._heap.clear()
+            self._reached.clear()
         for sleeper in self._helpers.pop(run, ()):
             sleeper.release()
         return dropped
 
     def _take(self) -> tuple[LocalRun, int] | None:
         """Under the lock: the task that should run next, of any run."""
-        runs = self.runs
-        best: LocalRun | None = None
-        if len(runs) == 1:
-            (best,) = runs
-        elif runs:
-            best = self._foremost()
+        best = self._foremost()
         if best is None:
             return None
         task = best.state.start_next()
         if task < 0:
             return None
+        if len(self.runs) > 1:
+            self._reached[best.priority] = best.place
+            self._place(best)
         if not self._waking and (self._idle or len(self._threads) < self.workers):
             self._wake()
         return best, task
 
     def _foremost(self) -> LocalRun | None:
-        """Under the lock: the run with the foremost task that may start now."""
-        best, best_place = None, -1
-        for run, joined in self.runs.items():
-            head = run.state.head()
-            if head >= 0 and (best is None or joined + head < best_place):
-                best, best_place = run, joined + head
-        return best
+        """Under the lock: the only run, or that with the foremost task that may start now."""
+        if len(self.runs) < 2:
+            return next(iter(self.runs), None)
+        heap = self._heap
+        while heap:
+            _, place, _, run = heap[0]
+            if run.place == place:
+                return run
+            heappop(heap)
+        return None
+
+    def _join(self, run: LocalRun) -> None:
+        """Under the lock: let a run take part, from where those of its priority are now."""
+        if len(self.runs) == 1:  # of which no places have been noted so far
+            (only,) = self.runs
+            self._reached = {only.priority: self.runs[only] + only.state.started}
+            self.runs[run] = self._reached.get(run.priority, 0)
+            self._place(only)
+        else:
+            self.runs[run] = self._reached.get(run.priority, 0)
+        if len(self.runs) > 1:
+            self._place(run)
+
+    def _place(self, run: LocalRun) -> None:
+        """Under the lock, if there are several runs: note where a run's next task stands now."""
+        head = run.state.head()
+        place = -1 if head < 0 else self.runs[run] + head
+        if place == run.place:
+            return
+        run.place = place
+        if len(self._heap) > 2 * len(self.runs) + 100:
+            self._heap = [entry for entry in self._heap if entry[3].place == entry[1]]
+            heapify(self._heap)
+        if place >= 0:
+            heappush(self._heap, (-run.priority, place, next(self._pushes), run))
 
     def _take_of(self, run: LocalRun) -> int:
         """Under the lock: the next task of one run, -1 if none may start."""
@@ -311,13 +374,18 @@ class WorkerPool:
             return -1
         task = run.state.start_next()
         if task >= 0:
+            if len(self.runs) > 1:
+                self._place(run)
             self._wake_helper(run)
             self._wake()
         return task
 
     def _wake(self) -> None:
         """Under the lock: get one more thread going if there is work for it."""
-        if self._waking or all(run.state.head() < 0 for run in self.runs):
+        if self._waking:
+            return
+        run = self._foremost()
+        if run is None or run.state.head() < 0:
             return
         if self._idle:
             self._waking = True
@@ -327,7 +395,11 @@ class WorkerPool:
 
     def _wake_helper(self, run: LocalRun) -> None:
         helpers = self._helpers.get(run)
-        if helpers and run.state.head() >= 0:
+        if helpers and run.jobs is not None:
+            # What some wait for may be over, and only they know for what.
+            for sleeper in self._helpers.pop(run):
+                sleeper.release()
+        elif helpers and run.state.head() >= 0:
             helpers.pop().release()
 
     def _start_thread(self) -> None:
