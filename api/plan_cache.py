@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from plait import config
+from plait.io.held import HeldSource
 from plait.io.memory import ArrowSource
 from plait.planner.logical import LogicalPlan, Scan
 from plait.planner.traits import traits
@@ -25,6 +26,7 @@ from plait.planner.tree import Node
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
+InMemory = ArrowSource | HeldSource
 
 
 def configured() -> int:
@@ -128,8 +130,8 @@ class Copies:
     """Plans over copies of the tables in memory; each table is copied once."""
 
     def __init__(self) -> None:
-        self.originals: list[ArrowSource] = []
-        self._copies: dict[int, ArrowSource] = {}
+        self.originals: list[InMemory] = []
+        self._copies: dict[int, InMemory] = {}
 
     def of(self, plan: LogicalPlan) -> LogicalPlan:
         """The same plan; it has nothing of `originals`."""
@@ -137,14 +139,14 @@ class Copies:
         return swapped
 
     def _swap(self, node: Any) -> Any:
-        if not any(isinstance(source, ArrowSource) for source in traits(node).sources):
+        if not any(isinstance(source, InMemory) for source in traits(node).sources):
             return node
         node = node.map_nodes_of(Node, self._swap)
-        if isinstance(node, Scan) and isinstance(node.source, ArrowSource):
+        if isinstance(node, Scan) and isinstance(node.source, InMemory):
             node = replace(node, source=self._copy(node.source))
         return node
 
-    def _copy(self, source: ArrowSource) -> ArrowSource:
+    def _copy(self, source: InMemory) -> InMemory:
         if id(source) not in self._copies:
             # of a copy that another cache made, the user's own: it may be there for longer
             known = _ORIGINALS.get(source)
@@ -155,6 +157,4 @@ class Copies:
         return self._copies[id(source)]
 
 
-_ORIGINALS: weakref.WeakKeyDictionary[ArrowSource, weakref.ref[ArrowSource]] = (
-    weakref.WeakKeyDictionary()
-)
+_ORIGINALS: weakref.WeakKeyDictionary[InMemory, weakref.ref[InMemory]] = weakref.WeakKeyDictionary()

@@ -16,16 +16,15 @@ import pyarrow as pa
 
 from plait import explain
 from plait.engine import batches
-from plait.engine.driver import Driver, Report, kept
+from plait.engine.driver import Driver, Kept, Report, kept
 from plait.engine.kernels.evaluate import constant
 from plait.engine.lower import lower, task_group
 from plait.engine.memory import broadcast_bytes, result_bytes, task_bytes
 from plait.engine.prepared import Prepared
 from plait.errors import PlaitError, PlanError
-from plait.io.kept import keep
-from plait.io.memory import ArrowSource
 from plait.io.store.access import Access
 from plait.io.write.staging import staged
+from plait.persist import kept_here, kept_there
 from plait.plan_cache import Copies, PlanCache, keepable
 from plait.planner import builder
 from plait.planner.estimate import Estimator
@@ -135,15 +134,19 @@ class Runner:
 
     def run(self, plan: LogicalPlan) -> tuple[list[pa.RecordBatch], Report]:
         """The plan's batches, in order, in their encodings, and what it took."""
+        result, report = self._drive(plan)
+        with kept(self.executor, result) as parts:
+            return [b for part in parts for b in part if b.num_rows], report
+
+    def _drive(self, plan: LogicalPlan) -> tuple[Kept, Report]:
+        """Run a plan; its rows stay where they were made."""
         started = time.perf_counter()
         prepared = self._prepare(plan)
         planning = time.perf_counter() - started
         with self.progress() as observe:
             driver = Driver(self.executor, observe)
             driver.report.planning = planning
-            result = driver.run(prepared)
-        with kept(self.executor, result) as parts:
-            return [b for part in parts for b in part if b.num_rows], driver.report
+            return driver.run(prepared), driver.report
 
     def execute(self, plan: LogicalPlan) -> pa.Table:
         """The plan's rows as a table of the plan's schema."""
@@ -157,9 +160,11 @@ class Runner:
 
     def persist(self, plan: LogicalPlan) -> LogicalPlan:
         """Run the plan now; a plan that reads the kept rows."""
-        rows, _ = self.run(plan)
-        partitions = keep(rows, plan.schema, self.executor.workers)
-        return builder.scan(ArrowSource.of_partitions(partitions, plan.schema, "persisted"))
+        if self.executor.shares_memory:
+            rows, _ = self.run(plan)
+            return kept_here(rows, plan.schema, self.executor.workers)
+        result, _ = self._drive(plan)
+        return kept_there(result, plan.schema, self.executor)
 
     def write(self, plan: LogicalPlan) -> pa.Table:
         """Run a Write plan: a row of path, rows and bytes for each file."""

@@ -24,10 +24,12 @@ from plait.engine.memory import results_are_full
 from plait.engine.operators.run import Runner, TaskInputs
 from plait.engine.space import Space
 from plait.engine.switching import brisk_switching
+from plait.io.reader import with_rows
 from plait.planner.expr import Expr
 from plait.planner.interpreter import deep_trees
 from plait.planner.physical.operators import CutRanges, PhysicalOp, ReadStage, ScanSplits
 from plait.planner.physical.stages import Stage
+from plait.planner.source import Split
 from plait.planner.tree import interner
 from plait.scheduler.context import current_context
 
@@ -70,7 +72,7 @@ class Fragment:
         inputs = TaskInputs(partition)
         for (number, op), value in zip(self._readers, given, strict=True):
             if isinstance(op, ScanSplits):
-                inputs.splits[number] = value
+                inputs.splits[number] = tuple(map(_split, value))
             elif op.how == "table":
                 inputs.parts[number] = value[0]
             else:
@@ -122,3 +124,8 @@ class Fragment:
             (place,) = output.keys
             return send_home(rows, place, output.parts)
         return partition_by_hash(rows, output.keys, output.parts)
+
+
+def _split(given: Any) -> Split:
+    """A split; of one that is held the rows were given too."""
+    return given if isinstance(given, Split) else with_rows(*given)

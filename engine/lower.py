@@ -9,9 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from plait.engine.fragment import Fragment, readers
+from plait.io.reader import handle_of
 from plait.planner.interpreter import deep_trees
 from plait.planner.physical.operators import ReadStage, ScanSplits
 from plait.planner.physical.stages import Stage
+from plait.planner.source import Split
 from plait.scheduler.graph import Handle, Ref, TaskGraph, TaskGroup
 
 Item = Ref | Handle
@@ -84,9 +86,17 @@ def _arguments(
     reads: Sequence[ScanSplits | ReadStage], partition: int, produced: Mapping[int, Produced]
 ) -> list[object]:
     return [
-        op.partitions[partition] if isinstance(op, ScanSplits) else _inputs(op, partition, produced)
+        tuple(map(_split, op.partitions[partition]))
+        if isinstance(op, ScanSplits)
+        else _inputs(op, partition, produced)
         for op in reads
     ]
+
+
+def _split(split: Split) -> object:
+    """A split, with the handle of its rows if they are held by the executor."""
+    handle = handle_of(split)
+    return split if handle is None else (split, handle)
 
 
 def _inputs(op: ReadStage, partition: int, produced: Mapping[int, Produced]) -> list[Item]:

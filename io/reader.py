@@ -17,11 +17,21 @@ import pyarrow as pa
 
 from plait.io.column_cache import cache
 from plait.io.columns import BATCH_ROWS, RowTest
+from plait.io.held import HeldSplit
 from plait.planner.expr import Expr
 from plait.planner.source import Split
 from plait.planner.statistics import ColumnStatistics
 
-__all__ = ["BATCH_ROWS", "RowTest", "cached_bytes", "iterate_split", "read_split", "shrink_cache"]
+__all__ = [
+    "BATCH_ROWS",
+    "RowTest",
+    "cached_bytes",
+    "handle_of",
+    "iterate_split",
+    "read_split",
+    "shrink_cache",
+    "with_rows",
+]
 
 # the module of a kind of split -> the module that reads it; loaded when the first one is read, so
 # that a process pays for the formats it meets
@@ -65,6 +75,17 @@ def iterate_split(
     else:
         found = module.iterate(split, columns, batch_rows)
     return found
+
+
+def handle_of(split: Split) -> Any:
+    """By what name a scheduler holds the rows of a split; None if the split is read otherwise."""
+    return split.handle if isinstance(split, HeldSplit) else None
+
+
+def with_rows(split: Split, rows: Sequence[pa.RecordBatch]) -> Split:
+    """A split that is held, now that its rows are here."""
+    assert isinstance(split, HeldSplit)
+    return split.of(rows)
 
 
 def cached_bytes() -> int:

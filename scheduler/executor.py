@@ -131,6 +131,11 @@ class Executor(Protocol):
         ...
 
     @property
+    def shares_memory(self) -> bool:
+        """Whether results are in this process, so that gathering one copies nothing."""
+        ...
+
+    @property
     def memory_limit(self) -> int | None:
         """Bytes that its tasks and their results may use in one process; None without a limit."""
         ...

@@ -40,6 +40,7 @@ class _LocalExecutor:
     """What both executors have: kept results, scratch, preparing a run."""
 
     workers: int
+    shares_memory = True
 
     def __init__(self, source_limit: int, memory_limit: int | None, scratch: str | None) -> None:
         self._source_limit = source_limit
