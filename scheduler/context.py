@@ -7,7 +7,8 @@ task there is a detached one, so that a task's function can be called by hand an
     scratch       a folder for spill files, shared by the executor's tasks, made on first use and
                   removed when the executor is closed
     memory_limit  bytes this task may use, or None
-    memory_total  bytes all tasks of the process and their results may use, or None
+    memory_total  bytes all tasks of the process and their results may use, or None: without a
+                  limit, or where somebody else looks after results that wait
     report        rows, bytes and whatever else was measured; kept by the run and sent in events
     cancelled     whether the run wants its tasks to stop; long loops call check_cancelled()
 """
@@ -55,7 +56,7 @@ class TaskContext:
         self._scratch = scratch
         self.cancel_flag = cancel
         self.memory_limit = memory_limit
-        self.memory_total = memory_limit if memory_total is None else memory_total
+        self.memory_total = memory_total
         self.reported = False
         self.rows: int | None = None
         self.bytes: int | None = None

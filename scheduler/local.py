@@ -196,7 +196,7 @@ class InlineExecutor(_LocalExecutor):
 
     def _begin(self, run: LocalRun) -> None:
         # The run has ended when this returns.
-        seat = Seat("inline", self._scratch, self.memory_limit)
+        seat = Seat("inline", self._scratch, self.memory_limit, self.memory_limit)
         outer = take_seat(seat)
         try:
             self._run_all(run, seat)

@@ -60,9 +60,9 @@ THIRD_PARTY = {
     "msgpack": {"plait.scheduler"},
     "pandas": {"api", "plait.io"},
     "llvmlite": {"plait.engine.codegen"},
-    "dask": {"plait.scheduler.foreign"},
-    "distributed": {"plait.scheduler.foreign"},
-    "ray": {"plait.scheduler.foreign"},
+    "dask": {"plait.scheduler.adapters"},
+    "distributed": {"plait.scheduler.adapters"},
+    "ray": {"plait.scheduler.adapters"},
     "IPython": {"api"},
 }
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-from tests.architecture.source import ROOMS, ROOT, modules
+from tests.architecture.source import ROOMS, ROOT, imports, modules
+from tests.architecture.test_layers import OPTIONAL
 
 HEAVY = (
     "pandas",
@@ -50,7 +52,16 @@ def test_front_door_is_light(module: str, tmp_path: Path) -> None:
 
 def test_every_module_has_one_name() -> None:
     """From the repository's root, where `planner` could be imported, nobody imports it."""
-    names = [name for name in modules() if not name.endswith("__main__")]
+    absent = {name for name in OPTIONAL if find_spec(name) is None}
+    names = [
+        module.name
+        for module in modules().values()
+        if not module.name.endswith("__main__")
+        and not any(
+            found.at_module_level and found.target.split(".")[0] in absent
+            for found in imports(module)
+        )
+    ]
     code = "import importlib\n" + "\n".join(f"importlib.import_module({n!r})" for n in names)
     loaded = _loaded(code, ROOT)
     assert set(names) <= loaded

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 
 import pytest
 from hypothesis import given, settings
@@ -13,13 +12,11 @@ from plait.scheduler.errors import ExecutorClosedError, GraphError, RunCancelled
 from plait.scheduler.executor import Executor
 from plait.scheduler.graph import Handle, Ref, TaskGraph, TaskGroup
 from plait.scheduler.local import InlineExecutor, ThreadExecutor
-from tests.scheduler.test_executor_contract import EXECUTORS
 
 
-@pytest.fixture(params=EXECUTORS)
-def executor(request: pytest.FixtureRequest) -> Iterator[Executor]:
-    with EXECUTORS[request.param]() as executor:
-        yield executor
+@pytest.fixture
+def executor(local: Executor) -> Executor:
+    return local
 
 
 class Ledger:
