@@ -8,6 +8,7 @@ apart, and it says only whether NULLs may occur. `layout_of` gives the narrowest
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import pyarrow as pa
 import pyarrow.types as pat
@@ -46,17 +47,23 @@ def rounded(known: Range) -> Range:
 
 def layout_of(array: pa.Array, known: Range | None) -> Layout | None:
     """The layout of an array; None if loops cannot read its type."""
-    found = _of_type(array.type)
+    t = array.type
+    if pat.is_dictionary(t) and array.dictionary.null_count:
+        return None  # a code that is there would stand for NULL
+    return _layout(t, known, array.null_count > 0)
+
+
+@lru_cache(maxsize=4096)
+def _layout(t: pa.DataType, known: Range | None, nullable: bool) -> Layout | None:
+    found = _of_type(t)
     if found is None:
         return None
-    if found.kind == "code" and array.dictionary.null_count:
-        return None  # a code that is there would stand for NULL
     if found.kind in ("int", "wide") and known is not None:
         low, high = rounded(known)
         found = replace(found, low=max(low, found.low), high=min(high, found.high))
         if found.kind == "wide" and found.low >= -(1 << 63) and found.high < 1 << 63:
             found = replace(found, kind="int", width=8)
-    return replace(found, nullable=array.null_count > 0)
+    return replace(found, nullable=nullable)
 
 
 def _of_type(t: pa.DataType) -> Layout | None:

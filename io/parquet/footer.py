@@ -28,9 +28,12 @@ import pyarrow as pa
 import pyarrow.types as pat
 
 from plait.errors import ReadError
+from plait.io.dictionaries import Dictionaries
 from plait.io.encoding import NARROW_DIGITS, logical_schema
+from plait.io.file_columns import Constants
 from plait.io.filesystem import FileInfo, RangeReader, in_parallel, open_ranges
 from plait.io.parquet.thrift import plain_decimals
+from plait.planner.expr import Expr
 from plait.planner.schema import Schema
 from plait.planner.statistics import ColumnStatistics
 from plait.planner.types import INT32, INT64, STRING, is_decimal, is_float, is_integer, is_string
@@ -43,6 +46,7 @@ _TAIL_LOCAL, TAIL_STORE = 64 << 10, 512 << 10  # a request to a store costs more
 _WHOLE, _WHOLE_FILES = 4 << 20, 16 << 20
 _SAMPLED_GROUPS = 8
 _KEPT = 4096
+_PREDICATES = 16  # of a file, whose row groups are remembered
 
 # a dictionary with more entries, or with fewer uses of an entry, is read as plain strings
 _MAX_ENTRIES, _MIN_USES = 1 << 16, 4
@@ -85,7 +89,11 @@ class Footer:
     leaves: dict[str, Leaves]
     rows: tuple[int, ...]  # by row group
     samples: dict[str, dict[int, DictionarySample | None]]  # by row group
+    dictionaries: Dictionaries = field(default_factory=Dictionaries)
     _columns: dict[str, tuple[ColumnStatistics, ...]] = field(default_factory=dict)
+    _matching: OrderedDict[tuple[Expr, Constants], dict[int, bool]] = field(
+        default_factory=OrderedDict
+    )
 
     @cached_property
     def starts(self) -> tuple[int, ...]:
@@ -100,6 +108,16 @@ class Footer:
             for name, samples in self.samples.items()
             if self.schema[name].type == STRING and _worth_codes(list(samples.values()))
         )
+
+    def matching(self, predicate: Expr, constants: Constants) -> dict[int, bool]:
+        """What was found out about row groups: whether a row may match. To be added to."""
+        key = predicate, constants
+        known = self._matching.get(key)
+        if known is None:
+            known = self._matching[key] = {}
+            if len(self._matching) > _PREDICATES:
+                self._matching.popitem(last=False)
+        return known
 
     def column(self, name: str) -> tuple[ColumnStatistics, ...]:
         """Bounds, nulls and widths of a column, one for each row group."""

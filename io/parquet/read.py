@@ -19,6 +19,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+from pyarrow.types import is_dictionary
 
 from plait.io.column_cache import Key, cache
 from plait.io.columns import BATCH_ROWS, Column, RowTest, aligned
@@ -55,6 +56,7 @@ def prune(
     other side): a row group whose own bounds lie apart from them is left out.
     """
     known = footer(split.file)
+    matching = {} if predicate is None else known.matching(predicate, split.constants)
     kept = []
     for group in split.row_groups:
 
@@ -62,7 +64,9 @@ def prune(
             return split_statistics(known, (group,), split.constants, name)
 
         ranges = LazyColumns(split.schema.names, column)
-        if predicate is not None and not can_match(predicate, ranges, known.rows[group]):
+        if predicate is not None and group not in matching:
+            matching[group] = can_match(predicate, ranges, known.rows[group])
+        if not matching.get(group, True):
             continue
         if any(
             apart(ranges[name], limits)
@@ -236,7 +240,12 @@ class _Scan:
             stored = self.known.found.field(name).type
             if is_decimal(stored) and is_integer(column.type):
                 column = stored_decimals(column, stored)
-            found.append(unify(to_logical(column, self.split.schema[name].type)))
+            column = unify(to_logical(column, self.split.schema[name].type))
+            if is_dictionary(column.type):
+                column = pa.chunked_array(
+                    [self.known.dictionaries.shared(name, chunk) for chunk in column.chunks]
+                )
+            found.append(column)
         return found
 
     def batches(

@@ -114,7 +114,7 @@ class _DaskBackend:
         key = (f"plait {name}-{of}", number)
         report = (f"plait report-{of}", number)
         bundles = [(f"plait part-{of}", number, i) for i in range(len(batch.bundles))]
-        graph = {
+        graph: dict[Any, Any] = {
             key: Task(key, _call, _Sealed(key, batch), *[TaskRef(item.key) for item in inputs])
         }
         for place, taken in enumerate([report, *bundles]):
