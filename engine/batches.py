@@ -92,7 +92,8 @@ def _concat_dictionaries(arrays: Sequence[pa.DictionaryArray]) -> pa.Array:
         codes = pa.concat_arrays([a.indices for a in arrays])
         return pa.DictionaryArray.from_arrays(codes, first)
     total = sum(len(a.dictionary) for a in arrays)
-    if total > 0.5 * sum(map(len, arrays)):  # the dictionaries no longer save anything
+    spent = total > 0.5 * sum(map(len, arrays))  # the dictionaries no longer save anything
+    if spent or any(a.dictionary.null_count for a in arrays):  # which Arrow does not unify
         return pa.concat_arrays([a.dictionary_decode() for a in arrays])
     unified = pa.chunked_array([_wide_codes(a) for a in arrays]).unify_dictionaries()
     codes = pa.concat_arrays([chunk.indices for chunk in unified.chunks])

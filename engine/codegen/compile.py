@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import llvmlite
 import llvmlite.binding as llvm
@@ -59,10 +59,9 @@ class Effort(Enum):
 
 @dataclass
 class Compiled:
-    """A loaded module: its functions by name; keeps the code alive."""
+    """A loaded module: its functions by name."""
 
-    engine: Any
-    functions: dict[str, Function]
+    functions: dict[str, Function]  # each keeps the code alive
     seconds: float  # that it took, from text to function
     origin: str  # compiled, disk
 
@@ -84,9 +83,11 @@ class _Cache:
         with own:
             found = self.loaded.get(key)
             if found is None:
-                if len(self.loaded) >= _MOST_LOADED:
-                    self.loaded.pop(next(iter(self.loaded)), None)  # loops that run keep theirs
-                found = self.loaded[key] = make()
+                found = make()
+                with self.lock:
+                    if len(self.loaded) >= _MOST_LOADED:
+                        self.loaded.pop(next(iter(self.loaded)))  # loops that run keep theirs
+                    self.loaded[key] = found
             return found
 
 
@@ -146,10 +147,17 @@ def _load(key: str, text: str, signatures: dict[str, Any], effort: Effort) -> Co
             if path is not None:
                 _write(path, code)
         functions = {
-            name: prototype(engine.get_function_address(name))
-            for name, prototype in signatures.items()
+            name: _function(engine, name, prototype) for name, prototype in signatures.items()
         }
-    return Compiled(engine, functions, time.perf_counter() - started, origin)
+    return Compiled(functions, time.perf_counter() - started, origin)
+
+
+def _function(engine: Any, name: str, prototype: Any) -> Function:
+    """A function of a module. It is called without the GIL: another thread may drop the module from
+    what is loaded meanwhile, so the function itself keeps the engine."""
+    found: Any = prototype(engine.get_function_address(name))
+    found.engine = engine
+    return cast(Function, found)
 
 
 def _compile(text: str, effort: Effort) -> tuple[Any, bytes]:
@@ -235,6 +243,11 @@ def _make_room(folder: Path) -> None:
     ages = sorted((f.stat().st_mtime, f.name) for f in folder.iterdir())
     for _, name in ages[: _MOST_FILES // 4]:
         (folder / name).unlink(missing_ok=True)
+
+
+def checked() -> bool:
+    """Whether loops check every address (for tests)."""
+    return bool(config.get("compile.checked"))
 
 
 def prototype(arguments: int) -> Any:

@@ -15,7 +15,7 @@ are made safe, and addresses are checked.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -32,7 +32,17 @@ DONE, TRAPPED, BEYOND, STOPPED, ASTRAY = 0, 1, 2, 3, 4
 """What a loop returns: all rows were done; `trapped`: see above; a group key was beyond the range
 of its table; the caller's `grow` failed; an address was out of bounds (debug mode only)."""
 
+Length = Callable[[], Any]
+"""Emits how many elements an array has; asked for where it is checked, in debug mode."""
+
 INT64_LOW, INT64_HIGH = -(1 << 63), (1 << 63) - 1
+
+
+class AstrayError(AssertionError):
+    """A loop that checks its addresses met one out of bounds (debug mode only)."""
+
+    def __init__(self, function: str) -> None:
+        super().__init__(f"a compiled loop went out of bounds (in {function!r})")
 
 
 class NotCompiledError(Exception):
@@ -45,6 +55,12 @@ class NotCompiledError(Exception):
         super().__init__(message)
         self.expr = expr
         self.operator = -1
+
+    def again(self) -> NotCompiledError:
+        """The same to be raised once more: an error that was raised holds what its frames hold."""
+        made = NotCompiledError(str(self), self.expr)
+        made.operator = self.operator
+        return made
 
 
 @dataclass(frozen=True)
@@ -114,37 +130,41 @@ class Emitter:
 
     def load(self, filler: Hashable, index: Any, kind: Any, stride: int | None = None) -> Any:
         """The element of an array that the caller gives."""
-        base = self.pointer(filler)
-        self._check(filler, index)
-        return self.load_at(base, index, kind, stride)
+        place = self._place(self.pointer(filler), index, kind, stride)
+        self.check(index, lambda: self._length(filler))
+        return self.b.load(place, typ=kind, align=_align(kind))
 
-    def load_at(self, base: Any, index: Any, kind: Any, stride: int | None = None) -> Any:
-        return self.b.load(self._place(base, index, kind, stride), typ=kind, align=_align(kind))
+    def load_at(self, base: Any, index: Any, kind: Any, length: Length) -> Any:
+        """The element of another array, of which the code knows the length."""
+        self.check(index, length)
+        return self.b.load(self._place(base, index, kind), typ=kind, align=_align(kind))
 
     def store(self, filler: Hashable, index: Any, value: Any) -> None:
         base = self.pointer(filler)
-        self._check(filler, index)
-        self.store_at(base, index, value)
+        self.store_at(base, index, value, lambda: self._length(filler))
 
-    def store_at(self, base: Any, index: Any, value: Any) -> None:
+    def store_at(self, base: Any, index: Any, value: Any, length: Length) -> None:
         kind = value.type
-        self.b.store(value, self._place(base, index, kind, None), align=_align(kind))
+        self.check(index, length)
+        self.b.store(value, self._place(base, index, kind), align=_align(kind))
 
-    def _place(self, base: Any, index: Any, kind: Any, stride: int | None) -> Any:
+    def _place(self, base: Any, index: Any, kind: Any, stride: int | None = None) -> Any:
         size = _size(kind)
         if stride is None or stride == size:
             return self.b.gep(base, [index], source_etype=kind)
         return self.b.gep(base, [self.b.mul(index, I64(stride))], source_etype=I8)
 
-    def _check(self, filler: Hashable, index: Any) -> None:
-        if not self.checked:
-            return
+    def check(self, index: Any, length: Length) -> None:
+        """In debug mode, leave unless an array has such an element."""
+        if self.checked:
+            leave_outside(self.b, index, length())
+
+    def _length(self, filler: Hashable) -> Any:
         if filler not in self._lengths:
             at = I64(self.pointer_fillers[filler])
             place = self.entry.gep(self.lengths_in, [at], source_etype=I64)
             self._lengths[filler] = self.entry.load(place, typ=I64)
-        outside = self.b.icmp_unsigned(">=", index, self._lengths[filler])
-        self.leave_if(outside, ASTRAY)
+        return self._lengths[filler]
 
     def bit(self, filler: Hashable, shift: Hashable, index: Any) -> Any:
         """A bit of a bitmap that begins `shift` bits after its address."""
@@ -244,6 +264,12 @@ class Wide:
 
 def words_of(filler: Hashable) -> int:
     return 2 if isinstance(filler, Wide) else 1
+
+
+def leave_outside(b: ir.IRBuilder, index: Any, length: Any, status: int = ASTRAY) -> None:
+    """Return `status` unless an array of some length has such an element."""
+    with b.if_then(b.icmp_unsigned(">=", index, length), likely=False):
+        b.ret(I32(status))
 
 
 def _size(kind: Any) -> int:

@@ -1,12 +1,12 @@
 """One loop over the rows of a batch: filters, projections, probes of join tables, one sink.
 
-`Loop` describes it: the physical operators from the source upwards, the layouts of the columns it
-reads, the shapes of the join tables, and the sink. `emit_loop` turns it into LLVM code in one pass
-over the operators; rows that fail a condition go on with the next, a join with several matches
-opens an inner loop, and everything above it stands inside.
+`LoopEmitter` is given the layouts of the columns it reads and the shapes of the join tables; its
+`run` turns the physical operators from the source upwards, and the sink, into LLVM code in one pass
+over them. Rows that fail a condition go on with the next, a join with several matches opens an
+inner loop, and everything above it stands inside.
 
-What the loop gets is written down as fillers (`emit.py`); their classes are here, in `scalar.py`
-and `sinks.py`, and `plait.engine.operators.loop_inputs` knows where each is found.
+What the loop gets is written down as fillers (`emit.py`); their classes are in `fillers.py`,
+`scalar.py` and `sinks.py`, and `plait.engine.operators.loop_inputs` knows where each is found.
 """
 
 from __future__ import annotations
@@ -114,6 +114,10 @@ class LoopEmitter:
         self.masks = True
         e, b = self.e, self.e.b
         mask, chosen = e.array(I8, _BLOCK), e.array(I32, _BLOCK)
+
+        def room() -> Any:
+            return I64(_BLOCK)
+
         blocks = b.sdiv(b.add(e.rows, I64(_BLOCK - 1)), I64(_BLOCK))
         with e.counted(I64(0), blocks) as (block, _):
             start = b.mul(block, I64(_BLOCK))
@@ -122,17 +126,17 @@ class LoopEmitter:
             with e.counted(I64(0), size) as (at, _):
                 self.rows[SOURCE] = b.add(start, at)
                 truth = e.both(*(e.true(emit(e, p, self.names)) for p in safe))
-                e.store_at(mask, at, b.zext(truth, I8))
+                e.store_at(mask, at, b.zext(truth, I8), room)
             for bound in self.names.columns.values():
                 bound.value = None  # it was the value of another loop's row
             count = e.variable(I64, I64(0))
             b.store(I64(0), count)
             with e.counted(I64(0), size) as (at, _):
                 found = e.get(count, I64)
-                e.store_at(chosen, found, b.trunc(at, I32))
-                b.store(b.add(found, b.zext(e.load_at(mask, at, I8), I64)), count)
+                e.store_at(chosen, found, b.trunc(at, I32), room)
+                b.store(b.add(found, b.zext(e.load_at(mask, at, I8, room), I64)), count)
             with e.counted(I64(0), e.get(count, I64)) as (at, after):
-                row = b.add(start, b.zext(e.load_at(chosen, at, I32), I64))
+                row = b.add(start, b.zext(e.load_at(chosen, at, I32, room), I64))
                 self._row(row, after, operators, sink)
 
     def _step(self, operators: list[PhysicalOp], sink: Sink) -> None:

@@ -12,6 +12,8 @@ after it, and both call its `grow` when they run out of room.
     4 slots       -                          where the table of group numbers is
     5 shift       -                          64 - the binary logarithm of the slots
     6 mask        -                          slots - 1
+    7 room        -                          how many words the records have (for checks)
+    8 places      -                          how many slots there are (for checks)
 """
 
 from __future__ import annotations
@@ -37,8 +39,10 @@ from plait.engine.codegen.emit import (
     I128,
     POINTER,
     STOPPED,
+    Length,
     NotCompiledError,
     Value,
+    leave_outside,
 )
 from plait.engine.codegen.fillers import KeyCodes
 from plait.engine.codegen.loop import LoopEmitter
@@ -49,8 +53,8 @@ from plait.planner.physical.operators import GroupRows
 from plait.planner.schema import Schema
 from plait.planner.types import BOOL, is_decimal, is_float
 
-COUNT, CAPACITY, GROW, RECORDS, SLOTS, SHIFT, MASK = range(7)
-STATE_WORDS = 8
+COUNT, CAPACITY, GROW, RECORDS, SLOTS, SHIFT, MASK, ROOM, PLACES = range(9)
+STATE_WORDS = 9
 
 _GROW = ir.FunctionType(I32, [])
 _HASH = 0x9E3779B97F4A7C15 - (1 << 64)
@@ -59,6 +63,11 @@ _MIX = 0xD6E8FEB86659FD93 - (1 << 64)
 
 def _state(loop: LoopEmitter, word: int) -> Any:
     return loop.e.b.gep(loop.e.state, [I64(word)], source_etype=I64)
+
+
+def _known(loop: LoopEmitter, word: int) -> Length:
+    """The length of an array that the caller's state tells."""
+    return lambda: loop.e.b.load(_state(loop, word), typ=I64)
 
 
 def _make_room(loop: LoopEmitter) -> None:
@@ -239,8 +248,8 @@ class Groups:
         e = loop.e
         if not self.op.keys:
             self.mode = "none"
-            record = self._get(loop, RECORDS)
             updates = self._plan(loop)
+            record = self._record(loop, I64(0))
         else:
             words = self._key(loop)
             # arguments before the search: what they load is on its way meanwhile
@@ -354,7 +363,7 @@ class Groups:
         e.goto(search)
         if self.mode == "direct":
             b.store(words[0], slot)
-            number = b.sext(e.load_at(self._get(loop, SLOTS), words[0], I32), I64)
+            number = self._slot(loop, words[0])
             b.store(number, group)
             b.cbranch(b.icmp_signed("<", number, I64(0)), new, done)
         else:
@@ -371,14 +380,15 @@ class Groups:
         e.goto(ready)
         b.branch(make)
         e.goto(make)
-        e.store_at(self._get(loop, SLOTS), e.get(slot, I64), b.trunc(count, I32))
+        slots, at = self._get(loop, SLOTS), e.get(slot, I64)
+        e.store_at(slots, at, b.trunc(count, I32), _known(loop, PLACES))
         b.store(count, group)
         record = self._record(loop, count)
-        for at, word in enumerate(words):
-            b.store(word, b.gep(record, [I64(at)], source_etype=I64), align=8)
+        for number, word in enumerate(words):
+            b.store(word, b.gep(record, [I64(number)], source_etype=I64), align=8)
         start = [w for acc in self.accumulators.found for w in acc.start]
-        for at, number in enumerate(start, self.key_words):
-            b.store(I64(number), b.gep(record, [I64(at)], source_etype=I64), align=8)
+        for number, value in enumerate(start, self.key_words):
+            b.store(I64(value), b.gep(record, [I64(number)], source_etype=I64), align=8)
         b.store(b.add(count, I64(1)), self._state[COUNT])
         b.branch(done)
         e.goto(done)
@@ -387,7 +397,14 @@ class Groups:
     def _record(self, loop: LoopEmitter, group: Any) -> Any:
         b = loop.e.b
         at = b.mul(group, I64(self.words))
+        if self.words:
+            loop.e.check(b.add(at, I64(self.words - 1)), _known(loop, ROOM))
         return b.gep(self._get(loop, RECORDS), [at], source_etype=I64)
+
+    def _slot(self, loop: LoopEmitter, at: Any) -> Any:
+        """The number of the group in a slot, or -1."""
+        slots = self._get(loop, SLOTS)
+        return loop.e.b.sext(loop.e.load_at(slots, at, I32, _known(loop, PLACES)), I64)
 
     def _search(
         self, loop: LoopEmitter, words: list[Any], slot: Any, group: Any, new: Any, done: Any
@@ -398,7 +415,7 @@ class Groups:
         b.branch(probe)
         e.goto(probe)
         at = e.get(slot, I64)
-        number = b.sext(e.load_at(self._get(loop, SLOTS), at, I32), I64)
+        number = self._slot(loop, at)
         b.cbranch(b.icmp_signed("<", number, I64(0)), new, compare)
         e.goto(compare)
         record = self._record(loop, number)
@@ -412,11 +429,12 @@ class Groups:
         b.store(b.and_(b.add(at, I64(1)), self._get(loop, MASK)), slot)
         b.branch(probe)
 
-    def emit_rehash(self, module: ir.Module) -> None:
-        """A second function, `rehash(records, groups, slots, shift, mask)`: fills empty slots."""
-        kind = ir.FunctionType(I32, [POINTER, I64, POINTER, I64, I64])
+    def emit_rehash(self, module: ir.Module, checked: bool) -> None:
+        """A second function, `rehash(records, room, groups, slots, places, shift, mask)`: fills
+        empty slots. `room` and `places` are for checks."""
+        kind = ir.FunctionType(I32, [POINTER, I64, I64, POINTER, I64, I64, I64])
         function = ir.Function(module, kind, "rehash")
-        records, groups, slots, shift, mask = function.args
+        records, room, groups, slots, places, shift, mask = function.args
         b = ir.IRBuilder(function.append_basic_block("entry"))
         names = ("head", "body", "probe", "taken", "free", "end")
         head, body, probe, taken, free, end = (function.append_basic_block(n) for n in names)
@@ -427,7 +445,10 @@ class Groups:
         at = b.load(number, typ=I64)
         b.cbranch(b.icmp_signed("<", at, groups), body, end)
         b.position_at_end(body)
-        record = b.gep(records, [b.mul(at, I64(self.words))], source_etype=I64)
+        first = b.mul(at, I64(self.words))
+        if checked:
+            leave_outside(b, b.add(first, I64(self.words - 1)), room)
+        record = b.gep(records, [first], source_etype=I64)
         words = [
             b.load(b.gep(record, [I64(i)], source_etype=I64), typ=I64, align=8)
             for i in range(self.key_words)
@@ -436,6 +457,8 @@ class Groups:
         b.branch(probe)
         b.position_at_end(probe)
         here = b.load(slot, typ=I64)
+        if checked:
+            leave_outside(b, here, places)
         place = b.gep(slots, [here], source_etype=I32)
         b.cbranch(b.icmp_signed("<", b.load(place, typ=I32), I32(0)), free, taken)
         b.position_at_end(taken)

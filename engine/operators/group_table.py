@@ -19,11 +19,14 @@ import pyarrow.compute as pc
 from plait.engine import arrays, batches
 from plait.engine.codegen.accumulators import starting_words
 from plait.engine.codegen.aggregates import finish, stored_column
+from plait.engine.codegen.emit import DONE, AstrayError
 from plait.engine.codegen.sinks import (
     CAPACITY,
     COUNT,
     MASK,
+    PLACES,
     RECORDS,
+    ROOM,
     SHIFT,
     SLOTS,
     STATE_WORDS,
@@ -144,6 +147,7 @@ class GroupTable:
     def _publish(self) -> None:
         self.state[CAPACITY] = len(self.records)
         self.state[RECORDS], self.state[SLOTS] = self.records.ctypes.data, self.slots.ctypes.data
+        self.state[ROOM], self.state[PLACES] = self.records.size, self.slots.size
         if self.sink.mode in ("packed", "words"):
             self.state[SHIFT] = 65 - len(self.slots).bit_length()
             self.state[MASK] = len(self.slots) - 1
@@ -166,9 +170,9 @@ class GroupTable:
         if self.sink.mode == "direct":
             self.slots[self.records[: self.count, 0]] = np.arange(self.count, dtype=np.int32)
             return
-        shift, mask = int(self.state[SHIFT]), int(self.state[MASK])
-        at = self.records.ctypes.data, self.count, self.slots.ctypes.data, shift, mask
-        self._rehash(*at)
+        words = (RECORDS, ROOM, COUNT, SLOTS, PLACES, SHIFT, MASK)
+        if self._rehash(*(int(self.state[w]) for w in words)) != DONE:
+            raise AstrayError("rehash")
 
     def widen(self, spaces: Sequence[KeySpace]) -> None:
         """Make room for keys of wider ranges."""

@@ -14,9 +14,8 @@ import pyarrow as pa
 
 from plait.engine import arrays as pool
 from plait.engine import batches
-from plait.engine.codegen.compile import Compiled
 from plait.engine.codegen.emit import NotCompiledError
-from plait.engine.codegen.index import index_functions
+from plait.engine.codegen.index import Column
 from plait.engine.codegen.layout import layout_of
 from plait.engine.kernels.keys import KeyCoder, _Integers
 
@@ -45,22 +44,25 @@ class LoopIndex:
 
 @dataclass
 class _Codes:
-    """Integers whose distance from `low` is the code; `valid` a byte a row, or None."""
+    """Integers whose distance from `low` is the code; `values` keeps them alive."""
 
     values: Any
-    address: int
-    width: int
-    stride: int
-    rows: int
+    column: Column
     low: int
-    valid: Array | None
+
+    @classmethod
+    def of(cls, values: Array, valid: Array | None) -> _Codes:
+        """Codes in an array of their own."""
+        width = values.itemsize
+        return cls(values, Column(values.ctypes.data, width, width, len(values), valid), 0)
 
     @property
-    def functions(self) -> Compiled:
-        return index_functions(self.width, self.stride)
+    def rows(self) -> int:
+        return self.column.rows
 
-    def arguments(self) -> tuple[int, int, int]:
-        return self.address, 0 if self.valid is None else self.valid.ctypes.data, self.rows
+    @property
+    def valid(self) -> Array | None:
+        return self.column.valid
 
 
 def loop_index(
@@ -80,7 +82,7 @@ def loop_index(
     dense = coder.span <= slots
     if presence and dense:
         seen = pool.full(coder.span, 0, np.uint8)
-        codes.functions.functions["members"](*codes.arguments(), codes.low, seen.ctypes.data)
+        codes.column.call("members", codes.low, seen)
         return LoopIndex(coder, "set", arrays={"members": seen})
     if dense:
         return _dense(coder, codes)
@@ -98,17 +100,17 @@ def _codes(coder: KeyCoder, columns: list[pa.Array]) -> _Codes:
                 valid = column.is_valid().to_numpy(zero_copy_only=False).view(np.uint8)
             address = 0 if buffer is None else buffer.address + column.offset * layout.stride
             rows = 0 if buffer is None else len(column)
-            return _Codes(column, address, layout.width, layout.stride, rows, part.low, valid)
+            found = Column(address, layout.width, layout.stride, rows, valid)
+            return _Codes(column, found, part.low)
     made = coder.codes(columns)
     values = np.ascontiguousarray(made.values, np.int64)
     valid = None if made.valid is None else np.ascontiguousarray(made.valid).view(np.uint8)
-    return _Codes(values, values.ctypes.data, 8, 8, len(values), 0, valid)
+    return _Codes.of(values, valid)
 
 
 def _dense(coder: KeyCoder, codes: _Codes) -> LoopIndex:
-    functions = codes.functions.functions
     slots = pool.full(coder.span, -1, np.int32)
-    twice = functions["unique"](*codes.arguments(), codes.low, slots.ctypes.data)
+    twice = codes.column.call("unique", codes.low, slots)
     if not twice:
         return LoopIndex(coder, "dense", arrays={"numbers": slots})
     del slots
@@ -118,9 +120,7 @@ def _dense(coder: KeyCoder, codes: _Codes) -> LoopIndex:
 
 def _ordered(codes: _Codes, span: int) -> tuple[Array, Array]:
     starts, order = pool.full(span + 2, 0, np.int32), pool.empty(codes.rows, np.int32)
-    codes.functions.functions["order"](
-        *codes.arguments(), codes.low, span, starts.ctypes.data, order.ctypes.data
-    )
+    codes.column.call("order", codes.low, span, starts, order)
     return starts, order
 
 
@@ -128,30 +128,23 @@ def _hashed(coder: KeyCoder, codes: _Codes, columns: list[pa.Array]) -> LoopInde
     if codes.low:  # the table holds codes, not values
         made = coder.codes(columns)
         values = np.ascontiguousarray(made.values, np.int64)
-        codes = _Codes(values, values.ctypes.data, 8, 8, len(values), 0, codes.valid)
+        codes = _Codes.of(values, codes.valid)
     size = 1 << max(4, (2 * codes.rows).bit_length())
     table = pool.full(size, -1, np.int32)
     keys, numbers = pool.empty(codes.rows, np.int64), pool.empty(codes.rows, np.int32)
     shift = 65 - size.bit_length()
-    count = codes.functions.functions["number"](
-        *codes.arguments(),
-        shift,
-        size - 1,
-        table.ctypes.data,
-        keys.ctypes.data,
-        numbers.ctypes.data,
-    )
+    count = codes.column.call("number", shift, size - 1, table, keys, numbers)
     keys = keys[:count].copy()
     seen = pool.full(min(8 * size, _SEEN), 0, np.uint8)
     seen_shift = 65 - len(seen).bit_length()
     seen[(keys.view(np.uint64) * _HASH) >> np.uint64(seen_shift)] = 1
     arrays = {"table": table, "keys": keys, "seen": seen}
     found = {"mask": size - 1, "shift": shift, "seen_shift": seen_shift}
-    numbered = _Codes(numbers, numbers.ctypes.data, 4, 4, codes.rows, 0, codes.valid)
+    numbered = _Codes.of(numbers, codes.valid)
     every = codes.rows if codes.valid is None else int(codes.valid.sum())
     if count == every:
         rows = pool.full(count, -1, np.int32)
-        numbered.functions.functions["unique"](*numbered.arguments(), 0, rows.ctypes.data)
+        numbered.column.call("unique", 0, rows)
         return LoopIndex(coder, "hashed", True, False, {**arrays, "rows": rows}, found)
     starts, order = _ordered(numbered, count)
     arrays |= {"starts": starts, "order": order}

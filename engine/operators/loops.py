@@ -19,10 +19,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from plait import config
 from plait.engine import arrays, batches
-from plait.engine.codegen.compile import Compiled, Effort, is_loaded, load, prototype
-from plait.engine.codegen.emit import BEYOND, DONE, STOPPED, TRAPPED, NotCompiledError
+from plait.engine.codegen.compile import Compiled, Effort, checked, is_loaded, load, prototype
+from plait.engine.codegen.emit import (
+    BEYOND,
+    DONE,
+    STOPPED,
+    TRAPPED,
+    AstrayError,
+    NotCompiledError,
+)
 from plait.engine.codegen.fillers import SOURCE, KeyCodes, Ranks, TableShape
 from plait.engine.codegen.layout import Layout, join, layout_of
 from plait.engine.codegen.loop import LoopEmitter
@@ -82,7 +88,7 @@ class Emitted:
     def load(self) -> Compiled:
         names: dict[str, Any] = {"loop": prototype(5)}
         if isinstance(self.sink, Groups) and self.sink.mode in ("packed", "words"):
-            names["rehash"] = prototype(5)
+            names["rehash"] = prototype(7)
         return load(self.text, names, self.effort)
 
     @property
@@ -91,6 +97,7 @@ class Emitted:
 
 
 Columns = dict[str, tuple[Layout | None, pa.DataType]]
+Nulls = tuple[bool, bool]
 
 
 @dataclass
@@ -106,7 +113,7 @@ class LoopPart:
     direct: bool = True
     emitted: dict[Any, Emitted | NotCompiledError] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
-    last: tuple[tuple[pa.Schema, tuple[bool, ...], bool], Emitted] | None = None
+    last: tuple[tuple[pa.Schema, tuple[Nulls, ...], bool], Emitted] | None = None
 
     @property
     def joins(self) -> list[HashJoin]:
@@ -116,7 +123,7 @@ class LoopPart:
         self, batch: pa.RecordBatch, tables: Mapping[int, ProbeTable], ranges: Ranges
     ) -> Emitted:
         """The loop for batches like this one; NotCompiledError if there is none."""
-        looks = batch.schema, tuple(c.null_count > 0 for c in batch.columns), checked()
+        looks = batch.schema, tuple(map(_nulls, batch.columns)), checked()
         last = self.last
         if last is not None and last[1].shapes == [t.shape for t in tables.values()]:
             schema, nulls, flag = last[0]
@@ -145,10 +152,10 @@ class LoopPart:
                 try:
                     found = self._emit(columns, shapes, ranges)
                 except NotCompiledError as error:
-                    found = error.with_traceback(None)
+                    found = error.again()
                 self.emitted[key] = found
         if isinstance(found, NotCompiledError):
-            raise found
+            raise found.again()
         return found
 
     def _columns(self, batch: pa.RecordBatch) -> Columns:
@@ -176,7 +183,7 @@ class LoopPart:
         if isinstance(sink, Groups):
             sink.decide = None  # it holds this run's rows, and what is emitted is kept for others
             if sink.mode in ("packed", "words"):
-                sink.emit_rehash(loop.e.module)
+                sink.emit_rehash(loop.e.module, checked())
         several = any(
             not shape.unique and op.kind not in ("semi", "anti", "mark")
             for op, shape in zip(self.joins, shapes.values(), strict=True)
@@ -206,9 +213,10 @@ def _effort(loop: LoopEmitter) -> Effort:
     return Effort.VECTORS if loop.masks else Effort.PLAIN
 
 
-def checked() -> bool:
-    """Whether loops check every address (for tests)."""
-    return bool(config.get("compile.checked"))
+def _nulls(column: pa.Array) -> Nulls:
+    """Whether rows are NULL, and whether entries of the dictionary are."""
+    coded = isinstance(column, pa.DictionaryArray)
+    return column.null_count > 0, coded and column.dictionary.null_count > 0
 
 
 class Ranges:
@@ -490,7 +498,7 @@ class LoopRun:
             raise error
         if status in (TRAPPED, BEYOND):
             raise GivenUpError
-        raise AssertionError(f"a compiled loop went out of bounds ({status})")
+        raise AstrayError("loop")
 
     def _make_room(self) -> int:
         """Called by the loop when there is no room for one more row or group."""

@@ -275,15 +275,18 @@ def _array(random: Random, dtype: pa.DataType, pool: list[Any], length: int) -> 
 
 
 def _coded(random: Random, pool: list[Any], values: list[Any]) -> pa.Array:
-    """Codes into a dictionary that has entries nobody uses and, now and then, some twice."""
+    """Codes into a dictionary that has entries nobody uses and, now and then, some twice, or NULL
+    among them."""
     entries: list[Any] = [*pool, *random.choices(WORDS, k=random.choice([0, 0, 1, 3]))]
     if random.random() < 0.8:
         entries = list(dict.fromkeys(entries))
+    if random.random() < 0.1:
+        entries.append(None)
     random.shuffle(entries)
-    places: dict[Any, list[int]] = {}
+    places: dict[Any, list[int | None]] = {None: [None]}
     for place, entry in enumerate(entries):
         places.setdefault(entry, []).append(place)
-    codes = [random.choice(places[v]) if v in places else None for v in values]
+    codes = [random.choice(places[v]) for v in values]
     index = random.choice([pa.int8(), pa.int16(), pa.int32()])
     return pa.DictionaryArray.from_arrays(pa.array(codes, index), pa.array(entries, pa.string()))
 

@@ -13,9 +13,12 @@ import pytest
 
 import plait
 from plait import config
+from plait.engine.codegen.emit import NotCompiledError
 from plait.engine.operators import group_table, loops
 from plait.engine.operators.group_table import GroupTable, TooManyGroupsError
 from plait.errors import PlaitError
+from plait.planner.expr import AggregateCall, Column
+from plait.planner.physical.operators import GroupRows, ReadStage
 from plait.planner.schema import Schema
 from plait.planner.types import normalize
 from tests.differential.systems import CHECKED
@@ -118,6 +121,18 @@ def test_dictionaries_over_batches(modes: list[str]) -> None:
     assert set(found) == {("", 1), ("0", 1), ("a", 2), ("b", 5), ("c", 1)}
 
 
+def test_a_later_dictionary_with_null_among_its_entries(modes: list[str]) -> None:
+    """Nothing else tells such a batch from those before it."""
+
+    def coded(entries: list[str | None]) -> dict[str, pa.Array]:
+        indices = pa.array([0, 1, 1], pa.int8())
+        return {"k": pa.DictionaryArray.from_arrays(indices, pa.array(entries, pa.string()))}
+
+    t = table(coded(["a", "b"]), coded(["a", None]))
+    assert set(rows(COUNT, t=t)) == {("a", 2), ("b", 2), (None, 2)}
+    assert rows("select count(k), max(k) from t", t=t) == [(4, "b")]
+
+
 @pytest.mark.parametrize(
     "sql",
     [
@@ -203,6 +218,26 @@ def test_a_run_is_gone_with_its_last_reference(monkeypatch: pytest.MonkeyPatch) 
         assert rows("SELECT k + 1 FROM t WHERE k > 1", t=given) == [(3,)]
         assert len(runs) >= 2
         assert [r() for r in runs] == [None] * len(runs)
+    finally:
+        gc.enable()
+
+
+def test_what_has_no_loop_holds_no_rows() -> None:
+    """That there is none is kept with the plan: it must not hold the frames that found it out."""
+    schema = Schema.of([("k", pa.string())])
+    calls = (("x", AggregateCall("max", (Column("k", pa.string()),), pa.string())),)
+    groups = GroupRows(schema, ReadStage(schema, (), "part"), (), calls)
+    part = loops.LoopPart(schema, [], groups, schema)
+    batch = pa.RecordBatch.from_pydict({"k": pa.array(["a"])})
+    run = loops.LoopRun(part, {}, 1e9)
+    gone = weakref.ref(run)
+    gc.collect()
+    gc.disable()
+    try:
+        with pytest.raises(NotCompiledError) as caught:
+            run.prepare(batch)
+        del caught, run
+        assert gone() is None
     finally:
         gc.enable()
 

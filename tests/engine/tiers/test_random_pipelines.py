@@ -1,4 +1,8 @@
-"""Random pipelines give the same in both tiers, or raise the same error."""
+"""Random pipelines give the same in both tiers, or raise the same error.
+
+Most run with every address checked, which compiles quickly; some as users run them, optimized and
+without checks, and some on threads with many small batches.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +13,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from plait.engine.operators import group_table, loop_index, loops
+from tests.differential.systems import CHECKED
 from tests.engine.tiers.pipelines import random_pipeline
-from tests.engine.tiers.systems import check
+from tests.engine.tiers.systems import OPTIMIZED, check, check_crowded
 
 SEEDS = st.integers(0, 1 << 32)
-QUICK, HEAVY = 25, 200
+QUICK, HEAVY = 20, 200
+AS_IT_IS = [HealthCheck.function_scoped_fixture]
 
 
 @pytest.fixture
@@ -34,10 +40,22 @@ def test_random_pipelines(seed: int) -> None:
     check(random_pipeline(Random(seed)))
 
 
-@settings(max_examples=QUICK, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=QUICK, suppress_health_check=AS_IT_IS)
 @given(SEEDS)
 def test_random_pipelines_with_little_room(little_room: None, seed: int) -> None:
     check(random_pipeline(Random(seed)))
+
+
+@settings(max_examples=QUICK // 2, suppress_health_check=AS_IT_IS)
+@given(SEEDS)
+def test_random_pipelines_as_users_run_them(little_room: None, seed: int) -> None:
+    check(random_pipeline(Random(seed)), OPTIMIZED)
+
+
+@settings(max_examples=QUICK, suppress_health_check=AS_IT_IS)
+@given(SEEDS)
+def test_random_pipelines_on_threads(little_room: None, seed: int) -> None:
+    check_crowded(random_pipeline(Random(seed)), CHECKED)
 
 
 @pytest.mark.heavy
@@ -50,7 +68,23 @@ def test_many_random_pipelines(seed: int) -> None:
 
 @pytest.mark.heavy
 @pytest.mark.timeout(1800)
-@settings(max_examples=HEAVY, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=HEAVY, suppress_health_check=AS_IT_IS)
 @given(SEEDS)
 def test_many_random_pipelines_with_little_room(little_room: None, seed: int) -> None:
     check(random_pipeline(Random(seed)))
+
+
+@pytest.mark.heavy
+@pytest.mark.timeout(1800)
+@settings(max_examples=HEAVY // 2)
+@given(SEEDS)
+def test_many_random_pipelines_as_users_run_them(seed: int) -> None:
+    check(random_pipeline(Random(seed)), OPTIMIZED)
+
+
+@pytest.mark.heavy
+@pytest.mark.timeout(1800)
+@settings(max_examples=HEAVY // 2, suppress_health_check=AS_IT_IS)
+@given(SEEDS)
+def test_many_random_pipelines_on_threads(little_room: None, seed: int) -> None:
+    check_crowded(random_pipeline(Random(seed)), OPTIMIZED)
