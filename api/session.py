@@ -20,6 +20,7 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from plait import foreign
 from plait.bound import Texts
 from plait.calling import outside
 from plait.config import Config
@@ -46,8 +47,6 @@ _USABLE = 0.7  # of the memory there is, unless `memory_limit` is set
 LATER = {
     "tcp": "a cluster of plait's own",
     "tls": "a cluster of plait's own",
-    "dask": "a Dask cluster",
-    "ray": "a Ray cluster",
 }
 
 
@@ -277,14 +276,16 @@ def progress_bar(config: Config) -> AbstractContextManager[Observer | None]:
     return nullcontext() if display is None else ProgressObserver(display)
 
 
-def connect(url: str = "threads", **config: Any) -> Session:
+def connect(url: Any = "threads", **config: Any) -> Session:
     """A session on an executor.
 
     Parameters
     ----------
-    url : str
-        "threads" (worker threads of this process) or "inline" (one task after the other in this
-        thread, for debugging).
+    url : str or distributed.Client
+        "threads" (worker threads of this process), "inline" (one task after the other in this
+        thread, for debugging), "dask://host:8786" (a dask.distributed cluster; a client of one may
+        be given instead), "ray://auto" (the Ray cluster of this machine), "ray://local" (a new
+        one) or "ray://host:port". See `docs/cluster.md`.
     **config
         Settings by keyword, two underscores for a dot: `threads=2`, `partition__bytes="64MiB"`.
 
@@ -296,7 +297,10 @@ def connect(url: str = "threads", **config: Any) -> Session:
     Raises
     ------
     UnsupportedError
-        For clusters (tcp://, tls://, dask://, ray://): they come later.
+        For clusters of plait's own (tcp://, tls://): they come later. For others, if the package
+        they need is not installed.
+    SchedulerLostError
+        If nothing answers at the address, or plait is not installed over there.
 
     Examples
     --------
@@ -306,7 +310,12 @@ def connect(url: str = "threads", **config: Any) -> Session:
        two
     0    2
     """
+    named = {key.replace("__", "."): value for key, value in config.items()}
+    if not isinstance(url, str):
+        return Session(foreign.on_client(url), named)
     scheme = url.partition("://")[0]
+    if scheme in foreign.SCHEMES:
+        return Session(foreign.at(url), named)
     if scheme in LATER:
         raise UnsupportedError(
             f"{url!r}: {LATER[scheme]} is not done by this version; connect to 'threads' or "
@@ -314,7 +323,6 @@ def connect(url: str = "threads", **config: Any) -> Session:
         )
     if url not in ("threads", "inline"):
         raise ConfigError(f"There is nothing to connect to at {url!r}; use 'threads' or 'inline'")
-    named = {key.replace("__", "."): value for key, value in config.items()}
     return Session(config={**named, "executor": url})
 
 

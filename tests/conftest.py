@@ -1,11 +1,13 @@
-"""Fixtures and options for every test: nothing here imports plait."""
+"""Fixtures and options for every test; plait is imported only by those that make clusters."""
 
 from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -77,3 +79,31 @@ def tpch_sf1_dir() -> Path:
 def tpch_sf1_csv_dir() -> Path:
     """The CSV tables at scale factor 1 (1.1 GB): only for tests marked heavy."""
     return tpch_folder(1, "csv")
+
+
+@pytest.fixture(scope="session")
+def dask_executors() -> Iterator[Callable[[], Any]]:
+    """Makes executors over a Dask cluster of two processes."""
+    pytest.importorskip("distributed")
+    from distributed import Client, LocalCluster
+
+    from plait.scheduler.adapters.dask import DaskExecutor
+
+    with (
+        LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0"
+        ) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        yield partial(DaskExecutor, client)
+
+
+@pytest.fixture(scope="session")
+def ray_executors() -> Iterator[Callable[[], Any]]:
+    """Makes executors over a Ray cluster of two processes."""
+    ray = pytest.importorskip("ray")
+    from plait.scheduler.adapters.ray import RayExecutor
+
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    yield RayExecutor
+    ray.shutdown()

@@ -217,13 +217,26 @@ def test_connect() -> None:
     with plait.connect("threads", threads=1, partition__bytes="1MiB") as session:
         assert session.executor.workers == 1
         assert session.config.get("partition.bytes") == 2**20
-    for url in ("tcp://localhost:8786", "tls://x", "dask://x", "ray://x"):
+    for url in ("tcp://localhost:8786", "tls://x"):
         with pytest.raises(UnsupportedError, match="threads"):
             plait.connect(url)
     with pytest.raises(ConfigError, match="threads"):
         plait.connect("cloud")
     with pytest.raises(ConfigError, match="'threads'"):
         plait.connect("threads", thread=2)
+    with pytest.raises(ConfigError, match="in a int"):
+        plait.connect(8786)
+
+
+def test_connect_to_clusters_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as without:
+        without.setattr("plait.foreign.find_spec", lambda name: None)
+        for url, extra in (("dask://host:8786", "dask"), ("ray://auto", "ray")):
+            with pytest.raises(UnsupportedError, match=rf"plait\[{extra}\]"):
+                plait.connect(url)
+    pytest.importorskip("distributed")
+    with pytest.raises(ConfigError, match="names no cluster"):
+        plait.connect("dask://")
 
 
 def test_readers_of_a_session(session: plait.Session, tmp_path: Path) -> None:

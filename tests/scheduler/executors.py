@@ -1,6 +1,7 @@
 """Executors to test: add a new one to EXECUTORS, and all suites run over it.
 
-Those of this process are made at once, those on clusters by a fixture of the session (conftest).
+Those of this process are made at once, those on clusters by a fixture of the session
+(tests/conftest.py).
 """
 
 from __future__ import annotations
