@@ -41,6 +41,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Protocol, Self, runtime_checkable
 
+from plait.scheduler.errors import GraphError
 from plait.scheduler.events import Observer
 from plait.scheduler.graph import Handle, Ref, TaskGraph
 
@@ -185,3 +186,14 @@ class Executor(Protocol):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None: ...
+
+
+def check_jobs(graph: TaskGraph, want: Sequence[Ref]) -> None:
+    """For executors: raise GraphError unless every wanted task has one output, as jobs must."""
+    for ref in want:
+        outputs = graph.group_of(ref.task).outputs
+        if outputs != 1:
+            raise GraphError(
+                f"A job has one output, but a task of group {graph.group_of(ref.task).name!r} has"
+                f" {outputs}: want its parts in a run without jobs"
+            )

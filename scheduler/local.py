@@ -19,12 +19,11 @@ from typing import Self
 from plait.scheduler.context import Seat, current_flag, take_seat
 from plait.scheduler.errors import (
     ExecutorClosedError,
-    GraphError,
     HandleError,
     RunCancelledError,
 )
 from plait.scheduler.events import Observer
-from plait.scheduler.executor import Jobs
+from plait.scheduler.executor import Jobs, check_jobs
 from plait.scheduler.graph import Handle, Ref, TaskGraph
 from plait.scheduler.host import available_cpus
 from plait.scheduler.local_run import Kept, LocalRun
@@ -132,7 +131,7 @@ class _LocalExecutor:
     ) -> LocalRun:
         self._check_open()
         if jobs is not None:
-            _check_jobs(graph, want)
+            check_jobs(graph, want)
         flag = current_flag()
         if flag is not None and flag.is_set:
             raise RunCancelledError("The run of the submitting task was cancelled")
@@ -153,16 +152,6 @@ class _LocalExecutor:
             if run is not None:
                 run.wait()
                 self._unfinished.pop(name, None)
-
-
-def _check_jobs(graph: TaskGraph, want: Sequence[Ref]) -> None:
-    for ref in want:
-        outputs = graph.group_of(ref.task).outputs
-        if outputs != 1:
-            raise GraphError(
-                f"A job has one output, but a task of group {graph.group_of(ref.task).name!r} has"
-                f" {outputs}: want its parts in a run without jobs"
-            )
 
 
 def _not_kept(handles: Sequence[Handle], kept: dict[str, Kept]) -> str:

@@ -20,6 +20,15 @@ class Sent:
     bundles: tuple[Any, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """How a batch is to be run, as far as the cluster can."""
+
+    name: str
+    resources: Resources
+    priority: int
+
+
 class Backend(Protocol):
     """What an adapter says of its cluster."""
 
@@ -39,7 +48,7 @@ class Backend(Protocol):
         """Send a bundle of one; a reference to it."""
         ...
 
-    def start(self, batch: Batch, inputs: Sequence[Any], resources: Resources, name: str) -> Sent:
+    def start(self, batch: Batch, inputs: Sequence[Any], wishes: Wishes) -> Sent:
         """Send a batch, with references to its input bundles."""
         ...
 

@@ -3,7 +3,8 @@
     run_batch(batch, bundles, place) -> (report, bundle, bundle, ...)
 
 Whatever a task does, this returns: an error is a part of the report, as bytes, so the cluster never
-sees the task's own exceptions or values. After the first error nothing more is started. When the
+sees the task's own exceptions or values. After the first error nothing more is started, unless the
+tasks are independent jobs: then only what needs the failed one is left out. When the
 batch takes much longer than it was meant to, the rest is given back: the report names what was
 done, and the last bundle then also holds what the rest needs from there.
 """
@@ -14,7 +15,7 @@ import functools
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import Any
 
@@ -65,6 +66,8 @@ class Batch:
     """What to give."""
     patience: float
     """Seconds after which no further task is started."""
+    jobs: frozenset[int] | None = None
+    """The tasks are independent, and of these the values are reported, if they are small."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +77,13 @@ class Outcome:
     task: int
     seconds: float
     metrics: Mapping[str, object]
-    failures: tuple[tuple[float, Dumped], ...] = ()
+    failures: Failures = ()
+    value: Parcel | None = None
+    """Of a job, if it is small."""
 
 
 Dumped = tuple[str, str, bytes]
+Failures = tuple[tuple[float, Dumped], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +94,10 @@ class Report:
     done: tuple[Outcome, ...]
     bundles: tuple[tuple[Ref, ...], ...]
     """What is in each bundle."""
-    failed: tuple[int, tuple[tuple[float, Dumped], ...]] | None = None
-    """The task that failed for good, with all its failures."""
+    failed: tuple[tuple[int, Failures], ...] = ()
+    """The tasks that failed for good, with all their failures."""
+    rest: tuple[int, ...] = ()
+    """The tasks that were not started."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +113,7 @@ class _Flag(CancelFlag):
     __slots__ = ("__weakref__",)
 
 
+_SMALL = 64 << 10  # bytes of a job's value that come with the report
 _lock = threading.Lock()
 _scratch: dict[str, ScratchFolder] = {}
 _flags: weakref.WeakValueDictionary[str, _Flag] = weakref.WeakValueDictionary()
@@ -143,9 +152,8 @@ def _packed(report: Report) -> bytes:
     try:
         return serialize.join(serialize.dumps(report))
     except SerializationError:  # a task reported what cannot be sent
-        done = [Outcome(o.task, o.seconds, _numbers(o.metrics), o.failures) for o in report.done]
-        plain = Report(report.worker, tuple(done), report.bundles, report.failed)
-        return serialize.join(serialize.dumps(plain))
+        done = tuple([replace(o, metrics=_numbers(o.metrics)) for o in report.done])
+        return serialize.join(serialize.dumps(replace(report, done=done)))
 
 
 def _numbers(metrics: Mapping[str, object]) -> dict[str, object]:
@@ -168,6 +176,9 @@ class _Work:
     values: dict[Name, object] = field(default_factory=dict)
     uses: dict[Name, int] = field(default_factory=dict)
     done: list[Outcome] = field(default_factory=list)
+    failed: list[tuple[int, Failures]] = field(default_factory=list)
+    broken: set[int] = field(default_factory=set)
+    arguments: Sequence[tuple[object, ...]] | None = None
 
     def run(self) -> tuple[Report, list[Bundle]]:
         batch = self.batch
@@ -175,51 +186,87 @@ class _Work:
             self.parcels |= {n: p for n, p in zip(names, bundle, strict=True) if n is not None}
         exported = {ref for bundle in batch.bundles for ref in bundle}
         until = perf_counter() + batch.patience
-        arguments: Sequence[tuple[object, ...]] | None = None
+        rest: tuple[int, ...] = ()
         for place, task in enumerate(batch.tasks):
             if self.flag.is_set or (place and perf_counter() > until):
+                rest = batch.tasks[place:]
                 break
-            call, failures = batch.calls[batch.groups[place]], []
-            for attempt in range(call.retries + 1):
-                started = perf_counter()
+            if not (self.broken and self._needs_broken(place)):
+                self._attempt(place, exported)
+            else:
+                self.broken.add(task)
+            if self.failed and batch.jobs is None:
+                break
+            if self.arguments is not None:
+                for name in names_in(self.arguments[place]):
+                    self._used(name)
+        return self._report(rest, exported)
+
+    def _needs_broken(self, place: int) -> bool:
+        assert self.arguments is not None
+        names = names_in(self.arguments[place])
+        return any(type(name) is Ref and name.task in self.broken for name in names)
+
+    def _attempt(self, place: int, exported: set[Ref]) -> None:
+        """Run a task until it is done or has failed for good."""
+        task = self.batch.tasks[place]
+        call = self.batch.calls[self.batch.groups[place]]
+        failures: list[tuple[float, Dumped]] = []
+        for attempt in range(call.retries + 1):
+            started = perf_counter()
+            try:
+                if self.arguments is None:
+                    self.arguments = self._arguments()
+                result = self._call(call, self.arguments[place])
+                self._store(task, call.outputs, result, exported)
+                del result
+            except BaseException as error:
+                # Without our own frames: they read as noise.
+                trimmed = error.with_traceback(_outside(error))
+                self.seat.context = None
+                failures.append((perf_counter() - started, serialize.dump_error(trimmed)))
+                final = attempt == call.retries or not isinstance(error, Exception)
+                if final or isinstance(error, RunCancelledError):
+                    self.failed.append((task, tuple(failures)))
+                    self.broken.add(task)
+                    return
+                continue
+            seconds = perf_counter() - started
+            context, self.seat.context = self.seat.context, None
+            metrics = {} if context is None else context.metrics()
+            self.done.append(Outcome(task, seconds, metrics, tuple(failures), self._small(task)))
+            return
+
+    def _small(self, task: int) -> Parcel | None:
+        if self.batch.jobs is None or task not in self.batch.jobs:
+            return None
+        parcel = self.parcels[Ref(task)]
+        return parcel if parcel.nbytes <= _SMALL else None
+
+    def _report(self, rest: tuple[int, ...], exported: set[Ref]) -> tuple[Report, list[Bundle]]:
+        bundles = [()] * len(self.batch.bundles)
+        wanted = not self.flag.is_set and (not self.failed or self.batch.jobs is not None)
+        if wanted:
+            # Without what failed or was not started.
+            bundles = [
+                tuple([ref for ref in bundle if ref in self.parcels])
+                for bundle in self.batch.bundles
+            ]
+        if wanted and rest:
+            # What the rest needs and was to be used up in here.
+            here = {name for name in self.uses if type(name) is Ref and name in self.values}
+            for ref in sorted(here - exported, key=lambda ref: (ref.task, ref.part)):
                 try:
-                    if arguments is None:
-                        arguments = self._arguments()
-                    result = self._call(call, arguments[place])
-                    self._store(task, call.outputs, result, exported)
-                    del result
-                except BaseException as error:
-                    # Without our own frames: they read as noise.
-                    trimmed = error.with_traceback(_outside(error))
-                    self.seat.context = None
-                    failures.append((perf_counter() - started, serialize.dump_error(trimmed)))
-                    final = attempt == call.retries or not isinstance(error, Exception)
-                    if final or isinstance(error, RunCancelledError):
-                        return self._failed(task, tuple(failures))
-                    continue
-                seconds = perf_counter() - started
-                context, self.seat.context = self.seat.context, None
-                metrics = {} if context is None else context.metrics()
-                self.done.append(Outcome(task, seconds, metrics, tuple(failures)))
-                break
-            assert arguments is not None
-            for name in names_in(arguments[place]):
-                self._used(name)
-        rest = batch.tasks[len(self.done) :]
-        if not rest or self.flag.is_set:
-            return self._report(batch.bundles)
-        # What the rest needs and was to be used up in here.
-        needed = {n for n in self.uses if isinstance(n, Ref)} & self.values.keys() - exported
-        done = {outcome.task for outcome in self.done}
-        bundles = [tuple([r for r in bundle if r.task in done]) for bundle in batch.bundles]
-        bundles[-1] += tuple(sorted(needed, key=lambda ref: (ref.task, ref.part)))
-        try:
-            for ref in bundles[-1]:
-                if ref in needed:
                     self.parcels[ref] = Parcel.of(self.values[ref])
-        except SerializationError as error:
-            return self._failed(ref.task, ((0.0, serialize.dump_error(error)),))
-        return self._report(tuple(bundles))
+                    bundles[-1] += (ref,)
+                except SerializationError as error:
+                    self.done = [outcome for outcome in self.done if outcome.task != ref.task]
+                    self.failed.append((ref.task, ((0.0, serialize.dump_error(error)),)))
+        given = [tuple([self.parcels[ref] for ref in bundle]) for bundle in bundles]
+        report = Report(
+            self.seat.worker, tuple(self.done), tuple(bundles), tuple(self.failed), rest
+        )
+        return report, given
 
     def _arguments(self) -> Sequence[tuple[object, ...]]:
         found: Any = self.batch.arguments.value
@@ -270,19 +317,6 @@ class _Work:
         if not left:
             del self.uses[name]
             self.values.pop(name, None)
-
-    def _failed(
-        self, task: int, failures: tuple[tuple[float, Dumped], ...]
-    ) -> tuple[Report, list[Bundle]]:
-        nothing: tuple[tuple[Ref, ...], ...] = tuple([() for _ in self.batch.bundles])
-        done = tuple(self.done)
-        return Report(self.seat.worker, done, nothing, (task, failures)), [() for _ in nothing]
-
-    def _report(self, bundles: tuple[tuple[Ref, ...], ...]) -> tuple[Report, list[Bundle]]:
-        if self.flag.is_set:  # nobody waits for them
-            bundles = tuple([() for _ in bundles])
-        given = [tuple([self.parcels[ref] for ref in bundle]) for bundle in bundles]
-        return Report(self.seat.worker, tuple(self.done), bundles), given
 
 
 def names_in(argument: object) -> Iterator[Name]:

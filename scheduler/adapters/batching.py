@@ -1,7 +1,9 @@
 """Which tasks go to a foreign cluster together, and what is to come out: pure, no clock, no lock.
 
     missing     task -> dependencies not done yet
-    taken       task -> whether it is in a batch that was sent, or done
+    taken       task -> whether it is in a batch that was sent, or over
+    over        task -> whether it is done or, among independent jobs, will never be
+    alone       tasks that go without others, as their batch was lost
     ready       for each demand for resources, a heap of places in the schedule's sequence
     uses        slot -> consumers to come, plus one if it is wanted
     readers     slot -> places of its consumers, first to run first
@@ -64,6 +66,8 @@ class Batching:
         self.remaining = len(self.sequence)
         self.missing = list(map(len, graph.dependencies))
         self.taken = bytearray(len(graph))
+        self.over = bytearray(len(graph))
+        self.alone: set[int] = set()
         self.readers: list[list[int]] = [[] for _ in range(graph.slots)]
         for place, task in enumerate(self.sequence):
             for slot in graph.inputs[task]:
@@ -95,32 +99,59 @@ class Batching:
 
     def finish(self, task: int, seconds: float) -> list[int]:
         """A task is done: those that waited get ready. The slots nobody needs any more."""
-        self.remaining -= 1
         group = self.graph.task_groups[task]
         self._seconds[group] += seconds
         self._done_of[group] += 1
-        dropped: list[int] = []
-        for slot in self.graph.inputs[task]:
-            left = self.uses[slot] = self.uses[slot] - 1
-            if not left:
-                dropped.append(slot)
+        dropped = self._end(task)
         for dependent in self.dependents[task]:
             left = self.missing[dependent] = self.missing[dependent] - 1
             if not left and not self.taken[dependent]:
                 self._make_ready(dependent)
         return dropped
 
+    def fail(self, task: int) -> tuple[list[int], list[int]]:
+        """Among independent jobs: the tasks that are over with this one, and slots to drop."""
+        failed: list[int] = []
+        dropped: list[int] = []
+        stack = [task]
+        while stack:
+            item = stack.pop()
+            if self.over[item]:
+                continue
+            self.taken[item] = 1
+            failed.append(item)
+            dropped += self._end(item)
+            stack += self.dependents[item]
+        return failed, dropped
+
+    def handed_over(self, task: int) -> list[int]:
+        """Among independent jobs: a wanted task's result was told of. The slots to drop."""
+        slot = self.graph.first_slot[task]
+        self.uses[slot] -= 1
+        return [] if self.uses[slot] else [slot]
+
     def give_back(self, tasks: Iterable[int]) -> None:
         """Tasks of a batch were not started, after those that were have been finished."""
         for task in tasks:
-            self.taken[task] = 0
-            if not self.missing[task]:
-                self._make_ready(task)
+            if not self.over[task]:
+                self.taken[task] = 0
+                if not self.missing[task]:
+                    self._make_ready(task)
 
     def cost(self, group: int) -> float | None:
         """Seconds that a task of the group takes; None before one is done."""
         done = self._done_of[group]
         return self._seconds[group] / done + _OVERHEAD if done else None
+
+    def _end(self, task: int) -> list[int]:
+        self.over[task] = 1
+        self.remaining -= 1
+        dropped: list[int] = []
+        for slot in self.graph.inputs[task]:
+            left = self.uses[slot] = self.uses[slot] - 1
+            if not left:
+                dropped.append(slot)
+        return dropped
 
     def _fill(self, heap: list[int], resources: Resources, budget: float) -> tuple[int, ...]:
         graph, seconds = self.graph, 0.0
@@ -131,10 +162,15 @@ class Batching:
             if inside and (not heap or inside[0] < heap[0]):
                 task = self.sequence[heappop(inside)]
             else:
-                task = self.sequence[heappop(heap)]
+                task = self.sequence[heap[0]]
+                if tasks and task in self.alone:
+                    break
+                heappop(heap)
                 self._ready_of[graph.task_groups[task]] -= 1
             self.taken[task] = 1
             tasks.append(task)
+            if task in self.alone:
+                break
             cost = self.cost(graph.task_groups[task])
             seconds += budget if cost is None else cost
             for dependent in self.dependents[task]:

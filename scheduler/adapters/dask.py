@@ -27,7 +27,7 @@ from typing import Any, Generic, TypeVar
 from dask._task_spec import Task, TaskRef
 from distributed import Client, get_client, get_worker, rejoin, secede
 
-from plait.scheduler.adapters.backend import Sent
+from plait.scheduler.adapters.backend import Sent, Wishes
 from plait.scheduler.adapters.batch import Batch, Bundle, Place, cancel_run, forget, run_batch
 from plait.scheduler.adapters.batching import Resources
 from plait.scheduler.adapters.foreign import ForeignExecutor
@@ -108,10 +108,10 @@ class _DaskBackend:
         )
         return reference
 
-    def start(self, batch: Batch, inputs: Sequence[Any], resources: Resources, name: str) -> Sent:
+    def start(self, batch: Batch, inputs: Sequence[Any], wishes: Wishes) -> Sent:
         number = next(self._numbers)
         of = f"{batch.executor}-{batch.run}"
-        key = (f"plait {name}-{of}", number)
+        key = (f"plait {wishes.name}-{of}", number)
         report = (f"plait report-{of}", number)
         bundles = [(f"plait part-{of}", number, i) for i in range(len(batch.bundles))]
         graph: dict[Any, Any] = {
@@ -120,7 +120,11 @@ class _DaskBackend:
         for place, taken in enumerate([report, *bundles]):
             graph[taken] = Task(taken, itemgetter(place), TaskRef(key))
         futures = self.client.get(
-            graph, [report, *bundles], sync=False, resources=dict(resources) or None
+            graph,
+            [report, *bundles],
+            sync=False,
+            resources=dict(wishes.resources) or None,
+            priority=wishes.priority,
         )
         return Sent(futures[0], tuple(futures[1:]))
 

@@ -20,6 +20,7 @@ from plait.scheduler.adapters.run import ForeignRun, Where
 from plait.scheduler.context import current_flag
 from plait.scheduler.errors import ExecutorClosedError, HandleError, RunCancelledError
 from plait.scheduler.events import Observer
+from plait.scheduler.executor import Jobs, check_jobs
 from plait.scheduler.graph import Handle, Ref, TaskGraph
 
 Message = tuple[ForeignRun, int] | None
@@ -27,6 +28,8 @@ Message = tuple[ForeignRun, int] | None
 
 class ForeignExecutor:
     """An `Executor` over a backend. `name` ties it to its files in the cluster."""
+
+    shares_memory = False
 
     def __init__(self, backend: Backend, name: str | None = None) -> None:
         self.backend = backend
@@ -44,17 +47,25 @@ class ForeignExecutor:
         weakref.finalize(self, self._reports.put, None)
 
     def submit(
-        self, graph: TaskGraph, want: Sequence[Ref], observe: Observer | None = None
+        self,
+        graph: TaskGraph,
+        want: Sequence[Ref],
+        observe: Observer | None = None,
+        *,
+        priority: int = 0,
+        jobs: Jobs | None = None,
     ) -> ForeignRun:
         """See `Executor`."""
         self._check_open()
+        if jobs is not None:
+            check_jobs(graph, want)
         flag = current_flag()
         if flag is not None and flag.is_set:
             raise RunCancelledError("The run of the submitting task was cancelled")
         handles = list(dict.fromkeys(itertools.chain.from_iterable(graph.handles.values())))
         self.workers = max(1, self.backend.workers())
         earlier = dict(zip(handles, self._find(handles), strict=True))
-        run = ForeignRun(next(self._run_names), self, graph, want, earlier, observe)
+        run = ForeignRun(next(self._run_names), self, graph, want, earlier, observe, priority, jobs)
         with self._lock:
             self._runs[run.name] = run
             if self._thread is None:
@@ -115,10 +126,14 @@ class ForeignExecutor:
         reports = self._reports
         self.backend.when_done(report, lambda: reports.put((run, number)))
 
-    def ended(self, run: ForeignRun, kept: Mapping[Handle, Where], reports: Sequence[Any]) -> None:
-        """For runs: keep these results; these batches are not wanted any more."""
+    def keep(self, kept: Mapping[Handle, Where]) -> None:
+        """For runs: keep these results."""
         if not self._closed:
             self._kept.update(kept)
+
+    def ended(self, run: ForeignRun, kept: Mapping[Handle, Where], reports: Sequence[Any]) -> None:
+        """For runs: keep these results; these batches are not wanted any more."""
+        self.keep(kept)
         self._runs.pop(run.name, None)
         if reports:
             self.backend.cancel(run.name, reports)

@@ -23,7 +23,7 @@ from typing import Any
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from plait.scheduler.adapters.backend import Sent
+from plait.scheduler.adapters.backend import Sent, Wishes
 from plait.scheduler.adapters.batch import Batch, Bundle, Place, run_batch
 from plait.scheduler.adapters.batching import Resources
 from plait.scheduler.adapters.foreign import ForeignExecutor
@@ -96,10 +96,10 @@ class _RayBackend:
     def put(self, parcel: Parcel) -> Any:
         return ray.put((parcel,))
 
-    def start(self, batch: Batch, inputs: Sequence[Any], resources: Resources, name: str) -> Sent:
-        needs = dict(resources)
+    def start(self, batch: Batch, inputs: Sequence[Any], wishes: Wishes) -> Sent:
+        needs = dict(wishes.resources)
         given = _call.options(
-            name=f"plait {name}",
+            name=f"plait {wishes.name}",
             num_returns=1 + len(batch.bundles),
             num_cpus=needs.pop("CPU", 1),
             num_gpus=needs.pop("GPU", 0),

@@ -8,6 +8,7 @@ reference in it keeps the data alive there, so dropping the last mention of a bu
 from __future__ import annotations
 
 import itertools
+import logging
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -15,12 +16,21 @@ from time import perf_counter
 from types import TracebackType
 from typing import Any, Protocol
 
-from plait.scheduler.adapters.backend import Backend, Held, Sent
-from plait.scheduler.adapters.batch import Batch, Call, Constant, Dumped, Name, Report, names_in
+from plait.scheduler.adapters.backend import Backend, Held, Sent, Wishes
+from plait.scheduler.adapters.batch import (
+    Batch,
+    Call,
+    Constant,
+    Failures,
+    Name,
+    Outcome,
+    Report,
+    names_in,
+)
 from plait.scheduler.adapters.batching import Batching, Draft
 from plait.scheduler.adapters.parcel import Parcel
 from plait.scheduler.context import current_flag
-from plait.scheduler.errors import RunCancelledError
+from plait.scheduler.errors import RunCancelledError, SerializationError
 from plait.scheduler.events import (
     Observer,
     RunCancelled,
@@ -30,10 +40,12 @@ from plait.scheduler.events import (
     TaskFinished,
     TaskStarted,
 )
-from plait.scheduler.executor import TaskMetrics
+from plait.scheduler.executor import Jobs, TaskMetrics
 from plait.scheduler.graph import Handle, Ref, TaskGraph
 from plait.scheduler.net import serialize
 from plait.scheduler.observing import Announcer, annotate, group_summaries
+
+_log = logging.getLogger(__name__)
 
 _AHEAD = 2  # batches for each slot that are under way: none idles while a report travels
 _PATIENCE = 4  # times as long as it was meant to: then a batch gives the rest back
@@ -53,6 +65,7 @@ class Owner(Protocol):
 
     def gather(self, handles: Sequence[Handle]) -> list[object]: ...
     def release(self, handles: Sequence[Handle]) -> None: ...
+    def keep(self, kept: Mapping[Handle, Where]) -> None: ...
     def watch(self, run: ForeignRun, number: int, report: Any) -> None: ...
     def ended(
         self, run: ForeignRun, kept: Mapping[Handle, Where], reports: Sequence[Any]
@@ -70,6 +83,8 @@ class ForeignRun:
         want: Sequence[Ref],
         earlier: Mapping[Handle, Where],
         observe: Observer | None,
+        priority: int = 0,
+        jobs: Jobs | None = None,
     ) -> None:
         self.name = name
         self.handles = tuple([Handle(name, ref.task, ref.part) for ref in want])
@@ -80,6 +95,9 @@ class ForeignRun:
         self._batching = Batching(graph, want)
         self._slots = owner.workers
         self._earlier = earlier
+        self._priority, self._jobs = priority, jobs
+        # Wanted tasks that `jobs` has not been told of.
+        self._untold = {ref.task for ref in want} if jobs is not None else set()
         self._where: dict[int, Where] = {}
         self._flights: dict[int, tuple[Draft, Sent]] = {}
         self._numbers = itertools.count()
@@ -150,20 +168,20 @@ class ForeignRun:
 
     def proceed(self) -> None:
         """Send what can be sent; end the run if all is done."""
-        failure: Exception | None = None
+        while (draft := self._draft()) is not None:
+            failure: Exception | None = None
+            with self._lock:
+                if not self.ended:
+                    try:
+                        self._send(draft)
+                    except Exception as error:
+                        failure = error
+            if failure is not None and not self._without(draft, failure):
+                return
         with self._lock:
-            while not self.ended and len(self._flights) < _AHEAD * self._slots:
-                draft = self._batching.take(self._slots)
-                if draft is None:
-                    break
-                try:
-                    self._send(draft)
-                except Exception as error:
-                    failure = error
-                    break
             over = not self._batching.remaining
-        if over or failure is not None:
-            self.end(failure)
+        if over:
+            self.end(None)
 
     def take_in(self, number: int) -> None:
         """A report is there."""
@@ -176,25 +194,34 @@ class ForeignRun:
             report: Report = serialize.loads(serialize.split(data))
         except BaseException as error:
             group = self._graph.group_of(draft.tasks[0])
-            ids = f"{draft.tasks[0]} to {draft.tasks[-1]}" if len(draft.tasks) > 1 else "alone"
-            annotate(error, draft.tasks[0], group.name, f"(sent together: tasks {ids})")
-            self.end(error)
+            others = len(draft.tasks) - 1
+            with_others = f"(sent together with {others} others)" if others else ""
+            annotate(error, draft.tasks[0], group.name, with_others)
+            with self._lock:
+                self._flights.pop(number, None)
+            if self._without(draft, error):
+                self.proceed()
             return
         with self._lock:
             if self.ended:
                 return
             del self._flights[number]
-            self._settle(draft, sent, report)
+            handed = self._settle(sent, report)
         self._tell(report)
-        if report.failed is not None:
-            task, failures = report.failed
+        for outcome, where in handed:
+            self._hand_over(outcome, where)
+        for task, failures in report.failed:
             group = self._graph.group_of(task)
             raised = serialize.load_error(*failures[-1][1])
             annotate(raised, task, group.name, group.note)
             self._tell_failures(report.worker, task, failures, raised)
-            self.end(raised)
-        else:
-            self.proceed()
+            if self._jobs is None:
+                self.end(raised)
+                return
+            self._fail(task, raised)
+        with self._lock:
+            self._batching.give_back(report.rest)
+        self.proceed()
 
     def end(self, error: BaseException | None) -> None:
         """End the run, once: keep what is wanted, or drop everything and tell the cluster."""
@@ -205,7 +232,7 @@ class ForeignRun:
             self.error = error
             self._traceback = error.__traceback__ if error is not None else None
             kept: dict[Handle, Where] = {}
-            if error is None:
+            if error is None and self._jobs is None:
                 for handle in self.handles:
                     slot = self._graph.slot(Ref(handle.task, handle.part))
                     kept[handle] = self._where[slot]
@@ -215,6 +242,9 @@ class ForeignRun:
             self._constants.clear()
             self._earlier = {}
         self._owner.ended(self, kept, reports)
+        if error is not None:
+            for task in list(self._untold):
+                self._tell_job(task, None, error)
         seconds = perf_counter() - self._started
         if isinstance(error, RunCancelledError):
             self._announcer.emit(RunCancelled(self.name, seconds), last=True)
@@ -226,15 +256,20 @@ class ForeignRun:
         with self._lock:
             return [sent.report for _, sent in self._flights.values()]
 
-    def _settle(self, draft: Draft, sent: Sent, report: Report) -> None:
+    def _settle(self, sent: Sent, report: Report) -> list[tuple[Outcome, Where | None]]:
+        """Note what was done; the jobs among it, and where their values are kept."""
+        handed: list[tuple[Outcome, Where | None]] = []
         for reference, parts in zip(sent.bundles, report.bundles, strict=True):
             held = Held(reference, len(parts))
             for index, ref in enumerate(parts):
                 self._where[self._graph.slot(ref)] = held, index
         for outcome in report.done:
             task, group = outcome.task, self._graph.task_groups[outcome.task]
-            for slot in self._batching.finish(task, outcome.seconds):
-                self._where.pop(slot, None)
+            dropped = self._batching.finish(task, outcome.seconds)
+            if task in self._untold:
+                handed.append((outcome, self._where.get(self._graph.first_slot[task])))
+                dropped += self._batching.handed_over(task)
+            self._drop(dropped)
             known = dict(outcome.metrics)
             rows, size = known.pop("rows", None), known.pop("bytes", None)
             self._metrics[task] = TaskMetrics(
@@ -245,7 +280,11 @@ class ForeignRun:
                 size,  # type: ignore[arg-type]
                 known,
             )
-        self._batching.give_back(draft.tasks[len(report.done) :])
+        return handed
+
+    def _drop(self, slots: Sequence[int]) -> None:
+        for slot in slots:
+            self._where.pop(slot, None)
 
     def _tell(self, report: Report) -> None:
         if self._announcer.observe is None:
@@ -265,7 +304,7 @@ class ForeignRun:
         self,
         worker: str,
         task: int,
-        failures: Sequence[tuple[float, Dumped]],
+        failures: Failures,
         final: BaseException | None,
     ) -> None:
         """Of each attempt that failed; `final` is the error of the last, if the task gave up."""
@@ -279,7 +318,84 @@ class ForeignRun:
             failed = TaskFailed(self.name, task, group, worker, seconds, error, not last)
             self._announcer.emit(failed)
 
+    # --------------------------------------------------------------------------------- single jobs
+
+    def _hand_over(self, outcome: Outcome, where: Where | None) -> None:
+        """Tell of a job that is done: with its value if that came along, else where it is kept."""
+        if outcome.value is not None:
+            try:
+                self._tell_job(outcome.task, outcome.value.value, None)
+            except SerializationError as error:
+                group = self._graph.group_of(outcome.task)
+                annotate(error, outcome.task, group.name, group.note)
+                self._tell_job(outcome.task, None, error)
+            return
+        assert where is not None
+        handle = Handle(self.name, outcome.task)
+        self._owner.keep({handle: where})
+        self._tell_job(outcome.task, handle, None, kept=True)
+
+    def _tell_job(
+        self, task: int, value: object, error: BaseException | None, kept: bool = False
+    ) -> None:
+        # Whoever removes it tells: one atomic step, so that nobody is told twice.
+        try:
+            self._untold.remove(task)
+        except KeyError:
+            return
+        assert self._jobs is not None
+        try:
+            if error is not None:
+                self._jobs.failed(task, error)
+            elif kept:
+                assert isinstance(value, Handle)
+                self._jobs.kept(task, value)
+            else:
+                self._jobs.returned(task, value)
+        except Exception:
+            # It must not end the thread that takes in reports.
+            _log.exception("Telling the result of task %d of run %s failed", task, self.name)
+
+    def _fail(self, task: int, error: BaseException) -> None:
+        """A job is over, and so is what needs it."""
+        with self._lock:
+            failed, dropped = self._batching.fail(task)
+            self._drop(dropped)
+        for item in failed:
+            self._tell_job(item, None, error)
+
+    def _without(self, draft: Draft, error: BaseException) -> bool:
+        """A batch was lost. Whether the run goes on: its jobs then go one by one."""
+        if self._jobs is None or self.ended:
+            self.end(error)
+            return False
+        if len(draft.tasks) == 1:
+            self._fail(draft.tasks[0], error)
+            return True
+        with self._lock:
+            self._batching.alone.update(draft.tasks)
+            self._batching.give_back(draft.tasks)
+        return True
+
     # ------------------------------------------------------------------------------------- sending
+
+    def _draft(self) -> Draft | None:
+        """The next batch, of tasks that are still wanted; None if none can go now."""
+        while True:
+            with self._lock:
+                if self.ended or len(self._flights) >= _AHEAD * self._slots:
+                    return None
+                draft = self._batching.take(self._slots)
+            if draft is None or self._jobs is None:
+                return draft
+            jobs = [task for task in draft.tasks if task in self._untold]
+            unwanted = [task for task in jobs if not self._jobs.start(task)]
+            if not unwanted:
+                return draft
+            for task in unwanted:
+                self._fail(task, RunCancelledError(f"Task {task} was not wanted any more"))
+            with self._lock:
+                self._batching.give_back(draft.tasks)
 
     def _send(self, draft: Draft) -> None:
         graph, inside = self._graph, set(draft.tasks)
@@ -308,10 +424,11 @@ class ForeignRun:
             tuple([tuple(of) for of in inputs.values()]),
             draft.bundles,
             _PATIENCE * draft.seconds,
+            None if self._jobs is None else frozenset(self._untold.intersection(draft.tasks)),
         )
         references = [held.reference for held in inputs]
-        label = graph.groups[groups[0]].name
-        sent = self._owner.backend.start(batch, references, draft.resources, label)
+        wishes = Wishes(graph.groups[groups[0]].name, draft.resources, self._priority)
+        sent = self._owner.backend.start(batch, references, wishes)
         number = next(self._numbers)
         self._flights[number] = draft, sent
         self._owner.watch(self, number, sent.report)

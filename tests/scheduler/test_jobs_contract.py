@@ -8,15 +8,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plait.scheduler.errors import ExecutorClosedError, GraphError, RunCancelledError
+from plait.scheduler.errors import (
+    ExecutorClosedError,
+    GraphError,
+    RunCancelledError,
+    SerializationError,
+)
 from plait.scheduler.executor import Executor
 from plait.scheduler.graph import Handle, Ref, TaskGraph, TaskGroup
 from plait.scheduler.local import InlineExecutor, ThreadExecutor
-
-
-@pytest.fixture
-def executor(local: Executor) -> Executor:
-    return local
+from tests.scheduler.executors import Log
+from tests.scheduler.test_executor_contract import flaky
 
 
 class Ledger:
@@ -94,32 +96,44 @@ def test_jobs_are_told_while_others_run() -> None:
         assert ledger.outcomes(executor, 2) == {0: True, 1: 7}
 
 
-def test_unwanted_jobs_are_left_out(executor: Executor) -> None:
-    ran: list[int] = []
-    graph = calls((ran.append, 0), (ran.append, 1), (lambda _: ran.append(2), Ref(1)))
+def test_unwanted_jobs_are_left_out(executor: Executor, log: Log) -> None:
+    graph = calls((log.add, 0), (log.add, 1), (log.add, 2, Ref(1)))
     ledger = Ledger(unwanted=(1,))
     executor.submit(graph, [Ref(0), Ref(1), Ref(2)], jobs=ledger).wait(30)
     outcomes = ledger.outcomes(executor, 3)
-    assert ran == [0]
+    assert log.lines() == [0]
     assert [type(outcomes[task]) for task in range(3)] == [type(None), *[RunCancelledError] * 2]
 
 
-def test_retries_of_jobs(executor: Executor) -> None:
-    attempts: list[int] = []
-
-    def flaky() -> int:
-        attempts.append(1)
-        if len(attempts) < 3:
-            raise OSError("not yet")
-        return len(attempts)
-
+def test_retries_of_jobs(executor: Executor, log: Log) -> None:
     ledger = Ledger()
-    executor.submit(calls((flaky,), retries=2), [Ref(0)], jobs=ledger).wait(30)
+    executor.submit(calls((flaky, log), retries=2), [Ref(0)], jobs=ledger).wait(30)
     assert ledger.outcomes(executor, 1) == {0: 3}
-    attempts.clear()
+    log.path.unlink()
     ledger = Ledger()
-    executor.submit(calls((flaky,), retries=1), [Ref(0)], jobs=ledger).wait(30)
+    executor.submit(calls((flaky, log), retries=1), [Ref(0)], jobs=ledger).wait(30)
     assert str(ledger.outcomes(executor, 1)[0]) == "not yet"
+
+
+def test_what_cannot_be_sent_fails_alone(executor: Executor) -> None:
+    """Among executors of other processes; here everything can be sent."""
+    lock, ledger = threading.Lock(), Ledger()
+    graph = calls((divide, 6, 3), (type, lock), (threading.Lock,), (divide, 9, 3))
+    executor.submit(graph, [Ref(task) for task in range(4)], jobs=ledger).wait(30)
+    outcomes = ledger.outcomes(executor, 4)
+    assert (outcomes[0], outcomes[3]) == (2, 3)
+    if executor.shares_memory:
+        assert outcomes[1] is type(lock)
+    else:
+        assert [type(outcomes[task]) for task in (1, 2)] == [SerializationError] * 2
+
+
+def test_large_results_of_jobs(executor: Executor) -> None:
+    ledger = Ledger()
+    graph = calls((bytes, 1_000_000), (len, Ref(0)))
+    executor.submit(graph, [Ref(0), Ref(1)], jobs=ledger).wait(30)
+    outcomes = ledger.outcomes(executor, 2)
+    assert (outcomes[0], outcomes[1]) == (bytes(1_000_000), 1_000_000)
 
 
 def test_close_and_cancel_tell_of_every_job() -> None:
