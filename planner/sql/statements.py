@@ -182,7 +182,7 @@ def bind_each(
         yield statement
 
 
-def bind_query_text(sql: str, catalog: Catalog, **options: Any) -> LogicalPlan:
+def bind_query_text(sql: str | Script, catalog: Catalog, **options: Any) -> LogicalPlan:
     """The plan of a text that is one query."""
     found = bind(sql, catalog, **options)
     if len(found) != 1 or not isinstance(found[0], Query):

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from subprocess import PIPE
 
 import duckdb
 import pandas as pd
@@ -17,8 +18,8 @@ import plait
 OLD = pd.DataFrame({"k": ["a", "b"] * 50, "n": range(100)})
 NEW = pd.DataFrame({"k": ["a", "b"] * 50, "n": range(1000, 1100)})
 
-# The call of a function at which the process kills itself, as power failures and OOM killers do:
-# nothing is unwound.
+# For each line, a target and a number, a fork writes: at the so many-th call of a function it kills
+# itself, as power failures and OOM killers do; nothing is unwound. What became of it is printed.
 SCRIPT = """
 import os, signal, sys
 import pandas as pd
@@ -26,8 +27,11 @@ import plait
 from plait.io.write import output_files
 from plait.io.write import commit
 
-target, mode, partitioned, dies_at = sys.argv[1], sys.argv[2], sys.argv[3] == "1", int(sys.argv[4])
-count = 0
+mode, partitioned = sys.argv[1], sys.argv[2] == "1"
+rows = pd.DataFrame({"k": ["a", "b"] * 50, "n": range(1000, 1100)})
+with plait.connect("inline") as session:  # loads what a fork then has; a fork has no threads
+    session.from_pandas(rows).to_parquet(sys.argv[3])
+count = dies_at = 0
 
 def dying(module, name):
     real = getattr(module, name)
@@ -42,9 +46,15 @@ def dying(module, name):
 for name in ("replace", "rename", "mkdir"):
     dying(os, name)
 dying(commit.shutil, "rmtree")
-rows = pd.DataFrame({"k": ["a", "b"] * 50, "n": range(1000, 1100)})
-frame = plait.Session(config={"threads": 1}).from_pandas(rows, npartitions=2)
-frame.to_parquet(target, mode=mode, **({"partition_on": "k"} if partitioned else {}))
+for line in sys.stdin:
+    target, _, number = line.rpartition(" ")
+    child = os.fork()
+    if not child:
+        dies_at = int(number)
+        frame = plait.Session(config={"threads": 1}).from_pandas(rows, npartitions=2)
+        frame.to_parquet(target, mode=mode, **({"partition_on": "k"} if partitioned else {}))
+        os._exit(0)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 
 
@@ -67,29 +77,35 @@ def test_killed_at_every_step(tmp_path: Path, mode: str, partitioned: bool) -> N
     options = {"partition_on": "k"} if partitioned else {}
     new = sorted(NEW.n) if mode != "append" else sorted([*OLD.n, *NEW.n])
     old = [] if mode == "error" else sorted(OLD.n)
-    at, ended = 0, False
-    while not ended:
-        at += 1
-        target = tmp_path / f"at{at}" / "out"
-        if mode != "error":
-            plait.from_pandas(OLD, npartitions=2).to_parquet(target, **options)
-        command = [sys.executable, "-c", SCRIPT, str(target), mode, str(int(partitioned)), str(at)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.returncode in (0, -signal.SIGKILL), done.stderr
-        ended = done.returncode == 0
-        found = seen(target)
-        if not (mode == "overwrite" and not target.exists()):
-            assert found in (old, new), (at, len(found))
-        again = plait.from_pandas(NEW, npartitions=2)
-        if mode == "error" and found == new:
-            with pytest.raises(plait.errors.WriteError, match="exists already"):
-                again.to_parquet(target, **options)
-            continue
-        again.to_parquet(target, mode=mode, **options)
-        whole = sorted([*found, *NEW.n]) if mode == "append" else sorted(NEW.n)
-        assert seen(target) == whole
-        assert seen_by_duckdb(target) == whole
-        assert not [p for p in target.parent.rglob("*") if p.name.startswith((".", "_"))]
+    warm = str(tmp_path / "warm")
+    command = [sys.executable, "-c", SCRIPT, mode, str(int(partitioned)), warm]
+    with subprocess.Popen(command, stdin=PIPE, stdout=PIPE, text=True) as writer:
+        assert writer.stdin is not None
+        assert writer.stdout is not None
+        at, ended = 0, False
+        while not ended:
+            at += 1
+            target = tmp_path / f"at{at}" / "out"
+            if mode != "error":
+                plait.from_pandas(OLD, npartitions=2).to_parquet(target, **options)
+            writer.stdin.write(f"{target} {at}\n")
+            writer.stdin.flush()
+            code = int(writer.stdout.readline())
+            assert code in (0, -signal.SIGKILL)
+            ended = code == 0
+            found = seen(target)
+            if not (mode == "overwrite" and not target.exists()):
+                assert found in (old, new), (at, len(found))
+            again = plait.from_pandas(NEW, npartitions=2)
+            if mode == "error" and found == new:
+                with pytest.raises(plait.errors.WriteError, match="exists already"):
+                    again.to_parquet(target, **options)
+                continue
+            again.to_parquet(target, mode=mode, **options)
+            whole = sorted([*found, *NEW.n]) if mode == "append" else sorted(NEW.n)
+            assert seen(target) == whole
+            assert seen_by_duckdb(target) == whole
+            assert not [p for p in target.parent.rglob("*") if p.name.startswith((".", "_"))]
     assert at > 3
 
 

@@ -12,9 +12,11 @@ leaves open: an error in a row that another order of conditions would have left 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from random import Random
 from tempfile import TemporaryDirectory
 
 import duckdb
@@ -33,6 +35,7 @@ from plait.planner.catalog import MemoryCatalog
 from plait.planner.optimizer.pipeline import RULES
 from plait.planner.physical.planner import Settings
 from plait.planner.source import TableSource
+from plait.planner.sql.parser import Script, parse
 from plait.planner.sql.statements import bind_query_text
 from plait.runner import Runner
 from plait.scheduler.local import InlineExecutor
@@ -68,30 +71,32 @@ class Way:
         """The settings that make it so."""
         return CHECKED if self.compiled else {}
 
-    def run(self, sql: str, tables: Tables) -> pa.Table:
+    def run(self, sql: str | Script, tables: Tables) -> pa.Table:
         """plait's answer."""
-        with TemporaryDirectory() as folder, config.set(self.settings):
-            return self._run(sql, tables, Path(folder))
-
-    def _run(self, sql: str, tables: Tables, folder: Path) -> pa.Table:
-        catalog = MemoryCatalog()
-        for name, table in tables.items():
-            source: TableSource = ArrowSource(table, name=name, splits=self.partitions)
-            if self.files:
-                path = folder / f"{name}.parquet"
-                size = max(1, -(-table.num_rows // self.partitions))
-                pq.write_table(table, path, row_group_size=size, store_decimal_as_integer=True)
-                source = ParquetSource(path, split_rows=size)
-            elif self.kept:
-                (whole,) = keep(_pieces_of(source), source.schema, workers=1)
-                size = max(1, -(-whole.num_rows // self.partitions))
-                cut = [whole.slice(i, size) for i in range(0, max(1, whole.num_rows), size)]
-                source = ArrowSource.of_partitions(cut, source.schema, name)
-            catalog.add(name, builder.scan(source, name=name))
-        plan = bind_query_text(sql, catalog)
-        disabled = () if self.optimize else OPTIONAL_RULES
-        with InlineExecutor() as executor:
+        with config.set(self.settings), ExitStack() as stack:
+            folder = Path(stack.enter_context(TemporaryDirectory())) if self.files else None
+            catalog = MemoryCatalog()
+            for name, table in tables.items():
+                source = self._source(name, table, folder)
+                catalog.add(name, builder.scan(source, name=name))
+            plan = bind_query_text(sql, catalog)
+            disabled = () if self.optimize else OPTIONAL_RULES
+            executor = stack.enter_context(InlineExecutor())
             return _Runner(executor, disabled, shuffle=self.shuffle).execute(plan)
+
+    def _source(self, name: str, table: pa.Table, folder: Path | None) -> TableSource:
+        if folder is not None:
+            path = folder / f"{name}.parquet"
+            size = max(1, -(-table.num_rows // self.partitions))
+            pq.write_table(table, path, row_group_size=size, store_decimal_as_integer=True)
+            return ParquetSource(path, split_rows=size)
+        source = ArrowSource(table, name=name, splits=self.partitions)
+        if not self.kept:
+            return source
+        (whole,) = keep(_pieces_of(source), source.schema, workers=1)
+        size = max(1, -(-whole.num_rows // self.partitions))
+        cut = [whole.slice(i, size) for i in range(0, max(1, whole.num_rows), size)]
+        return ArrowSource.of_partitions(cut, source.schema, name)
 
 
 def _pieces_of(source: TableSource) -> list[pa.RecordBatch]:
@@ -120,6 +125,11 @@ WAYS = (
     Way("optimized, kept", 3, kept=True),
     Way("compiled, checked", 2, kept=True, compiled=True),
 )
+
+
+def some_ways(random: Random) -> tuple[Way, ...]:
+    """The plain way and two others: long searches find more in new queries than in all ways."""
+    return WAYS[0], *random.sample(WAYS[1:], k=2)
 
 
 @cache
@@ -183,9 +193,12 @@ def check(
         if lenient and isinstance(error, _REFUSALS):
             raise Refused(f"DuckDB: {error}") from error
         reason = str(error)
+    parsed: str | Script = sql
+    with suppress(PlaitError):  # each way is to raise it by itself
+        parsed = parse(sql)
     for way in ways:
         try:
-            actual = way.run(sql, tables)
+            actual = way.run(parsed, tables)
         except UnsupportedError as error:
             raise Refused(str(error)) from error
         except PlaitError as error:
@@ -208,10 +221,17 @@ def check(
             raise AssertionError(f"{way.name}: {error}") from None
 
 
-def outcome(sql: str, tables: Tables, *, ordered: bool = False, lenient: bool = True) -> str:
+def outcome(
+    sql: str,
+    tables: Tables,
+    *,
+    ordered: bool = False,
+    lenient: bool = True,
+    ways: Sequence[Way] = WAYS,
+) -> str:
     """What `check` finds wrong; empty if nothing."""
     try:
-        check(sql, tables, ordered=ordered, lenient=lenient, names=False)
+        check(sql, tables, ordered=ordered, lenient=lenient, names=False, ways=ways)
     except Refused:
         return ""
     except AssertionError as error:

@@ -13,12 +13,15 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import fsspec
+from botocore.exceptions import BotoCoreError
+from obstore.store import S3Store
 
 from tests.io.servers.process import answers, free_ports, running, wait_until
 
@@ -72,6 +75,21 @@ class Bucket:
         text = json.dumps([self.root, dict(self.options)]).replace(old, new)
         root, options = json.loads(text)
         return Bucket(root, options, port)
+
+
+def put_many(bucket: Bucket, names: Iterable[str], data: bytes) -> None:
+    """The same object under many names in S3, which takes drivers in Python long."""
+    options = bucket.options
+    store = S3Store(
+        bucket.root.removeprefix("s3://"),
+        endpoint=options["endpoint_url"],
+        access_key_id=options["key"],
+        secret_access_key=options["secret"],
+        region=ENVIRONMENT["AWS_DEFAULT_REGION"],
+        client_options={"allow_http": True},
+    )
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda name: store.put(name, data), names))
 
 
 def s3_options(port: int, key: str = "plaitkey", secret: str = "plaitsecret") -> dict[str, Any]:
@@ -154,7 +172,8 @@ def install_azurite(folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         npm = shutil.which("npm")
         assert npm is not None
-        command = [npm, "install", "--no-audit", "--no-fund", "--prefix", str(folder), "azurite"]
+        to = ["--omit=optional", "--prefer-offline", "--prefix", str(folder)]
+        command = [npm, "install", "--no-audit", "--no-fund", *to, "azurite"]
         subprocess.run(command, check=True, capture_output=True)
     return modules
 
@@ -207,7 +226,7 @@ def _made(bucket: Bucket) -> Bucket:
                 bucket.fs.mkdir(inner)
             bucket.put("ready", b"yes")
             bucket.fs.rm_file(f"{inner}/ready")
-        except (OSError, RuntimeError):
+        except (OSError, RuntimeError, BotoCoreError):  # botocore's are of its own kind
             bucket._opened.clear()
             return False
         return True

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import uuid
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from plait.io.parquet import footer
 from plait.io.store import native
 from plait.io.store import ranges as store_ranges
 from tests.io.servers.proxy import Proxy, proxied
-from tests.io.servers.stores import Bucket
+from tests.io.servers.stores import Bucket, put_many
 from tests.io.stores.conftest import Opened
 
 
@@ -63,26 +62,32 @@ def test_only_the_columns_asked_for_move(s3: Bucket, faulty: Proxy) -> None:
     assert seen.bytes < rows * 8 * 1.1
 
 
-@pytest.mark.parametrize("count", [480, pytest.param(10_000, marks=pytest.mark.heavy)])
-def test_listing_many_partitions(s3: Bucket, faulty: Proxy, count: int) -> None:
+@pytest.mark.parametrize(
+    ("name", "count"), [("moto", 480), pytest.param("seaweed", 10_000, marks=pytest.mark.heavy)]
+)
+def test_listing_many_partitions(opened: Opened, name: str, count: int) -> None:
+    store = opened(name)
+    with proxied(store.port) as proxy:
+        _list_many_partitions(store, proxy, count)
+
+
+def _list_many_partitions(store: Bucket, proxy: Proxy, count: int) -> None:
     root = uuid.uuid4().hex
     names = [
         f"{root}/year={2000 + i // 12 % 20}/month={i % 12 + 1}/part-{i // 240:02}.csv"
         for i in range(count)
     ]
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda name: s3.put(name, b"a\n1\n"), names))
-    bucket = s3.through(faulty.port)
-    faulty.seen()
+    put_many(store, names, b"a\n1\n")
+    bucket = store.through(proxy.port)
     for pattern in (root, f"{root}/year=*/month=*/*.csv"):
         files = expand(bucket.url(pattern), bucket.options)
         assert sorted(f.path for f in files) == sorted(bucket.url(n) for n in names)
-        assert len(faulty.seen().requests) <= 25
+        assert len(proxy.seen().requests) <= 25
     wanted = [n for n in names if "/year=2007/month=3/" in n]
     for pattern in ("year=2007/month=3", "year=2007/month=3/*.csv", "year=2007/month=3/part-*"):
         files = expand(bucket.url(f"{root}/{pattern}"), bucket.options)
         assert sorted(f.path for f in files) == sorted(bucket.url(n) for n in wanted)
-        assert len(faulty.seen().requests) <= 3
+        assert len(proxy.seen().requests) <= 3
 
 
 @pytest.mark.heavy
