@@ -12,6 +12,8 @@ BIN := $(VENV)/bin
 
 # the same order of sets in every process: pytest-xdist compares the names its workers collect
 export PYTHONHASHSEED ?= 0
+# halves of neighbours, which share servers and tables, until one worker has nothing left to do
+SPREAD := -n $(WORKERS) --dist worksteal
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 COMPILE := $(BIN)/python -m compileall -q api planner engine io scheduler
 
@@ -33,15 +35,15 @@ demo: $(VENV)/.installed ## generate a year of taxi trips (SIZE=1 GB) and analys
 
 .PHONY: test
 test: setup ## fast tests
-	$(BIN)/python -m pytest -n $(WORKERS) -m "not heavy" $(PYTEST_ARGS)
+	$(BIN)/python -m pytest $(SPREAD) -m "not heavy" $(PYTEST_ARGS)
 
 .PHONY: test-all
 test-all: setup ## fast and heavy tests: TPC-H at scale factor 1, long searches
-	$(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)
+	$(BIN)/python -m pytest $(SPREAD) $(PYTEST_ARGS)
 
 .PHONY: test-heavy
 test-heavy: setup ## heavy tests alone
-	$(BIN)/python -m pytest -n $(WORKERS) -m heavy $(PYTEST_ARGS)
+	$(BIN)/python -m pytest $(SPREAD) -m heavy $(PYTEST_ARGS)
 
 .PHONY: check
 check: setup lint types arrows wheel ## all that CI checks beside the tests

@@ -57,10 +57,6 @@ def fold(expr: Expr) -> Literal | None:
 PlanKey = tuple[LogicalPlan, Settings, tuple[str, ...]]
 
 
-def _as_the_process() -> None:
-    """No tier of its own."""
-
-
 @dataclass
 class Runner:
     """Runs plans on an executor."""
@@ -72,7 +68,7 @@ class Runner:
     progress: Callable[[], AbstractContextManager[Observer | None]] = nullcontext
     access: Callable[[Mapping[str, Any] | None], Access] = Access.of
     plans: PlanCache[PlanKey, Prepared] = field(default_factory=PlanCache)
-    tier: Callable[[], str | None] = _as_the_process
+    tier: Callable[[], str | None] = lambda: None  # that of the process's settings
 
     @property
     def settings(self) -> Settings:

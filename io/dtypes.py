@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import decimal
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -118,10 +119,8 @@ def _by_name(name: str) -> pa.DataType:
         if name.startswith("timedelta64["):
             return pa.duration(unit)
         return pa.timestamp(unit, tz=zone.strip() or None)
-    try:
+    with suppress(PlanError):  # what is no name of SQL may be one of Arrow
         return from_sql_name(name)
-    except PlanError:
-        pass
     try:
         return normalize(pa.type_for_alias(name))
     except ValueError:

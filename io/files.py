@@ -90,6 +90,12 @@ def hidden_folder(name: str) -> bool:
     return name.startswith(".") or (name.startswith("_") and "=" not in name)
 
 
+def table_name(files: Sequence[FileInfo]) -> str:
+    """What a table of files is called where it is told of."""
+    first = files[0].name
+    return first if len(files) == 1 else f"{first} and {len(files) - 1} more"
+
+
 def table_identity(kind: str, files: Iterable[FileInfo], *more: object) -> str:
     """Equal for two tables of files only if the same files are read in the same way.
 

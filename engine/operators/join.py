@@ -118,7 +118,7 @@ class Prober:
                     yield self._joined(batch, probe, build)
             case "right_semi" | "right_anti":
                 for _ in self._matching(batch):
-                    pass
+                    pass  # build rows are marked on the way; `rest` gives them
             case "left" | "single" | "full":
                 yield self._outer(batch)
             case "semi" | "anti" | "mark":

@@ -24,7 +24,7 @@ from plait.io.csv.layout import CsvLayout
 from plait.io.csv.options import CsvOptions
 from plait.io.csv.sample import Depth, FileSample, choose_types, open_file, settle_header
 from plait.io.file_columns import Constants, FileColumns, ranges_of
-from plait.io.files import table_identity
+from plait.io.files import table_identity, table_name
 from plait.io.filesystem import FileInfo, PathLike, expand, in_parallel
 from plait.io.store.access import Access
 from plait.planner.expr import Expr
@@ -110,8 +110,7 @@ class CsvSource:
 
     @property
     def name(self) -> str:
-        first = self.files[0].name
-        return first if len(self.files) == 1 else f"{first} and {len(self.files) - 1} more"
+        return table_name(self.files)
 
     @cached_property
     def identity(self) -> str:

@@ -25,7 +25,7 @@ from plait.io.csv.dates import guess_moment
 from plait.io.csv.options import require
 from plait.io.dtypes import arrow_type
 from plait.io.file_columns import Constants, FileColumns, ranges_of
-from plait.io.files import table_identity
+from plait.io.files import table_identity, table_name
 from plait.io.filesystem import FileInfo, PathLike, expand, in_parallel
 from plait.io.json.parse import lines_of_array, located, parse_freely
 from plait.io.store.access import Access
@@ -116,8 +116,7 @@ class JsonSource:
 
     @property
     def name(self) -> str:
-        first = self.files[0].name
-        return first if len(self.files) == 1 else f"{first} and {len(self.files) - 1} more"
+        return table_name(self.files)
 
     @cached_property
     def identity(self) -> str:

@@ -18,7 +18,7 @@ import pyarrow as pa
 from plait.errors import ReadError
 from plait.io import distinct
 from plait.io.file_columns import Constants, FileColumns, constant_statistics
-from plait.io.files import table_identity
+from plait.io.files import table_identity, table_name
 from plait.io.filesystem import FileInfo, PathLike, expand
 from plait.io.parquet.footer import TAIL_STORE, Footer, footers
 from plait.io.splitting import SPLIT_BYTES, SPLIT_ROWS, runs, split_count
@@ -102,8 +102,7 @@ class ParquetSource:
 
     @property
     def name(self) -> str:
-        first = self.files[0].name
-        return first if len(self.files) == 1 else f"{first} and {len(self.files) - 1} more"
+        return table_name(self.files)
 
     @cached_property
     def identity(self) -> str:

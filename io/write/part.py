@@ -5,12 +5,12 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import pyarrow as pa
 
 from plait.errors import WriteError
+from plait.io.write.abortable import Abortable
 from plait.io.write.commit import WrittenFile
 from plait.io.write.formats import SUFFIXES, Encoder, encoder
 from plait.io.write.options import COMMON
@@ -21,7 +21,7 @@ Options = Mapping[str, Any] | Iterable[tuple[str, Any]]
 _SUFFIXES = {"gzip": ".gz", "bz2": ".bz2", "zstd": ".zst", "xz": ".xz"}
 
 
-class PartWriter:
+class PartWriter(Abortable):
     """A file being written; tables can be added until it is closed.
 
     The options are those that `staged` gave: checked, with the folder to write into. `number` tells
@@ -124,18 +124,6 @@ class PartWriter:
             getattr(self._stream, "discard", self._stream.close)()
         with suppress(WriteError):  # the staging folder goes, with all that is in it
             self._out.remove([self._temporary])
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if error is not None:
-            self.abort()
 
 
 def written_file(temporary: str, rows: int, size: int, path: str, options: Options) -> WrittenFile:

@@ -11,8 +11,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +18,7 @@ import pyarrow.compute as pc
 
 from plait.io.files import is_local
 from plait.io.hive import NULL_PARTITION, folder_name
+from plait.io.write.abortable import Abortable
 from plait.io.write.commit import WrittenFile
 from plait.io.write.output_files import absolute, told
 from plait.io.write.part import Options, PartWriter
@@ -29,7 +28,7 @@ _ROWS, _BYTES = 1 << 19, 64 << 20  # gathered
 _OPEN = 64
 
 
-class FolderWriter:
+class FolderWriter(Abortable):
     """The rows of one task, written to the folders of their partitions.
 
     A task without rows writes none, but in the folder of NULLs: should no other have rows either,
@@ -109,18 +108,6 @@ class FolderWriter:
             made = f"{made}/{name}"
             with told(target), suppress(FileExistsError):
                 os.mkdir(made)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if error is not None:
-            self.abort()
 
 
 def by_folder(table: pa.Table, keys: Sequence[str]) -> Iterator[tuple[str, pa.Table]]:

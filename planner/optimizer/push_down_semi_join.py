@@ -60,13 +60,12 @@ def is_repeatable(plan: LogicalPlan) -> bool:
     for node in plan.walk():
         match node:
             case Scan() | Filter() | Project() | Join() | Values():
-                pass
+                repeatable = True  # but for what is volatile in their expressions
             case Aggregate(aggregates=calls):
-                if not all(call.function in _SAFE for _, call in calls):
-                    return False
+                repeatable = all(call.function in _SAFE for _, call in calls)
             case _:
-                return False
-        if any(is_volatile(e) for e in node.expressions()):
+                repeatable = False
+        if not repeatable or any(is_volatile(e) for e in node.expressions()):
             return False
     return True
 

@@ -34,7 +34,7 @@ def test_most_queries_are_answered() -> None:
     for seed in range(A_TEST):
         case = random_case(Random(seed))
         try:
-            check(case.sql, case.tables, ordered=case.ordered, names=False, lenient=True)
+            check(case.sql, case.tables, names=False, lenient=True, ways=WAYS[:1])
         except Refused:
             refused += 1
     assert refused <= A_TEST // 4

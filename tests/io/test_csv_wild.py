@@ -90,10 +90,22 @@ def read_or_complain(path: Path, block: int | None, options: dict[str, Any]) -> 
         return str(error)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=8)
 @given(case=cases())
 def test_agrees_with_pandas_at_every_cut(folder: Path, case: tuple[bytes, dict[str, Any]]) -> None:
-    text, options = case
+    _agrees_at_every_cut(folder, *case)
+
+
+@pytest.mark.heavy
+@settings(max_examples=40)
+@given(case=cases())
+def test_many_agree_with_pandas_at_every_cut(
+    folder: Path, case: tuple[bytes, dict[str, Any]]
+) -> None:
+    _agrees_at_every_cut(folder, *case)
+
+
+def _agrees_at_every_cut(folder: Path, text: bytes, options: dict[str, Any]) -> None:
     path = write(folder / f"{abs(hash(text))}.csv", text)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

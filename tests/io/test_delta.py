@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import deltalake
 import pyarrow as pa
 import pytest
 
@@ -19,8 +20,6 @@ from plait.planner.expr import Column, Literal
 from plait.planner.source import Pushdown
 from tests.assertions import assert_same_rows
 from tests.io.reading import count_rows, read_source
-
-deltalake = pytest.importorskip("deltalake")
 
 FIRST = pa.table(
     {

@@ -75,7 +75,7 @@ def end(server: subprocess.Popen[bytes]) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(server.pid, wanted)
         try:
-            server.wait(10)
+            server.wait(2)  # nobody needs what it would still write
         except subprocess.TimeoutExpired:
             continue
         return

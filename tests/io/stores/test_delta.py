@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import deltalake
 import pyarrow as pa
 import pytest
 
@@ -9,8 +10,6 @@ import plait
 from plait.errors import ReadError
 from tests.assertions import assert_same_rows
 from tests.io.stores.conftest import Opened
-
-deltalake = pytest.importorskip("deltalake")
 
 
 def test_delta_table_in_s3(opened: Opened, tmp_path: object) -> None:
