@@ -16,6 +16,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from time import perf_counter
 from typing import Any
 
@@ -244,7 +245,7 @@ class _Work:
         return parcel if parcel.nbytes <= _SMALL else None
 
     def _report(self, rest: tuple[int, ...], exported: set[Ref]) -> tuple[Report, list[Bundle]]:
-        bundles = [()] * len(self.batch.bundles)
+        bundles: list[tuple[Ref, ...]] = [()] * len(self.batch.bundles)
         wanted = not self.flag.is_set and (not self.failed or self.batch.jobs is not None)
         if wanted:
             # Without what failed or was not started.
@@ -254,8 +255,8 @@ class _Work:
             ]
         if wanted and rest:
             # What the rest needs and was to be used up in here.
-            here = {name for name in self.uses if type(name) is Ref and name in self.values}
-            for ref in sorted(here - exported, key=lambda ref: (ref.task, ref.part)):
+            here = {name for name in self.uses if isinstance(name, Ref) and name in self.values}
+            for ref in sorted(here - exported, key=attrgetter("task", "part")):
                 try:
                     self.parcels[ref] = Parcel.of(self.values[ref])
                     bundles[-1] += (ref,)

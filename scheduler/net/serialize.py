@@ -13,6 +13,7 @@ Only workers and clients read pickles. The scheduler passes the bytes on.
 
 from __future__ import annotations
 
+import copyreg
 import hashlib
 import io
 import pickle
@@ -49,12 +50,13 @@ class _Pickler(pickle.Pickler):
             if _only_here(getattr(value, "__module__", None)):
                 raise _ByValueError
             return NotImplemented
-        return _arrow(value, kind)
+        return _error(value, kind) if issubclass(kind, BaseException) else _arrow(value, kind)
 
 
 class _CloudPickler(cloudpickle.Pickler):  # type: ignore[misc]
     def reducer_override(self, value: Any) -> Any:
-        reduced = _arrow(value, type(value))
+        kind = type(value)
+        reduced = _error(value, kind) if issubclass(kind, BaseException) else _arrow(value, kind)
         return super().reducer_override(value) if reduced is NotImplemented else reduced
 
 
@@ -226,6 +228,16 @@ def _only_here(module: str | None) -> bool:
     return bool(registered) and any(
         module == name or module.startswith(f"{name}.") for name in registered
     )
+
+
+def _error(value: BaseException, kind: type) -> Any:
+    """How an error is pickled; NotImplemented for as it says itself."""
+    # distributed has tblib register a way for every class of errors, which takes the traceback
+    # along, as an object within an object for each frame: of a deep one that cannot be pickled.
+    known = copyreg.dispatch_table.get(kind)
+    if getattr(known, "__module__", "").partition(".")[0] == "tblib":
+        return value.__reduce_ex__(_PROTOCOL)
+    return NotImplemented
 
 
 def _arrow(value: Any, kind: type) -> Any:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import CodeType, TracebackType
 
 Row = tuple[str, str, int]
@@ -34,13 +34,23 @@ def traceback_of(rows: Sequence[Row]) -> TracebackType | None:
     """A traceback that shows these frames."""
     made: TracebackType | None = None
     for row in reversed(rows):
-        try:
-            exec(_raising(row), {"__name__": row[1], "__file__": row[0]})
-        except ZeroDivisionError as error:
-            inner = error.__traceback__ and error.__traceback__.tb_next
-        if inner is not None:
+        for inner in _raised(row):
             made = TracebackType(made, inner.tb_frame, inner.tb_lasti, max(1, row[2]))
     return made
+
+
+def _raised(row: Row) -> Iterator[TracebackType]:
+    """The traceback of one frame with the names of the row.
+
+    A frame keeps those that called it, and all their variables. What called a generator is
+    forgotten when it yields: so the error does not keep alive whoever read it.
+    """
+    try:
+        exec(_raising(row), {"__name__": row[1], "__file__": row[0]})
+    except ZeroDivisionError as error:
+        inner = error.__traceback__ and error.__traceback__.tb_next
+    if inner is not None:
+        yield inner
 
 
 @functools.lru_cache(1024)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import traceback
+import weakref
 from collections.abc import Callable
 
 import numpy as np
@@ -166,3 +167,20 @@ def test_deep_recursion() -> None:
     again = load_error(*dump_error(caught(lambda: deep(0))))
     assert isinstance(again, RecursionError)
     assert len(traceback.extract_tb(again.__traceback__)) == 100
+
+
+def test_a_traceback_does_not_keep_who_read_it() -> None:
+    class Large:
+        pass
+
+    def read() -> tuple[object, weakref.ref[Large]]:
+        large = Large()
+        try:
+            raise KeyError("x")
+        except KeyError as error:
+            dumped = serialize.dump_error(error)
+        return serialize.load_error(*dumped), weakref.ref(large)
+
+    error, held = read()
+    assert isinstance(error, KeyError)
+    assert held() is None
