@@ -8,12 +8,12 @@ connection, not from the bytes.
     from      to         messages
     client    scheduler  ClientJoined Submit Release Cancel Unreachable ClientGone
     worker    scheduler  WorkerJoined Done Failed Missing Returned Copied Memory Digest Inventory
-                         WorkerGone
+                         Waiting WorkerGone
     shell     scheduler  Retire Tick
     scheduler worker     Functions Peers PeersGone RunTasks Drop Discard Retract Copy Audit
     scheduler client     Peers PeersGone Finished Lost TasksDone Retrying RunFailed
     scheduler its shell  ToWorker ToClient (envelopes of the above), Stop
-    shell     worker     Ran Raised Fetched NotFetched KeysLost MemoryUsed Tick
+    shell     worker     Ran Raised Fetched NotFetched KeysLost MemoryUsed Waiting Tick
     worker    its shell  Start Fetch Delete ToScheduler (envelope)
 
 Numbers. Clients and workers get theirs from the scheduler's shell, never twice.
@@ -37,34 +37,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-CLIENT_SHIFT = 36
-PART_SHIFT = 16
-PART_MASK = (1 << PART_SHIFT) - 1
-
-
-def first_task(client: int) -> int:
-    """The number of a client's first task."""
-    return client << CLIENT_SHIFT
-
-
-def client_of(task: int) -> int:
-    """The client that numbered a task."""
-    return task >> CLIENT_SHIFT
-
-
-def key_of(task: int, part: int = 0) -> int:
-    """The key of one output.
-
-    >>> key_of(3, 2) >> PART_SHIFT, key_of(3, 2) & PART_MASK
-    (3, 2)
-    """
-    return task << PART_SHIFT | part
-
-
-def task_of(key: int) -> int:
-    """The task that makes a key."""
-    return key >> PART_SHIFT
-
+from plait.scheduler.state.numbers import CLIENT_SHIFT as CLIENT_SHIFT
+from plait.scheduler.state.numbers import PART_MASK as PART_MASK
+from plait.scheduler.state.numbers import PART_SHIFT as PART_SHIFT
+from plait.scheduler.state.numbers import client_of as client_of
+from plait.scheduler.state.numbers import first_task as first_task
+from plait.scheduler.state.numbers import key_of as key_of
+from plait.scheduler.state.numbers import task_of as task_of
 
 # client -> scheduler ------------------------------------------------------------------------------
 
@@ -279,6 +258,17 @@ class Inventory:
     key_attempts: tuple[int, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """So many running tasks wait for tasks that they submitted themselves.
+
+    Each has given up its thread: the worker runs as many more. Its own shell says it first.
+    """
+
+    worker: int
+    count: int
+
+
 # shell -> scheduler -------------------------------------------------------------------------------
 
 
@@ -331,7 +321,10 @@ class Drop:
 
 @dataclass(frozen=True, slots=True)
 class Discard:
-    """Forget tasks up to these attempts: unstarted, running or done, with all their results."""
+    """Forget tasks sent in these attempts or earlier: take them out of the queue, let the results
+    of running ones fall, delete what exactly this attempt has stored. Parts that an earlier attempt
+    stored at the same worker may still be needed; Drop is for them.
+    """
 
     tasks: tuple[int, ...]
     attempts: tuple[int, ...]
@@ -490,6 +483,7 @@ FromWorker = (
     | Memory
     | Digest
     | Inventory
+    | Waiting
     | WorkerGone
 )
 SchedulerEvent = FromClient | FromWorker | Retire | Tick
@@ -501,7 +495,10 @@ SchedulerCommand = ToWorker | ToClient | Stop
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """A started task has its results, and the shell has stored them under the task's keys."""
+    """A started task has its results, and the shell has stored them under the task's keys.
+
+    If it is not wanted any more, Delete follows for what is not kept.
+    """
 
     task: int
     attempt: int
@@ -542,9 +539,14 @@ class NotFetched:
 
 @dataclass(frozen=True, slots=True)
 class KeysLost:
-    """Stored values that turned out unreadable (a damaged spill file, say)."""
+    """Stored values that turned out unreadable (a damaged spill file, say).
+
+    If a started task could not get its inputs for that reason, it is named: it does not run.
+    """
 
     keys: tuple[int, ...]
+    task: int = -1
+    attempt: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -588,5 +590,7 @@ class ToScheduler:
     message: FromWorker
 
 
-WorkerEvent = WorkerMessage | Ran | Raised | Fetched | NotFetched | KeysLost | MemoryUsed | Tick
+WorkerEvent = (
+    WorkerMessage | Ran | Raised | Fetched | NotFetched | KeysLost | MemoryUsed | Waiting | Tick
+)
 WorkerCommand = Start | Fetch | Delete | ToScheduler

@@ -1,0 +1,172 @@
+"""Submissions: columns of a message become rows, and what is wanted becomes needed.
+
+A graph may come in several messages, so that taking in a million tasks does not hold up everybody
+else; its first tasks run while the last ones are on their way. Until the last has come, results
+that nobody needs so far are kept (`Run.idle`): their consumers may be still to come.
+"""
+
+from __future__ import annotations
+
+from plait.scheduler.state.messages import PART_MASK, PART_SHIFT, GroupSpec, RunFailed, Submit
+from plait.scheduler.state.records import (
+    ERRED,
+    MEMORY,
+    POSITION_BITS,
+    RELEASED,
+    Client,
+    Pace,
+    Run,
+    Table,
+    first_rank,
+    make_group,
+)
+from plait.scheduler.state.transitions import Failure, Transitions
+
+_PACES = 10_000
+
+
+class Intake:
+    """Takes submissions in."""
+
+    def __init__(self, table: Table, moves: Transitions, functions: dict[bytes, bytes]) -> None:
+        self.table = table
+        self.moves = moves
+        self.functions = functions
+        self._function_users: dict[bytes, set[int]] = {}
+        self._paces: dict[tuple[str, bytes], Pace] = {}
+        self._sequence = 0
+
+    def submit(self, client: Client, event: Submit) -> None:
+        """Add tasks of a run, and start what can be started."""
+        run = client.runs.get(event.run)
+        if run is None:
+            rank = first_rank(event.priority, self._sequence)
+            self._sequence += 1
+            run = Run(client, event.run, rank, event.observe, loading=True)
+            client.runs[event.run] = run
+        elif not run.loading:
+            return  # said twice
+        for name, function in event.functions:
+            self.functions.setdefault(name, function)
+            self._function_users.setdefault(name, set()).add(client.number)
+        if run.fault is None:
+            fault = self._problem(run, event) or self._take_in(run, event)
+            if fault is not None:
+                self.moves.fail(Failure(run, fault))
+        if not event.more:
+            self._loaded(run)
+
+    def forget_client(self, client: Client) -> None:
+        """Functions that only this client could name are not kept."""
+        for name, users in list(self._function_users.items()):
+            users.discard(client.number)
+            if not users:
+                del self._function_users[name]
+                self.functions.pop(name, None)
+
+    def rows(self, run: Run) -> list[int]:
+        """The rows that a run still has."""
+        tasks = [task for first, count in run.ranges for task in range(first, first + count)]
+        return [self.table.row_of[task] for task in tasks if task in self.table.row_of]
+
+    def _problem(self, run: Run, event: Submit) -> RunFailed | None:
+        """What contradicts itself in a submission."""
+        count = len(event.task_groups)
+        columns = (event.arguments, event.inputs, event.positions, event.windows or event.inputs)
+        groups = len(run.groups) + len(event.groups)
+        text = ""
+        if any(len(column) != count for column in columns):
+            text = f"Columns of {[count, *map(len, columns)]} entries; all must have as many"
+        elif count and not 0 <= min(event.task_groups) <= max(event.task_groups) < groups:
+            text = f"A task names a group beyond the {groups} of its run"
+        elif count and not 0 <= min(event.positions) <= max(event.positions) < 1 << POSITION_BITS:
+            text = f"Places in the order must be from 0 to {(1 << POSITION_BITS) - 1}"
+        elif any(not 1 <= spec.outputs <= PART_MASK for spec in event.groups):
+            text = f"A group must have 1 to {PART_MASK} outputs"
+        elif event.first in self.table.row_of:
+            text = f"Task {event.first} has been submitted before"
+        else:
+            unknown = [spec for spec in event.groups if spec.function not in self.functions]
+            if unknown:
+                text = f"The function of group {unknown[0].name!r} was never sent"
+        return RunFailed(run.number, "invalid", text) if text else None
+
+    def _take_in(self, run: Run, event: Submit) -> RunFailed | None:
+        table = self.table
+        run.groups.extend([make_group(run, spec, self._pace(spec)) for spec in event.groups])
+        groups, rank = run.groups, run.rank
+        row_of, first_slot, add = table.row_of, table.first_slot, table.add
+        count = len(event.task_groups)
+        run.ranges.append((event.first, count))
+        rows: list[int] = []
+        task = event.first
+        for group, arguments, keys, position in zip(
+            event.task_groups, event.arguments, event.inputs, event.positions, strict=True
+        ):
+            slots: tuple[int, ...] = ()
+            if keys:
+                found = []
+                for key in keys:
+                    row = row_of.get(key >> PART_SHIFT, -1)
+                    if row < 0 or key & PART_MASK >= table.group[row].outputs:
+                        return self._unknown(run, groups[group].name, task, key)
+                    found.append(first_slot[row] + (key & PART_MASK))
+                slots = tuple(found)
+            rows.append(add(task, groups[group], arguments, slots, rank + position))
+            task += 1
+        for row, window in zip(rows, event.windows, strict=False):
+            if window:
+                table.windows[row] = window
+        # In the order of the ids: what a task takes is active before it.
+        rows.reverse()
+        self.moves.activate(rows)
+        for key in event.want:
+            slot = table.slot(key)
+            if slot < 0:
+                return self._unknown(run, "", -1, key)
+            fault = self._want(run, slot)
+            if fault is not None:
+                return fault
+        self.moves.settle()
+        return None
+
+    def _want(self, run: Run, slot: int) -> RunFailed | None:
+        table = self.table
+        row = table.maker[slot]
+        if table.state[row] == ERRED:
+            return self._unknown(run, table.group[row].name, table.task[row], table.key(slot))
+        table.wanted[slot] = 1
+        table.group[row].run.unconsumed.discard(row)
+        if table.owner[slot] >= 0:
+            self.moves.out.finished(
+                run.client, table.key(slot), table.owner[slot], table.size[slot]
+            )
+        elif table.state[row] in (RELEASED, MEMORY):
+            self.moves.activate((row,))
+        return None
+
+    def _loaded(self, run: Run) -> None:
+        run.loading = False
+        if run.fault is None:
+            idle, run.idle = run.idle, []
+            for slot in idle:
+                self.moves.free_if_idle(slot)
+        else:
+            self.moves.loose.extend(self.rows(run))
+        if not run.live:
+            run.client.runs.pop(run.number, None)
+
+    def _unknown(self, run: Run, group: str, task: int, key: int) -> RunFailed:
+        text = f"Result {key & PART_MASK} of task {key >> PART_SHIFT} is not kept (any more)" + (
+            f"; task {task} of group {group!r} takes it" if task >= 0 else ""
+        )
+        return RunFailed(run.number, "unknown", text, task, group)
+
+    def _pace(self, spec: GroupSpec) -> Pace:
+        """What is known of a function's duration, from this and earlier runs."""
+        name = (spec.name, spec.function)
+        pace = self._paces.pop(name, None) or Pace()
+        self._paces[name] = pace
+        if len(self._paces) > _PACES:
+            del self._paces[next(iter(self._paces))]
+        return pace

@@ -1,0 +1,536 @@
+"""Which worker gets which task, and when.
+
+Ready tasks wait here, not at the workers: a worker is sent some 10 ms of estimated work ahead, so
+that it never waits for us, and little has to be called back when things turn out differently. It
+is *hungry* when less than half of that is left, and is then filled up: work goes out in batches.
+How long a task takes is the moving average of its function; until the first has been measured, a
+worker gets two for each thread.
+
+    local      client, worker -> heap: most bytes of the inputs are at that worker
+    shared     client -> heap: no inputs
+    sources    run -> heap: source tasks, bounded (below)
+    special    client -> heap: tasks that take resources; sent only when the resources are free
+    followers  worker -> heap of WAITING tasks that may be *chained*: everything they still miss
+               is SENT to that worker, so they can be sent behind it
+
+Heaps hold `rank << 32 | row`. Entries are never searched for: one is stale, and thrown away at the
+top, unless the row still is that task and READY in this queue (`where`).
+
+Order. Among clients the one that was given the least work; within a client by rank. A worker's own
+queue and the shared one are merged by rank. A hungry worker for which nothing is left *steals* from
+others' local queues if bringing the inputs takes less time than waiting there. What was sent but
+has not begun is called back (Retract) when a worker is idle and another has more than it can run.
+
+Sources. A run may have `_SOURCES_AHEAD` source results per thread that wait for consumers, more if
+its graph cannot do with less (`windows`), and none beyond one at a time while results fill more
+than half of the cluster's memory. A run with nothing SENT may always start one: a bound must not
+become a deadlock. The same holds for workers that are short of memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from heapq import heappop, heappush
+
+from plait.scheduler.state.messages import Retract
+from plait.scheduler.state.outbox import Outbox
+from plait.scheduler.state.records import READY, SENT, WAITING, Client, Group, Run, Table, Worker
+
+TARGET = 0.010  # seconds of work sent ahead, per thread
+MOST_SENT = 512
+UNKNOWN = TARGET / 2
+OVERHEAD = 20e-6  # what a task costs a worker beside its own work
+_SOURCES_AHEAD = 2
+_FEW_INPUTS = 64
+
+# To bring inputs from another worker.
+_LATENCY = 0.5e-3
+_BYTES_PER_SECOND = 500e6
+
+# Calling tasks back: not more often than, and only from workers that have had no success for.
+_REBALANCE_EVERY = 0.005
+_STUCK = 0.020
+
+_ROW_BITS = 32
+_ROW_MASK = (1 << _ROW_BITS) - 1
+_SHARED, _SOURCES, _SPECIAL = -1, -2, -3
+
+
+class Placement:
+    """Queues of ready tasks, and what workers have been given."""
+
+    def __init__(
+        self,
+        table: Table,
+        workers: Mapping[int, Worker],
+        out: Outbox,
+    ) -> None:
+        self.table = table
+        self.workers = workers
+        self.out = out
+        self.hungry: dict[int, Worker] = {}
+        # Workers with something that only concerns them: local tasks or followers.
+        self.rich: dict[int, Worker] = {}
+        self.active: dict[int, Client] = {}
+        self.threads = 0
+        self.memory_limit = 0
+        self.held_bytes = 0
+        self.sent = 0
+        self.ready = 0
+        self.ready_in = {_SHARED: 0, _SOURCES: 0, _SPECIAL: 0}
+        self._rebalanced = 0.0
+
+    # queues ---------------------------------------------------------------------------------------
+
+    def enqueue(self, row: int) -> None:
+        """A task has become READY (its state says so already)."""
+        table = self.table
+        group = table.group[row]
+        client = group.run.client
+        entry = table.rank[row] << _ROW_BITS | row
+        if group.needs:
+            place = _SPECIAL
+            heappush(client.special, entry)
+        elif group.source:
+            place = _SOURCES
+            run = group.run
+            client.source_runs[run.number] = run
+            heappush(run.sources, entry)
+        else:
+            place = self._preferred(row)
+            if place < 0:
+                heappush(client.shared, entry)
+            else:
+                worker = self.workers[place]
+                heap = worker.local.get(client.number)
+                if heap is None:
+                    heap = worker.local[client.number] = []
+                heappush(heap, entry)
+                worker.local_ready += 1
+                self.rich[place] = worker
+        table.where[row] = place
+        if place < 0:
+            self.ready_in[place] += 1
+        self.ready += 1
+        group.run.ready += 1
+        client.ready += 1
+        if client.ready == 1:
+            # Who had nothing to do may not catch up for it.
+            if self.active:
+                least = min([other.clock for other in self.active.values()])
+                client.clock = max(client.clock, least)
+            self.active[client.number] = client
+
+    def dequeue(self, row: int) -> None:
+        """A READY task leaves its queue; the entry stays there, stale."""
+        table = self.table
+        place = table.where[row]
+        table.where[row] = -1
+        if place < 0:
+            self.ready_in[place] -= 1
+        else:
+            worker = self.workers[place]
+            worker.local_ready -= 1
+            if not worker.local_ready and not worker.followers:
+                self.rich.pop(place, None)
+        run = table.group[row].run
+        client = run.client
+        self.ready -= 1
+        run.ready -= 1
+        client.ready -= 1
+        if not client.ready:
+            del self.active[client.number]
+
+    def _preferred(self, row: int) -> int:
+        """The worker that has most bytes of a ready task's inputs, or _SHARED."""
+        table = self.table
+        inputs = table.inputs[row]
+        if not inputs:
+            return _SHARED
+        owners = table.owner
+        best = owners[inputs[0]]
+        if len(inputs) > 1:
+            there: dict[int, int] = {}
+            for slot in inputs[:_FEW_INPUTS]:
+                owner = owners[slot]
+                there[owner] = there.get(owner, 0) + table.size[slot] + 1
+            best = max(there, key=there.__getitem__)
+        return best if self.workers[best].accepts else _SHARED
+
+    def _top(self, heap: list[int], place: int) -> int:
+        """The first valid entry of a heap, -1 if there is none."""
+        table = self.table
+        state, rank, where = table.state, table.rank, table.where
+        while heap:
+            entry = heap[0]
+            row = entry & _ROW_MASK
+            if state[row] == READY and where[row] == place and rank[row] == entry >> _ROW_BITS:
+                return entry
+            heappop(heap)
+        return -1
+
+    def _next_source(self, client: Client) -> int:
+        """The entry of a source task that may start now, -1 if none."""
+        for run in list(client.source_runs.values()):
+            entry = self._top(run.sources, _SOURCES)
+            if entry < 0:
+                del client.source_runs[run.number]
+            elif self._may_start(run, entry & _ROW_MASK):
+                return entry
+        return -1
+
+    def _may_start(self, run: Run, row: int) -> bool:
+        if not run.sent:
+            return True
+        if self.memory_limit and self.held_bytes * 2 > self.memory_limit:
+            return False
+        most = max(self.table.windows.get(row, 0), _SOURCES_AHEAD * self.threads)
+        return len(run.unconsumed) < most
+
+    def _next_special(self, client: Client, worker: Worker) -> int:
+        """The entry of a task whose resources this worker has free, -1 if none."""
+        kept: list[int] = []
+        found = -1
+        while (entry := self._top(client.special, _SPECIAL)) >= 0:
+            group = self.table.group[entry & _ROW_MASK]
+            if fits(group, worker.free) and (
+                not group.source or self._may_start(group.run, entry & _ROW_MASK)
+            ):
+                found = entry
+                break
+            kept.append(heappop(client.special))
+            if len(kept) == _FEW_INPUTS:
+                break
+        for entry in kept:
+            heappush(client.special, entry)
+        return found
+
+    def _next_follower(self, worker: Worker) -> int:
+        """The entry of a task that may be chained here, -1 if none."""
+        table = self.table
+        heap = worker.followers
+        while heap:
+            entry = heap[0]
+            row = entry & _ROW_MASK
+            if (
+                table.state[row] == WAITING
+                and table.rank[row] == entry >> _ROW_BITS
+                and table.lean[row] == worker.number
+                and table.lean_count[row] == table.missing[row]
+            ):
+                return entry
+            heappop(heap)
+        return -1
+
+    def _next(self, worker: Worker) -> int:
+        """The row this worker should get next, -1 if there is none for it."""
+        best = self._next_follower(worker) if worker.followers else -1
+        clients: Iterator[Client] | list[Client] = iter(self.active.values())
+        if len(self.active) > 1:
+            clients = sorted(self.active.values(), key=_clock)
+        for client in clients:
+            found = self._next_of(client, worker)
+            if found >= 0:
+                if best < 0 or found < best:
+                    best = found
+                break
+        return best & _ROW_MASK if best >= 0 else -1
+
+    def _next_of(self, client: Client, worker: Worker) -> int:
+        best = -1
+        heap = worker.local.get(client.number)
+        if heap:
+            best = self._top(heap, worker.number)
+        if client.shared:
+            entry = self._top(client.shared, _SHARED)
+            if entry >= 0 and (best < 0 or entry < best):
+                best = entry
+        if client.source_runs and worker.sources <= worker.threads:
+            entry = self._next_source(client)
+            if entry >= 0 and (best < 0 or entry < best):
+                best = entry
+        if client.special and worker.resources:
+            entry = self._next_special(client, worker)
+            if entry >= 0 and (best < 0 or entry < best):
+                best = entry
+        return best
+
+    # sending --------------------------------------------------------------------------------------
+
+    def send(self, row: int, worker: Worker) -> None:
+        """READY, or WAITING and chained, to SENT."""
+        table = self.table
+        state = table.state
+        if state[row] == READY:
+            self.dequeue(row)
+        number = worker.number
+        state[row] = SENT
+        table.where[row] = number
+        table.attempt[row] += 1
+        group = table.group[row]
+        run = group.run
+        estimate = seconds_of(group)
+        table.estimate[row] = estimate
+        worker.sent[row] = None
+        worker.sent_xor ^= table.task[row]
+        worker.load += estimate
+        run.sent += 1
+        run.client.clock += estimate
+        self.sent += 1
+        for name, amount in group.needs.items():
+            worker.free[name] -= amount
+        first = table.first_slot[row]
+        slots = range(first, first + group.outputs)
+        if group.source:
+            worker.sources += 1
+            # What is wanted stays anyway: bounding it would only bound the run.
+            if any(table.uses[slot] for slot in slots) and not any(
+                table.wanted[slot] for slot in slots
+            ):
+                run.unconsumed.add(row)
+        self.out.run(worker, row)
+        lean, count = table.lean, table.lean_count
+        for slot in slots:
+            if table.consumers[slot] is None or table.owner[slot] >= 0:
+                continue
+            for reader in table.reading(slot):
+                if state[reader] != WAITING:
+                    continue
+                if not count[reader]:
+                    lean[reader] = number
+                    count[reader] = 1
+                elif lean[reader] == number:
+                    count[reader] += 1
+                else:
+                    continue
+                if count[reader] == table.missing[reader]:
+                    self.may_follow(reader, worker)
+
+    def may_follow(self, row: int, worker: Worker) -> None:
+        """A task could be chained at a worker."""
+        group = self.table.group[row]
+        if not (group.needs or group.source):
+            heappush(worker.followers, self.table.rank[row] << _ROW_BITS | row)
+            self.rich[worker.number] = worker
+
+    def leave(self, row: int) -> Worker:
+        """A SENT task is no longer with its worker; the caller sets its new state."""
+        table = self.table
+        worker = self.workers[table.where[row]]
+        table.where[row] = -1
+        group = table.group[row]
+        del worker.sent[row]
+        worker.sent_xor ^= table.task[row]
+        if worker.sent:
+            worker.load -= table.estimate[row]
+        else:
+            worker.load = 0.0
+            worker.followers.clear()
+            if not worker.local_ready:
+                self.rich.pop(worker.number, None)
+        group.run.sent -= 1
+        self.sent -= 1
+        for name, amount in group.needs.items():
+            worker.free[name] += amount
+        if group.source:
+            worker.sources -= 1
+        self.look_at(worker)
+        return worker
+
+    def look_at(self, worker: Worker) -> None:
+        """Note whether a worker is hungry."""
+        count = len(worker.sent)
+        if (
+            worker.accepts
+            and not worker.paused
+            and (
+                count <= worker.threads
+                or (count <= MOST_SENT // 2 and worker.load < TARGET / 2 * worker.threads)
+            )
+        ):
+            self.hungry[worker.number] = worker
+        else:
+            self.hungry.pop(worker.number, None)
+
+    def _fill(self, worker: Worker, most: int) -> None:
+        target = TARGET * worker.threads
+        sent = worker.sent
+        while most > 0 and (
+            len(sent) <= worker.threads or (len(sent) < MOST_SENT and worker.load < target)
+        ):
+            row = self._next(worker)
+            if row < 0:
+                break
+            self.send(row, worker)
+            most -= 1
+        self.look_at(worker)
+
+    def dispatch(self, now: float) -> None:
+        """Fill hungry workers as far as there is work for them."""
+        hungry, rich = self.hungry, self.rich
+        if hungry and rich:
+            some = rich if len(rich) < len(hungry) else hungry
+            for number in list(some):
+                if number in hungry and number in rich:
+                    self._fill(self.workers[number], MOST_SENT)
+        if hungry and self._common():
+            waiting = sum(self.ready_in.values())
+            share = -(-waiting // len(hungry))
+            for worker in list(hungry.values()):
+                if not self._common():
+                    break
+                self._fill(worker, max(worker.threads, share))
+        if hungry and rich and self.ready:
+            self._steal(now)
+        if self.ready and not self.sent:
+            self._force()
+        if hungry and not self.ready and now - self._rebalanced >= _REBALANCE_EVERY:
+            self._rebalanced = now
+            self._call_back(now)
+
+    def _common(self) -> bool:
+        """Whether there are tasks that some hungry worker may take now, wherever it is."""
+        ready_in = self.ready_in
+        if ready_in[_SHARED]:
+            return True
+        if ready_in[_SPECIAL] and any(worker.resources for worker in self.hungry.values()):
+            return True
+        return bool(ready_in[_SOURCES]) and any(
+            self._next_source(client) >= 0 for client in self.active.values()
+        )
+
+    def _force(self) -> None:
+        """Nothing runs anywhere, though something could: memory bounds must not stop us."""
+        able = [worker for worker in self.workers.values() if worker.accepts]
+        for worker in sorted(able, key=_held):
+            self._fill(worker, 1)
+            if self.sent:
+                return
+            # What lies in another worker's queue may be all there is.
+            for victim in list(self.rich.values()):
+                if (entry := self._top_of(victim)) >= 0:
+                    self.send(entry & _ROW_MASK, worker)
+                    return
+
+    # questions of membership ----------------------------------------------------------------------
+
+    def abandon(self, worker: Worker) -> None:
+        """A worker is leaving for good: what lies in its queue goes elsewhere."""
+        for heap in worker.local.values():
+            while (entry := self._top(heap, worker.number)) >= 0:
+                row = entry & _ROW_MASK
+                self.dequeue(row)
+                self.enqueue(row)
+                heappop(heap)
+        worker.local.clear()
+        self.rich.pop(worker.number, None)
+        self.hungry.pop(worker.number, None)
+
+    def special_groups(self) -> list[Group]:
+        """The groups of ready tasks that take resources."""
+        found: dict[tuple[int, int, int], Group] = {}
+        if self.ready_in[_SPECIAL]:
+            for client in self.active.values():
+                for entry in client.special:
+                    row = entry & _ROW_MASK
+                    if self.table.state[row] == READY and self.table.where[row] == _SPECIAL:
+                        group = self.table.group[row]
+                        found[client.number, group.run.number, group.number] = group
+        return list(found.values())
+
+    def waiting_runs(self) -> list[Run]:
+        """Runs that have ready tasks."""
+        runs = [run for client in self.active.values() for run in client.runs.values()]
+        return [run for run in runs if run.ready]
+
+    # stealing -------------------------------------------------------------------------------------
+
+    def _top_of(self, victim: Worker) -> int:
+        tops = [self._top(heap, victim.number) for heap in victim.local.values()]
+        return min([entry for entry in tops if entry >= 0], default=-1)
+
+    def _steal(self, now: float) -> None:
+        """Let hungry workers take from others' queues where that is faster than waiting there."""
+        victims = [worker for worker in self.rich.values() if worker.local_ready]
+        for thief in sorted(self.hungry.values(), key=_sent):
+            if not victims:
+                return
+            for victim in list(victims):
+                if victim is not thief and not self._take(thief, victim, now):
+                    victims.remove(victim)
+                if thief.number not in self.hungry:
+                    break
+
+    def _take(self, thief: Worker, victim: Worker, now: float) -> bool:
+        """Move some tasks; False if the victim has none, or none that is worth moving."""
+        target = TARGET * thief.threads
+        most = victim.local_ready // 2 + 1
+        while most and victim.local_ready:
+            if len(thief.sent) > thief.threads and thief.load >= target / 2:
+                break
+            entry = self._top_of(victim)
+            row = entry & _ROW_MASK
+            if entry < 0 or self._wait(victim, row, now) <= self._transfer(row, thief):
+                return False
+            self.send(row, thief)
+            most -= 1
+        self.look_at(thief)
+        return victim.local_ready > 0
+
+    def _wait(self, victim: Worker, row: int, now: float) -> float:
+        """Seconds until a worker would begin the last task of its queue."""
+        if victim.paused or not victim.accepts:
+            return float("inf")
+        load = max(victim.load, now - victim.last_done if victim.sent else 0.0)
+        backlog = victim.local_ready * seconds_of(self.table.group[row])
+        return (load + backlog) / victim.threads
+
+    def _transfer(self, row: int, thief: Worker) -> float:
+        """Seconds it takes a worker to get the inputs of a task."""
+        table = self.table
+        total = 0
+        for slot in table.inputs[row][:_FEW_INPUTS]:
+            if table.owner[slot] != thief.number:
+                total += table.size[slot]
+        return _LATENCY + total / _BYTES_PER_SECOND
+
+    def _call_back(self, now: float) -> None:
+        """Ask workers that have more than they can run for some of it, if others are idle."""
+        idle = sum([worker.threads for worker in self.hungry.values() if not worker.sent])
+        if not idle:
+            return
+        for worker in self.workers.values():
+            spare = len(worker.sent) - worker.threads
+            if spare <= 0 or worker.retracting >= 0 or not worker.accepts:
+                continue
+            if max(worker.load / worker.threads, now - worker.last_done) < _STUCK:
+                continue
+            worker.retracting = now
+            count = min((spare + 1) // 2, MOST_SENT)
+            self.out.tell(worker, Retract(count))
+            idle -= count
+            if idle <= 0:
+                return
+
+
+def seconds_of(group: Group) -> float:
+    """How long a task of the group is thought to keep a worker busy."""
+    seconds = group.pace.seconds
+    return UNKNOWN if seconds is None else max(seconds, OVERHEAD)
+
+
+def fits(group: Group, offered: Mapping[str, float]) -> bool:
+    """Whether the resources that a task takes are on offer."""
+    return all(offered.get(name, 0.0) >= amount for name, amount in group.needs.items())
+
+
+def _clock(client: Client) -> float:
+    return client.clock
+
+
+def _held(worker: Worker) -> int:
+    return worker.held_bytes
+
+
+def _sent(worker: Worker) -> int:
+    return len(worker.sent)

@@ -1,0 +1,377 @@
+"""What the scheduler knows: a table of tasks and their parts, and records of who takes part.
+
+A task is a *row* of columns, one part of its results a *slot*; both numbers are given out again
+when a task is forgotten. A task with three outputs has three slots in a row. Columns are flat
+arrays because a graph of a million tasks is then some hundred megabytes, and nothing that the
+garbage collector would have to walk.
+
+    state of a row
+    RELEASED   not needed, or not yet: nothing of it is held
+    WAITING    needed; some inputs are absent, each being computed
+    READY      needed; all inputs are held; lies in a queue (see placement)
+    SENT       a worker has it: all inputs held, or on their way at the same worker (chained),
+               or lost meanwhile and being computed again (the worker may have fetched before)
+    MEMORY     all needed parts are held
+    ERRED      its run has failed; it will not run
+
+A part is *held* by one worker, its owner, or absent; copies that workers fetched are their own
+affair. A part is *needed* while it is wanted by the client or used: `uses` counts the active tasks
+(WAITING, READY, SENT) that take it. Part by part, so a task of which one part was freed too early
+runs again for that part while its other parts stay where they are.
+
+A row is kept while a kept row takes its parts: that is the lineage from which lost results are
+computed again. It is forgotten when it is RELEASED or ERRED, not wanted, and read by no row.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from plait.scheduler.state.messages import PART_MASK, PART_SHIFT, Fault, GroupSpec
+
+RELEASED, WAITING, READY, SENT, MEMORY, ERRED = range(6)
+STATE_NAMES = ("released", "waiting", "ready", "sent", "memory", "erred")
+_NO_TASK = 255  # the row is free
+
+POSITION_BITS = 26
+_SEQUENCE_BITS = 27
+_PRIORITY_LIMIT = 511
+
+# More consumers than this are kept in a set: taking one away must not mean looking through all.
+_FEW = 24
+
+Consumers = int | list[int] | set[int] | None
+
+
+@dataclass(slots=True, eq=False)
+class Group:
+    """Tasks of one run with the same function."""
+
+    run: Run
+    number: int
+    name: str
+    function: bytes
+    source: bool
+    outputs: int
+    retries: int
+    needs: dict[str, float]
+    """Worker resources that one task takes."""
+    pace: Pace
+
+
+@dataclass(slots=True, eq=False)
+class Pace:
+    """How long tasks of a function take: a moving average, None before the first."""
+
+    seconds: float | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Run:
+    """One submitted graph."""
+
+    client: Client
+    number: int
+    rank: int
+    """Rank of the task at place 0 of its order."""
+    observe: bool
+    loading: bool
+    """More tasks are to come; until then nothing is freed for want of consumers."""
+    groups: list[Group] = field(default_factory=list)
+    ranges: list[tuple[int, int]] = field(default_factory=list)
+    """Its tasks, as (first, count)."""
+    live: int = 0
+    """Rows in the table."""
+    fault: Fault | None = None
+    idle: list[int] = field(default_factory=list)
+    """While loading: slots that nobody needs so far."""
+    ready: int = 0
+    sent: int = 0
+    """Tasks that are READY, and that are SENT."""
+    sources: list[int] = field(default_factory=list)
+    """Heap of ready source tasks (placement)."""
+    unconsumed: set[int] = field(default_factory=set)
+    """Source tasks that were sent and whose results still wait for a consumer."""
+
+
+@dataclass(slots=True, eq=False)
+class Client:
+    """Somebody who submits runs. The heaps belong to placement."""
+
+    number: int
+    runs: dict[int, Run] = field(default_factory=dict)
+    shared: list[int] = field(default_factory=list)
+    special: list[int] = field(default_factory=list)
+    source_runs: dict[int, Run] = field(default_factory=dict)
+    ready: int = 0
+    clock: float = 0.0
+    """Seconds of work it was given; the client with the least comes next."""
+    peers: set[int] = field(default_factory=set)
+
+
+@dataclass(slots=True, eq=False)
+class Worker:
+    """One connection of a worker."""
+
+    number: int
+    address: str
+    threads: int
+    memory_limit: int
+    resources: dict[str, float]
+    heard: float
+    free: dict[str, float] = field(default_factory=dict)
+    sent: dict[int, None] = field(default_factory=dict)
+    sent_xor: int = 0
+    held: set[int] = field(default_factory=set)
+    held_xor: int = 0
+    held_bytes: int = 0
+    load: float = 0.0
+    """Estimated seconds of what is sent."""
+    waiting: int = 0
+    """Threads of it that were given up by tasks that wait; `threads` counts them."""
+    sources: int = 0
+    last_done: float = 0.0
+    local: dict[int, list[int]] = field(default_factory=dict)
+    """Client -> heap of ready tasks whose inputs are mostly here (placement)."""
+    local_ready: int = 0
+    followers: list[int] = field(default_factory=list)
+    """Heap of waiting tasks that could be chained here once there is room."""
+    functions: set[bytes] = field(default_factory=set)
+    peers: set[int] = field(default_factory=set)
+    paused: bool = False
+    suspect: bool = False
+    retiring: bool = False
+    retire_by: float = 0.0
+    copying: dict[int, int] = field(default_factory=dict)
+    """While retiring: slot -> worker that is to have it."""
+    stopped: bool = False
+    retracting: float = -1.0
+    """When Retract was sent, until the answer; -1 if none is due."""
+    auditing: bool = False
+    commands: int = 0
+    digested: tuple[int, int] = (-1, -1)
+    """What Digest said of `seen`, and our `commands` then: the same twice means a lost message."""
+
+    @property
+    def accepts(self) -> bool:
+        """Whether it may be sent tasks at all."""
+        return not (self.suspect or self.retiring or self.auditing or self.stopped)
+
+
+class Table:
+    """Columns by row and by slot."""
+
+    def __init__(self) -> None:
+        self.row_of: dict[int, int] = {}
+        self.task = array("Q")
+        self.state = bytearray()
+        self.group: list[Group] = []
+        self.inputs: list[tuple[int, ...]] = []
+        self.arguments: list[bytes] = []
+        self.first_slot = array("l")
+        self.rank = array("q")
+        # Absent inputs, for WAITING, READY and SENT.
+        self.missing = array("i")
+        self.attempt = array("i")
+        # The worker of a SENT task; of a READY one the worker in whose queue it lies; -1.
+        self.where = array("i")
+        self.estimate = array("d")
+        # Of the absent inputs of a WAITING task, `lean_count` are SENT to worker `lean` (or more:
+        # it is a lower bound, kept without ever looking at all inputs).
+        self.lean = array("i")
+        self.lean_count = array("i")
+        # How many inputs of kept rows are parts of this task.
+        self.readers = array("i")
+        self.parts_held = array("i")
+        self.windows: dict[int, int] = {}
+        self.failures: dict[int, int] = {}
+        self.crashes: dict[int, int] = {}
+        self.fetch_failures: dict[int, int] = {}
+        self.maker = array("l")
+        self.owner = array("i")
+        self.uses = array("i")
+        self.size = array("q")
+        self.wanted = bytearray()
+        self.consumers: list[Consumers] = []
+        self._free_rows: list[int] = []
+        self._free_slots: dict[int, list[int]] = {}
+
+    def __len__(self) -> int:
+        return len(self.row_of)
+
+    def key(self, slot: int) -> int:
+        """The key of a slot."""
+        row = self.maker[slot]
+        return self.task[row] << PART_SHIFT | (slot - self.first_slot[row])
+
+    def slot(self, key: int) -> int:
+        """The slot of a key, -1 if there is none."""
+        row = self.row_of.get(key >> PART_SHIFT, -1)
+        if row < 0:
+            return -1
+        part = key & PART_MASK
+        return self.first_slot[row] + part if part < self.group[row].outputs else -1
+
+    def slots(self, row: int) -> range:
+        """The slots of a row."""
+        first = self.first_slot[row]
+        return range(first, first + self.group[row].outputs)
+
+    def add(
+        self, task: int, group: Group, arguments: bytes, inputs: tuple[int, ...], rank: int
+    ) -> int:
+        """A new row, RELEASED; `inputs` are slots."""
+        first = self._take_slots(group.outputs)
+        if self._free_rows:
+            row = self._free_rows.pop()
+            self.task[row] = task
+            self.state[row] = RELEASED
+            self.group[row] = group
+            self.inputs[row] = inputs
+            self.arguments[row] = arguments
+            self.first_slot[row] = first
+            self.rank[row] = rank
+            self.missing[row] = self.lean_count[row] = 0
+            self.readers[row] = self.parts_held[row] = 0
+            self.attempt[row] = self.where[row] = self.lean[row] = -1
+        else:
+            row = len(self.group)
+            self.task.append(task)
+            self.state.append(RELEASED)
+            self.group.append(group)
+            self.inputs.append(inputs)
+            self.arguments.append(arguments)
+            self.first_slot.append(first)
+            self.rank.append(rank)
+            self.missing.append(0)
+            self.attempt.append(-1)
+            self.where.append(-1)
+            self.estimate.append(0.0)
+            self.lean.append(-1)
+            self.lean_count.append(0)
+            self.readers.append(0)
+            self.parts_held.append(0)
+        self.row_of[task] = row
+        if group.outputs == 1:
+            self.maker[first] = row
+        else:
+            for slot in range(first, first + group.outputs):
+                self.maker[slot] = row
+        consumers = self.consumers
+        for slot in inputs:
+            self.readers[self.maker[slot]] += 1
+            known = consumers[slot]
+            if known is None:
+                consumers[slot] = row
+            elif type(known) is int:
+                consumers[slot] = [known, row]
+            elif type(known) is list:
+                known.append(row)
+                if len(known) > _FEW:
+                    consumers[slot] = set(known)
+            else:
+                known.add(row)  # type: ignore[union-attr]
+        group.run.live += 1
+        return row
+
+    def _take_slots(self, count: int) -> int:
+        free = self._free_slots.get(count)
+        if free:
+            return free.pop()
+        first = len(self.consumers)
+        for _ in range(count):
+            self.maker.append(-1)
+            self.owner.append(-1)
+            self.uses.append(0)
+            self.size.append(0)
+            self.wanted.append(0)
+            self.consumers.append(None)
+        return first
+
+    def forget(self, row: int) -> list[int]:
+        """Give a row and its slots free; returns rows that may be forgotten now as well."""
+        last: list[int] = []
+        for slot in self.inputs[row]:
+            self._remove_consumer(slot, row)
+            maker = self.maker[slot]
+            self.readers[maker] -= 1
+            if not self.readers[maker]:
+                last.append(maker)
+        del self.row_of[self.task[row]]
+        group = self.group[row]
+        group.run.live -= 1
+        self._free_slots.setdefault(group.outputs, []).append(self.first_slot[row])
+        self._free_rows.append(row)
+        self.state[row] = _NO_TASK
+        self.inputs[row] = ()
+        self.arguments[row] = b""
+        for few in (self.windows, self.failures, self.crashes, self.fetch_failures):
+            if few:
+                few.pop(row, None)
+        return last
+
+    def _remove_consumer(self, slot: int, row: int) -> None:
+        known = self.consumers[slot]
+        if type(known) is int:
+            self.consumers[slot] = None
+        elif type(known) is list:
+            known.remove(row)
+            if len(known) == 1:
+                self.consumers[slot] = known[0]
+        elif type(known) is set:
+            known.discard(row)
+            if not known:
+                self.consumers[slot] = None
+
+    def reading(self, slot: int) -> Iterable[int]:
+        """The rows that take a slot."""
+        known = self.consumers[slot]
+        if known is None:
+            return ()
+        return (known,) if type(known) is int else known  # type: ignore[return-value]
+
+    def held_attempt(self, row: int) -> int:
+        """The last attempt that can have made parts that are held."""
+        attempt = self.attempt[row]
+        return attempt - 1 if self.state[row] == SENT else attempt
+
+    def needed(self, row: int) -> bool:
+        """Whether some part is needed and absent."""
+        first = self.first_slot[row]
+        for slot in range(first, first + self.group[row].outputs):
+            if self.owner[slot] < 0 and (self.uses[slot] or self.wanted[slot]):
+                return True
+        return False
+
+    def forgettable(self, row: int) -> bool:
+        """Whether nothing depends on a row any more."""
+        return (
+            self.state[row] in (RELEASED, ERRED)
+            and not self.readers[row]
+            and not self.group[row].run.loading
+            and not any(self.wanted[slot] for slot in self.slots(row))
+        )
+
+
+def first_rank(priority: int, sequence: int) -> int:
+    """The rank of a run's first task: higher priority before lower, then older before younger."""
+    clamped = max(-_PRIORITY_LIMIT, min(_PRIORITY_LIMIT, priority))
+    above = (_PRIORITY_LIMIT - clamped) << (_SEQUENCE_BITS + POSITION_BITS)
+    return above | (sequence % (1 << _SEQUENCE_BITS)) << POSITION_BITS
+
+
+def make_group(run: Run, spec: GroupSpec, pace: Pace) -> Group:
+    """The record of a submitted group."""
+    return Group(
+        run,
+        len(run.groups),
+        spec.name,
+        spec.function,
+        spec.source,
+        spec.outputs,
+        spec.retries,
+        dict(spec.resources),
+        pace,
+    )
