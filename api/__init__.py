@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from plait import config as config
     from plait import errors as errors
+    from plait.client import Client as Client
     from plait.dataframe import DataFrame as DataFrame
     from plait.deferred import Delayed as Delayed
     from plait.deferred import compute as compute
     from plait.deferred import delayed as delayed
     from plait.deferred import persist as persist
     from plait.errors import PlaitError as PlaitError
+    from plait.futures import Future as Future
     from plait.groupby import GroupBy as GroupBy
     from plait.groupby import NamedAgg as NamedAgg
     from plait.joins import merge as merge
@@ -45,8 +47,10 @@ __version__ = "0.1.0"
 
 # name -> module and name within it ("" for the module itself)
 _PUBLIC = {
+    "Client": ("plait.client", "Client"),
     "DataFrame": ("plait.dataframe", "DataFrame"),
     "Delayed": ("plait.deferred", "Delayed"),
+    "Future": ("plait.futures", "Future"),
     "GroupBy": ("plait.groupby", "GroupBy"),
     "NamedAgg": ("plait.groupby", "NamedAgg"),
     "PlaitError": ("plait.errors", "PlaitError"),
