@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from plait import config as config
     from plait import errors as errors
     from plait.client import Client as Client
+    from plait.client import register_joblib as register_joblib
     from plait.dataframe import DataFrame as DataFrame
     from plait.deferred import Delayed as Delayed
     from plait.deferred import compute as compute
@@ -71,6 +72,7 @@ _PUBLIC = {
     "read_delta": ("plait.readers", "read_delta"),
     "read_json": ("plait.readers", "read_json"),
     "read_parquet": ("plait.readers", "read_parquet"),
+    "register_joblib": ("plait.client", "register_joblib"),
     "sql": ("plait.session", "sql"),
     "to_datetime": ("plait.reshape", "to_datetime"),
     "to_numeric": ("plait.reshape", "to_numeric"),

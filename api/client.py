@@ -17,14 +17,15 @@ import itertools
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import CancelledError
 from concurrent.futures import Executor as StandardExecutor
 from types import TracebackType
 from typing import Any, Self
 
 from plait.completion import Completed
 from plait.dispatch import Dispatcher, Job, Resources
-from plait.errors import ConfigError
+from plait.errors import ConfigError, UnsupportedError
 from plait.futures import Future
 from plait.holes import found, replaced
 from plait.scheduler.executor import Executor
@@ -81,6 +82,16 @@ class Client(StandardExecutor):
         self._dispatcher = Dispatcher(executor, close)
         # Of a client that is forgotten, what it was asked for is still done.
         weakref.finalize(self, self._dispatcher.shutdown, False, False).atexit = False
+
+    @property
+    def executor(self) -> Executor:
+        """What the calls run on."""
+        return self._dispatcher.executor
+
+    @property
+    def closed(self) -> bool:
+        """Whether it takes no more calls."""
+        return self._dispatcher.closing
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future:
         """Have `fn(*args, **kwargs)` called.
@@ -209,7 +220,7 @@ class Client(StandardExecutor):
         """
         if errors not in ("raise", "skip"):
             raise ValueError(f"errors is to be 'raise' or 'skip', not {errors!r}")
-        if errors == "skip" and isinstance(futures, Sequence):
+        if errors == "skip" and isinstance(futures, list | tuple):
             futures = [one for one in futures if not _is_future(one) or _succeeded(one)]
         for one in found(futures, _is_future):
             one.result()
@@ -355,10 +366,39 @@ def _is_future(item: object) -> bool:
 
 
 def _succeeded(future: Future) -> bool:
-    # Not by `exception` alone: that raises for cancelled ones.
-    return not _ended_cancelled(future) and future.exception() is None
+    try:
+        return future.exception() is None
+    except CancelledError:
+        return False
 
 
-def _ended_cancelled(future: Future) -> bool:
-    future_done = future.done()
-    return future_done and future.cancelled()
+def register_joblib(default: bool = False) -> None:
+    """Let joblib, and so scikit-learn, run on plait: as the backend named "plait".
+
+    Parameters
+    ----------
+    default : bool
+        Use it also where no backend is named.
+
+    Raises
+    ------
+    UnsupportedError
+        Without joblib.
+
+    Examples
+    --------
+    >>> import joblib, plait
+    >>> plait.register_joblib()
+    >>> with joblib.parallel_backend("plait"):
+    ...     joblib.Parallel()(joblib.delayed(abs)(-i) for i in range(4))
+    [0, 1, 2, 3]
+
+    With a client of your own: `joblib.parallel_backend("plait", client=client)`.
+    """
+    try:
+        import joblib
+
+        from plait.joblib_backend import PlaitBackend
+    except ImportError as error:
+        raise UnsupportedError("register_joblib needs joblib: pip install joblib") from error
+    joblib.register_parallel_backend("plait", PlaitBackend, make_default=default)

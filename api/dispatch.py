@@ -208,7 +208,7 @@ class Dispatcher:
         self._queue: SimpleQueue[Job | None] = SimpleQueue()
         self._sent = 0
         self._direct = 2 * executor.workers
-        self._closing = False
+        self.closing = False
         self._lock = threading.Lock()
         # Held while calls are on their way from the queue to the executor. Reentrant: an inline
         # executor makes them meanwhile, and they may submit.
@@ -222,7 +222,7 @@ class Dispatcher:
     def submit(self, jobs: list[Job]) -> None:
         """Have the calls made."""
         with self._lock:
-            if self._closing:
+            if self.closing:
                 raise RuntimeError("cannot schedule new futures after shutdown")
             self.unfinished.update([(job.future, None) for job in jobs])
             # A task that submits may wait for it at once, and then needs to know the run.
@@ -287,7 +287,7 @@ class Dispatcher:
     def shutdown(self, wait: bool, cancel: bool) -> None:
         """Take no more calls; close when those there are have been made."""
         with self._lock:
-            self._closing = True
+            self.closing = True
             self._start_thread()
         if cancel:
             self._cancel_waiting()
@@ -314,7 +314,7 @@ class Dispatcher:
 
     def _settled(self, future: Future) -> None:
         self.unfinished.pop(future, None)
-        if self._closing and not self.unfinished:
+        if self.closing and not self.unfinished:
             self._queue.put(None)
 
     def _work(self) -> None:
@@ -332,7 +332,7 @@ class Dispatcher:
         first = self._queue.get()
         with self._sending:
             self._send([first, *self._queued()])
-        return not (self._closing and not self.unfinished and self._queue.empty())
+        return not (self.closing and not self.unfinished and self._queue.empty())
 
     def _flush(self) -> None:
         with self._sending:

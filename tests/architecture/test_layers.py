@@ -64,13 +64,14 @@ THIRD_PARTY = {
     "distributed": {"plait.scheduler.adapters"},
     "ray": {"plait.scheduler.adapters"},
     "IPython": {"api"},
+    "joblib": {"api"},
 }
 
 # The same, but only inside functions: for what most runs never need.
 LAZILY = {"pandas": {"plait.engine.operators"}}
 
 # Neither a dependency nor imported by pip: present in some installations, found out at run time.
-OPTIONAL = {"aiohttp", "deltalake", "obstore", "dask", "distributed", "ray", "IPython"}
+OPTIONAL = {"aiohttp", "deltalake", "obstore", "dask", "distributed", "ray", "IPython", "joblib"}
 
 # Distribution name to import name, where they differ.
 IMPORT_NAMES = {"pyyaml": "yaml"}
