@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from plait.dataframe import DataFrame
+    from plait.scheduler.dashboard.background import BackgroundDashboard
     from plait.scheduler.events import Observer
     from plait.scheduler.executor import Executor
 
@@ -77,6 +79,7 @@ class Session:
         self.catalog = MemoryCatalog()
         self.texts: Texts = PlanCache(plans_kept(self.config))
         self.runner = make_runner(self.executor, self.config)
+        self._dashboard: BackgroundDashboard | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -92,6 +95,8 @@ class Session:
     def close(self) -> None:
         """Stop what runs and let go of kept results; the session cannot be used after."""
         self.executor.close()
+        if self._dashboard is not None:
+            self._dashboard.close()
         self.texts.clear()
         self.runner.plans.clear()
 
@@ -103,6 +108,45 @@ class Session:
 
     def __reduce__(self) -> Any:
         raise TypeError("A Session cannot be pickled; make one where it is needed")
+
+    def dashboard(self, port: int = 0) -> str:
+        """Start a page that shows what this session does, if there is none yet; gives its URL.
+
+        The page is for this machine and for who has the URL, which contains a token. It ends with
+        the session. What ran before is not shown.
+
+        Parameters
+        ----------
+        port : int
+            Where to serve it; 0 for any free port.
+
+        Returns
+        -------
+        str
+            What to open in a browser.
+
+        Raises
+        ------
+        ConfigError
+            The port is taken.
+        UnsupportedError
+            The session is on Dask or Ray, which have dashboards of their own.
+
+        Examples
+        --------
+        >>> import plait
+        >>> with plait.connect("threads") as session:
+        ...     session.dashboard().startswith("http://127.0.0.1:")
+        True
+        """
+        if self._dashboard is None:
+            # Most sessions have none.
+            from plait.watching import observed, start_dashboard
+
+            self._dashboard = start_dashboard(self.executor, port)
+            weakref.finalize(self, self._dashboard.close)
+            self.runner.progress = observed(self.runner.progress, self._dashboard.feed)
+        return self._dashboard.url
 
     # ----------------------------------------------------------------------------------- tables
 
@@ -276,7 +320,7 @@ def progress_bar(config: Config) -> AbstractContextManager[Observer | None]:
     return nullcontext() if display is None else ProgressObserver(display)
 
 
-def connect(url: Any = "threads", **config: Any) -> Session:
+def connect(url: Any = "threads", *, dashboard: bool = False, **config: Any) -> Session:
     """A session on an executor.
 
     Parameters
@@ -286,6 +330,9 @@ def connect(url: Any = "threads", **config: Any) -> Session:
         thread, for debugging), "dask://host:8786" (a dask.distributed cluster; a client of one may
         be given instead), "ray://auto" (the Ray cluster of this machine), "ray://local" (a new
         one) or "ray://host:port". See `docs/cluster.md`.
+    dashboard : bool
+        Whether to start a dashboard (for "threads" and "inline"); `session.dashboard()` then
+        gives its URL.
     **config
         Settings by keyword, two underscores for a dot: `threads=2`, `partition__bytes="64MiB"`.
 
@@ -311,11 +358,22 @@ def connect(url: Any = "threads", **config: Any) -> Session:
     0    2
     """
     named = {key.replace("__", "."): value for key, value in config.items()}
+    session = _session_at(url, named)
+    if dashboard:
+        try:
+            session.dashboard()
+        except BaseException:
+            session.close()
+            raise
+    return session
+
+
+def _session_at(url: Any, config: Mapping[str, Any]) -> Session:
     if not isinstance(url, str):
-        return Session(foreign.on_client(url), named)
+        return Session(foreign.on_client(url), config)
     scheme = url.partition("://")[0]
     if scheme in foreign.SCHEMES:
-        return Session(foreign.at(url), named)
+        return Session(foreign.at(url), config)
     if scheme in LATER:
         raise UnsupportedError(
             f"{url!r}: {LATER[scheme]} is not done by this version; connect to 'threads' or "
@@ -323,7 +381,7 @@ def connect(url: Any = "threads", **config: Any) -> Session:
         )
     if url not in ("threads", "inline"):
         raise ConfigError(f"There is nothing to connect to at {url!r}; use 'threads' or 'inline'")
-    return Session(config={**named, "executor": url})
+    return Session(config={**config, "executor": url})
 
 
 _lock = threading.RLock()

@@ -88,6 +88,10 @@ class _LocalExecutor:
             if not of_run:
                 kept.pop(handle.run, None)
 
+    def spilled_bytes(self) -> int:
+        """Bytes of files that its tasks have in the scratch folder now."""
+        return self._scratch.size()
+
     def close(self) -> None:
         """See `Executor`."""
         raise NotImplementedError

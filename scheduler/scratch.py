@@ -47,12 +47,27 @@ class ScratchFolder:
                 self._finalizer = weakref.finalize(self, _remove, self._path, lock, os.getpid())
             return self._path
 
+    def size(self) -> int:
+        """Bytes of the files in it now; it is not made for that."""
+        with self._lock:
+            return 0 if self._path is None else _size(self._path)
+
     def remove(self) -> None:
         """Delete the folder and all in it; the next `path` makes a new one."""
         with self._lock:
             if self._finalizer is not None:
                 self._finalizer()
             self._path = self._finalizer = None
+
+
+def _size(folder: Path) -> int:
+    total = 0
+    for inner, _, names in os.walk(folder):
+        for name in names:
+            # Others delete what they no longer need at any time.
+            with contextlib.suppress(FileNotFoundError):
+                total += os.stat(os.path.join(inner, name)).st_size
+    return total
 
 
 def remove_abandoned(parent: Path) -> list[Path]:
