@@ -48,7 +48,8 @@ export function drawTiles(model, job) {
   say($("tile-memory-more"), `results ${bytes(sample.held)}`);
   say($("tile-disk"), bytes(sample.spilled));
   const spilled = job ? job.stages.reduce((sum, stage) => sum + stage.spilled, 0) : 0;
-  say($("tile-disk-more"), spilled ? `this query wrote ${bytes(spilled)}` : "nothing spilled");
+  const none = sample.spilled ? "being written" : "nothing spilled";
+  say($("tile-disk-more"), spilled ? `this query wrote ${bytes(spilled)}` : none);
 }
 
 export function drawChoice(place, choices, chosen, choose) {
