@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from plait.reshape import to_datetime as to_datetime
     from plait.reshape import to_numeric as to_numeric
     from plait.scalar import Scalar as Scalar
+    from plait.scheduler.cluster import LocalCluster as LocalCluster
     from plait.series import Series as Series
     from plait.session import Session as Session
     from plait.session import connect as connect
@@ -53,6 +54,7 @@ _PUBLIC = {
     "Delayed": ("plait.deferred", "Delayed"),
     "Future": ("plait.futures", "Future"),
     "GroupBy": ("plait.groupby", "GroupBy"),
+    "LocalCluster": ("plait.scheduler.cluster", "LocalCluster"),
     "NamedAgg": ("plait.groupby", "NamedAgg"),
     "PlaitError": ("plait.errors", "PlaitError"),
     "Scalar": ("plait.scalar", "Scalar"),

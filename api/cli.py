@@ -1,4 +1,4 @@
-"""The `plait` command: sql, demo.
+"""The `plait` command: sql, demo, scheduler, worker.
 
     plait sql "select count(*) from 'trips-*.csv'"
     plait sql -f report.sql --format csv --output report.csv
@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 import plait
+from plait.cli_cluster import add_commands as add_cluster_commands
 from plait.errors import PlaitError, WriteError
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def parser() -> argparse.ArgumentParser:
     demo.add_argument("--folder", "--dir", type=Path, default=Path("data/demo"), help="for CSVs")
     demo.add_argument("--size", "--size-gb", type=float, default=1.0, help="gigabytes of CSV (1)")
     demo.set_defaults(run=run_demo)
+    add_cluster_commands(commands)
     return main
 
 

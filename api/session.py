@@ -26,7 +26,7 @@ from plait.bound import Texts
 from plait.calling import outside
 from plait.config import Config
 from plait.engine.memory import default_cache_bytes
-from plait.errors import ConfigError, TableNotFoundError, UnsupportedError
+from plait.errors import ConfigError, TableNotFoundError
 from plait.io.store.access import Access
 from plait.plan_cache import PlanCache
 from plait.planner import builder
@@ -46,10 +46,6 @@ if TYPE_CHECKING:
     from plait.scheduler.executor import Executor
 
 _USABLE = 0.7  # of the memory there is, unless `memory_limit` is set
-LATER = {
-    "tcp": "a cluster of plait's own",
-    "tls": "a cluster of plait's own",
-}
 
 
 class Session:
@@ -327,9 +323,11 @@ def connect(url: Any = "threads", *, dashboard: bool = False, **config: Any) -> 
     ----------
     url : str or distributed.Client
         "threads" (worker threads of this process), "inline" (one task after the other in this
-        thread, for debugging), "dask://host:8786" (a dask.distributed cluster; a client of one may
-        be given instead), "ray://auto" (the Ray cluster of this machine), "ray://local" (a new
-        one) or "ray://host:port". See `docs/cluster.md`.
+        thread, for debugging), "tcp://host:port?token=..." or "tls://..." (a cluster of plait's
+        own, as `plait scheduler` prints it and `LocalCluster.address` is), "dask://host:8786" (a
+        dask.distributed cluster; a client of one may be given instead), "ray://auto" (the Ray
+        cluster of this machine), "ray://local" (a new one) or "ray://host:port". See
+        `docs/cluster.md`.
     dashboard : bool
         Whether to start a dashboard (for "threads" and "inline"); `session.dashboard()` then
         gives its URL.
@@ -344,8 +342,9 @@ def connect(url: Any = "threads", *, dashboard: bool = False, **config: Any) -> 
     Raises
     ------
     UnsupportedError
-        For clusters of plait's own (tcp://, tls://): they come later. For others, if the package
-        they need is not installed.
+        For clusters of others, if the package they need is not installed.
+    AuthenticationError
+        The cluster does not accept the token, or speaks another version.
     SchedulerLostError
         If nothing answers at the address, or plait is not installed over there.
 
@@ -374,14 +373,25 @@ def _session_at(url: Any, config: Mapping[str, Any]) -> Session:
     scheme = url.partition("://")[0]
     if scheme in foreign.SCHEMES:
         return Session(foreign.at(url), config)
-    if scheme in LATER:
-        raise UnsupportedError(
-            f"{url!r}: {LATER[scheme]} is not done by this version; connect to 'threads' or "
-            "'inline'"
-        )
+    if scheme in ("tcp", "tls"):
+        return Session(cluster_executor(url), config)
     if url not in ("threads", "inline"):
-        raise ConfigError(f"There is nothing to connect to at {url!r}; use 'threads' or 'inline'")
+        raise ConfigError(
+            f"There is nothing to connect to at {url!r}; use 'threads', 'inline' or the address of "
+            "a cluster: tcp://, tls://, dask:// or ray://"
+        )
     return Session(config={**config, "executor": url})
+
+
+def cluster_executor(url: str) -> Executor:
+    """An executor on the cluster at an address."""
+    # sockets, TLS, msgpack: only for those who have a cluster
+    from plait.scheduler.client import ClusterExecutor
+
+    try:
+        return ClusterExecutor(url)
+    except ValueError as error:
+        raise ConfigError(f"{error}") from error
 
 
 _lock = threading.RLock()

@@ -15,7 +15,6 @@ from __future__ import annotations
 import errno
 import itertools
 import os
-import pickle
 import weakref
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -126,7 +125,8 @@ class SentSegments:
             yield _decoded(self.data[segment.start])
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return SentSegments, ({s: pickle.PickleBuffer(d) for s, d in self.data.items()},)
+        # Arrow's buffers leave a pickle where the pickler takes them out of band
+        return SentSegments, ({s: pa.py_buffer(d) for s, d in self.data.items()},)
 
 
 class SpilledRows(Sequence[pa.RecordBatch]):

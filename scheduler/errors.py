@@ -14,6 +14,7 @@ Between processes there are also
 
     SerializationError(TypeError)      what cannot be pickled, or not be unpickled over there
     RemoteError(RuntimeError)          a task's error whose own type cannot be made here
+    WorkerKilledError(RuntimeError)    a task that its workers do not survive
     ProtocolError(ConnectionError)     a peer that sends something else than plait does
     AuthenticationError(PermissionError)  a wrong token, another version
     SchedulerLostError(ConnectionError)   the scheduler is gone
@@ -57,6 +58,10 @@ class RemoteError(RuntimeError):
 
     Its text begins with the name of the type and ends with the traceback over there.
     """
+
+
+class WorkerKilledError(RuntimeError):
+    """The workers that ran a task died of it, again and again."""
 
 
 class ProtocolError(ConnectionError):

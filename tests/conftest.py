@@ -82,6 +82,15 @@ def tpch_sf1_csv_dir() -> Path:
 
 
 @pytest.fixture(scope="session")
+def cluster_executors() -> Iterator[Callable[[], Any]]:
+    """Makes executors over a cluster of plait's own, of two processes."""
+    from plait.scheduler.cluster import LocalCluster
+
+    with LocalCluster(2) as cluster:
+        yield cluster.executor
+
+
+@pytest.fixture(scope="session")
 def dask_executors() -> Iterator[Callable[[], Any]]:
     """Makes executors over a Dask cluster of two processes."""
     pytest.importorskip("distributed")

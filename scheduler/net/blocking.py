@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import select
 import socket
 import ssl
 
 from plait.scheduler.errors import AuthenticationError
 from plait.scheduler.net import auth, tls
 from plait.scheduler.net.address import Address
-from plait.scheduler.net.protocol import encode
+from plait.scheduler.net.protocol import Frame, FrameReader, encode
 
 
 class BlockingConnection:
-    """Sends frames; what comes is only watched for the end."""
+    """One authenticated stream; whoever has it looks by itself whether something came."""
 
     def __init__(self, address: Address, role: str, name: str, seconds: float = 5.0) -> None:
         try:
@@ -21,12 +20,12 @@ class BlockingConnection:
         except OSError as error:
             raise ConnectionError(f"{address.place} cannot be reached: {error}") from error
         try:
-            print_ = ""
+            seen = ""
             if address.tls:
                 wrapped: ssl.SSLSocket = tls.client_context(address).wrap_socket(raw)
-                print_ = tls.fingerprint(wrapped.getpeercert(True) or b"")
+                seen = tls.fingerprint(wrapped.getpeercert(True) or b"")
                 raw = wrapped
-            handshake = auth.ClientHandshake(address.token, role, name, print_)
+            handshake = auth.ClientHandshake(address.token, role, name, seen)
             raw.sendall(handshake.answer(_frame(raw)))
             handshake.finish(_frame(raw))
         except AuthenticationError as error:
@@ -36,6 +35,7 @@ class BlockingConnection:
             raw.close()
             raise ConnectionError(f"{address.place} cannot be reached: {error}") from error
         self._socket = raw
+        self._reader = FrameReader()
 
     def fileno(self) -> int:
         """For select and poll."""
@@ -45,14 +45,15 @@ class BlockingConnection:
         """Write a frame; OSError if the other side is gone or does not read."""
         self._socket.sendall(b"".join(encode(header)))
 
-    def is_gone(self) -> bool:
-        """Whether the other side has closed the connection."""
-        if not select.select([self._socket], [], [], 0)[0]:
-            return False
+    def receive(self) -> list[Frame] | None:
+        """The frames that have come, when there is something to read; None at the end."""
         try:
-            return not self._socket.recv(1 << 16)
-        except OSError:
-            return True
+            data = self._socket.recv(1 << 16)
+            return self._reader.feed(data) if data else None
+        except (ssl.SSLWantReadError, InterruptedError):
+            return []
+        except OSError:  # which a frame that is none counts as
+            return None
 
     def close(self) -> None:
         """Close it."""

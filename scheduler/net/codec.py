@@ -12,7 +12,7 @@ import types
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
-from typing import Any, Union
+from typing import Any, Literal, Union
 
 from plait.scheduler.errors import ProtocolError
 from plait.scheduler.net.protocol import Buffer, Frame, pack, unpack
@@ -105,11 +105,20 @@ def _part(hint: Any) -> tuple[Write | None, Read]:
         return _optional(hint, [_part(a) for a in arguments if a is not type(None)])
     if origin in (dict, Mapping):
         return _mapping(_part(arguments[0]), _part(arguments[1]))
+    if origin is Literal:
+        return None, _choice(arguments)
     if hasattr(hint, "__dataclass_fields__"):
         return _record(hint)
-    if isinstance(hint, type) and hasattr(hint, "__members__"):
-        return _member(hint)
     raise TypeError(f"Messages cannot hold {hint}")
+
+
+def _choice(allowed: tuple[Any, ...]) -> Read:
+    def read(value: Any, buffers: Sequence[Buffer]) -> Any:
+        if value not in allowed:
+            raise ProtocolError(f"{value!r} is none of {', '.join(map(repr, allowed))}")
+        return value
+
+    return read
 
 
 def _scalar(kind: Any) -> Read:
@@ -209,14 +218,3 @@ def _mapping(
         return {key[1](k, buffers): item[1](v, buffers) for k, v in value}
 
     return write, read
-
-
-def _member(kind: Any) -> tuple[Write, Read]:
-    names = list(kind.__members__)
-
-    def read(value: Any, buffers: Sequence[Buffer]) -> Any:
-        if type(value) is not int or not 0 <= value < len(names):
-            raise ProtocolError(f"no member of {kind.__name__}")
-        return kind[names[value]]
-
-    return (lambda value, buffers: names.index(value.name)), read

@@ -47,6 +47,16 @@ class Connection:
         self._loop = asyncio.get_running_loop()
         self._flushing = False
         self._task: asyncio.Task[None] | None = None
+        self._unwritten = 0
+        self._written = asyncio.Event()
+
+    @property
+    def peer_host(self) -> str:
+        """The address at which the other side is seen."""
+        try:
+            return str(self.stream.socket.getpeername()[0])
+        except OSError:
+            return ""
 
     def start(self) -> None:
         """Begin to read."""
@@ -82,11 +92,12 @@ class Connection:
         except StreamClosedError:
             self._ended()
 
-    async def drain(self) -> None:
-        """Return when what was sent so far has left this process."""
+    async def settle(self, ahead: int) -> None:
+        """Return when at most so many bytes wait to be written, or the stream is gone."""
         self.flush()
-        if not self.gone:
-            await self.stream.write(b"")
+        while not self.gone and self._unwritten > ahead:
+            self._written.clear()
+            await self._written.wait()
 
     def close(self) -> None:
         """Close the stream; `closed` is told."""
@@ -95,8 +106,16 @@ class Connection:
         self._ended()
 
     def _write(self, data: Buffer) -> None:
-        # its future is for those who want to wait; an error shows when reading
-        self.stream.write(data).add_done_callback(_seen)
+        count = len(data)
+        self._unwritten += count
+
+        def written(future: asyncio.Future[None]) -> None:
+            if not future.cancelled():
+                future.exception()  # seen; it shows when reading
+            self._unwritten -= count
+            self._written.set()
+
+        self.stream.write(memoryview(data)).add_done_callback(written)
 
     async def _read(self) -> None:
         reader, stream = self._reader, self.stream
@@ -125,12 +144,8 @@ class Connection:
         if not self.gone:
             self.gone = True
             self._out.clear()
+            self._written.set()
             self.closed(self)
-
-
-def _seen(future: asyncio.Future[None]) -> None:
-    if not future.cancelled():
-        future.exception()
 
 
 # --------------------------------------------------------------------------------------- connecting
@@ -158,15 +173,15 @@ async def _connect(address: Address, role: str, name: str) -> Connection:
     found = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
     family, kind, protocol, _, target = found[0]
     stream = _stream(socket.socket(family, kind, protocol))
-    print_ = ""
+    seen = ""
     try:
         await stream.connect(target)
         if address.tls:
             stream = await stream.start_tls(False, tls.client_context(address))
             assert isinstance(stream, SSLIOStream)
-            certificate = stream.socket.getpeercert(True)  # type: ignore[attr-defined]
-            print_ = tls.fingerprint(certificate)
-        handshake = auth.ClientHandshake(address.token, role, name, print_)
+            stream.max_buffer_size = _BUFFER
+            seen = tls.fingerprint(stream.socket.getpeercert(True) or b"")
+        handshake = auth.ClientHandshake(address.token, role, name, seen)
         await stream.write(handshake.answer(await _frame(stream)))
         handshake.finish(await _frame(stream))
     except BaseException:

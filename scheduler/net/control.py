@@ -1,17 +1,19 @@
 """What processes of a cluster say to each other beside the messages of the state machines.
 
 supervisor -> scheduler      Beat, once a second; Exited, when a worker's process ended
-worker -> scheduler          Hello, the first message: where it listens, what it offers
-scheduler -> worker          Welcome, its answer
+scheduler -> supervisor      Kill
+worker -> scheduler          Hello, the first message: where it listens, what it offers; Leaving
+scheduler -> worker          Welcome, its answer; Leave
 scheduler -> client          Welcome; Workers, when one came or went; Load, now and then
-client -> scheduler          Retire
-worker, client -> worker     Fetch: results by key
-worker -> worker, client     Fetched: what of them is here, as buffers
+worker, client -> worker     Get: results by key
+worker -> worker, client     Got: what of them is here, as buffers
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+GONE, UNSENDABLE = -1, -2
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,23 +37,45 @@ class Exited:
 
 
 @dataclass(frozen=True, slots=True)
+class Kill:
+    """End the process of a worker that no longer answers."""
+
+    worker: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Hello:
     """A worker introduces itself."""
 
     host: str
+    """Where it listens; empty: at the address it came from."""
     port: int
+    tls: bool
     threads: int
-    memory_limit: int | None
+    memory_limit: int
+    """Bytes; 0 if there is none."""
     resources: tuple[tuple[str, float], ...]
     pid: int
 
 
 @dataclass(frozen=True, slots=True)
 class Welcome:
-    """The number of a worker or client, and the token among workers."""
+    """The number of a worker or client."""
 
     number: int
-    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """The worker was asked to end, and asks to be let go when nothing is lost by it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """Nothing is lost by it any more."""
+
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,28 +84,19 @@ class Workers:
 
     numbers: tuple[int, ...]
     names: tuple[str, ...]
-    addresses: tuple[str, ...]
     threads: tuple[int, ...]
-    memory_limits: tuple[int | None, ...]
+    memory_limits: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """How busy the cluster is: tasks that wait or run, and those that ran since the last time."""
+    """How busy the cluster is: tasks that wait or run."""
 
     unfinished: int
-    finished: int
 
 
 @dataclass(frozen=True, slots=True)
-class Retire:
-    """Let these workers go when nothing is lost by it."""
-
-    workers: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Fetch:
+class Get:
     """Send these results. `request` comes back with the answer."""
 
     request: int
@@ -89,8 +104,11 @@ class Fetch:
 
 
 @dataclass(frozen=True, slots=True)
-class Fetched:
-    """Results: `pieces` says how many buffers each takes; -1: gone, -2: an error, told in one."""
+class Got:
+    """Results: how many of the buffers each takes, in order; or GONE, or UNSENDABLE.
+
+    What is UNSENDABLE has one buffer: an error (`net/serialize.py`) that says why.
+    """
 
     request: int
     keys: tuple[int, ...]
@@ -99,5 +117,5 @@ class Fetched:
 
 
 CONTROL: tuple[type, ...] = (
-    *(Beat, Exited, Hello, Welcome, Workers, Load, Retire, Fetch, Fetched),
+    *(Beat, Exited, Kill, Hello, Welcome, Leaving, Leave, Workers, Load, Get, Got),
 )

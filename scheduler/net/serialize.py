@@ -77,6 +77,8 @@ def loads(packed: Sequence[Buffer]) -> Any:
     """The value again. SerializationError if this process cannot make it."""
     try:
         return pickle.loads(packed[0], buffers=packed[1:])
+    except SerializationError:
+        raise  # what was Broken says it better
     except Exception as error:
         raise SerializationError(
             f"A value cannot be read in this process: {type(error).__name__}: {error}. "
@@ -198,6 +200,23 @@ def _refused(value: object, error: BaseException) -> SerializationError:
         f"A {type(value).__name__} cannot be sent to another process: it cannot be pickled "
         f"({type(error).__name__}: {_text(error)[:500]})"
     )
+
+
+class Broken:
+    """What is sent in place of a value that cannot be: reading it raises why."""
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+
+    def __call__(self) -> None:
+        """For type checkers, where it stands for a function."""
+
+    def __reduce__(self) -> tuple[Callable[[str], object], tuple[str]]:
+        return _broken, (self.why,)
+
+
+def _broken(why: str) -> object:
+    raise SerializationError(why)
 
 
 # ----------------------------------------------------------------------------------------- pickling

@@ -160,7 +160,16 @@ class SchedulerState:
     def _from_worker(
         self,
         worker: Worker,
-        event: Done | Failed | Missing | Returned | Copied | Memory | Digest | Inventory | Retire,
+        event: Done
+        | Failed
+        | Missing
+        | Returned
+        | Copied
+        | Memory
+        | Digest
+        | Inventory
+        | Waiting
+        | Retire,
     ) -> None:
         if not isinstance(event, Retire):
             self.membership.heard(worker, self._now)

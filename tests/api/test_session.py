@@ -217,8 +217,8 @@ def test_connect() -> None:
     with plait.connect("threads", threads=1, partition__bytes="1MiB") as session:
         assert session.executor.workers == 1
         assert session.config.get("partition.bytes") == 2**20
-    for url in ("tcp://localhost:8786", "tls://x"):
-        with pytest.raises(UnsupportedError, match="threads"):
+    for url in ("tcp://localhost:x", "tls://", "tcp://localhost?tokn=x"):
+        with pytest.raises(ConfigError, match=r"address|host|port"):
             plait.connect(url)
     with pytest.raises(ConfigError, match="threads"):
         plait.connect("cloud")

@@ -23,22 +23,29 @@ LOCAL: dict[str, Callable[[], Executor]] = {
 
 # On clusters, each a fixture of the session that makes executors.
 FOREIGN = {"dask": "dask_executors", "ray": "ray_executors"}
+CLUSTERS = {"cluster": "cluster_executors", **FOREIGN}
 
 EXECUTORS = [
     *LOCAL,
+    "cluster",
     "dask",
     pytest.param("ray", marks=pytest.mark.heavy),  # a Ray cluster takes twenty seconds to start
 ]
 
 
 def made(request: pytest.FixtureRequest, name: str) -> Executor:
-    make: Callable[[], Executor] = LOCAL.get(name) or request.getfixturevalue(FOREIGN[name])
+    make: Callable[[], Executor] = LOCAL.get(name) or request.getfixturevalue(CLUSTERS[name])
     return make()
 
 
 def foreign(executor: Executor) -> bool:
     """Whether the tasks go to a cluster that is not plait's."""
     return type(executor).__name__ in ("DaskExecutor", "RayExecutor")
+
+
+def remote(executor: Executor) -> bool:
+    """Whether the tasks run in other processes."""
+    return foreign(executor) or type(executor).__name__ == "ClusterExecutor"
 
 
 class Log:

@@ -1,0 +1,156 @@
+"""Running one task in a worker: function and arguments from bytes, result into the store.
+
+Everything that can go wrong with the user's things happens here, on the thread that runs the task,
+and becomes the task's error: functions and arguments that cannot be read in this process, inputs
+that cannot, results that are not what was promised. An input that is lost is not the task's fault;
+the task is told as missing it and is run again where the input is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import pickle
+from collections.abc import Callable, Sequence
+from time import perf_counter
+
+from plait.scheduler.calls import decode_call
+from plait.scheduler.context import CancelFlag, Seat, TaskContext
+from plait.scheduler.errors import SerializationError
+from plait.scheduler.net import serialize
+from plait.scheduler.net.serialize import Buffer, dump_error
+from plait.scheduler.state import messages as m
+from plait.scheduler.store import GoneError, Store
+
+Outcome = m.Ran | m.Raised | m.KeysLost
+"""What became of a task, for the worker's state."""
+
+
+class TaskFlag(CancelFlag):
+    """The cancel flag of one running task."""
+
+    __slots__ = ("attempt", "task")
+
+    def __init__(self, task: int, attempt: int) -> None:
+        super().__init__()
+        self.task, self.attempt = task, attempt
+
+
+class TaskRunner:
+    """Knows the functions, runs tasks; any number of threads at a time."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._bytes: dict[bytes, Buffer] = {}
+        self._functions: dict[bytes, Callable[..., object]] = {}
+        self._running: dict[int, TaskFlag] = {}
+
+    def learn(self, ids: Sequence[bytes], functions: Sequence[Buffer]) -> None:
+        """Functions, to be read when they are first called."""
+        self._bytes.update(zip(ids, functions, strict=True))
+
+    def cancel(self, tasks: Sequence[int], attempts: Sequence[int]) -> None:
+        """Tell running tasks, up to these attempts, to stop."""
+        for task, attempt in zip(tasks, attempts, strict=True):
+            flag = self._running.get(task)
+            if flag is not None and flag.attempt <= attempt:
+                flag.is_set = True
+
+    def cancel_all(self) -> None:
+        """Tell all running tasks to stop."""
+        for flag in list(self._running.values()):
+            flag.is_set = True
+
+    def execute(self, start: m.Start, seat: Seat) -> Outcome:
+        """Run a task and store its results."""
+        flag = self._running[start.task] = TaskFlag(start.task, start.attempt)
+        seat.run_flag = flag
+        error: BaseException | None = None
+        result: object = None
+        began = perf_counter()
+        try:
+            inputs, lost = self._inputs(start.inputs)
+            if lost:
+                return m.KeysLost(lost, start.task, start.attempt)
+            function = self._functions.get(start.function) or self._function(start.function)
+            arguments = decode_call(start.arguments, inputs)
+            del inputs
+            result = function(*arguments)
+            del arguments
+        except BaseException as caught:
+            error = caught
+            if caught.__traceback__ is not None:
+                # without our own frame, which reads as noise
+                caught.__traceback__ = caught.__traceback__.tb_next
+        finally:
+            seconds = perf_counter() - began
+            seat.run_flag = None
+            context, seat.context = seat.context, None
+            self._running.pop(start.task, None)
+        if error is not None:
+            retryable = isinstance(error, Exception) and not isinstance(error, SerializationError)
+            return _raised(start, error, seconds, retryable)
+        return self._stored(start, result, seconds, context)
+
+    def _inputs(self, keys: Sequence[int]) -> tuple[list[object], tuple[int, ...]]:
+        inputs: list[object] = []
+        lost: list[int] = []
+        for key in keys:
+            try:
+                inputs.append(self._store.get(key))
+            except GoneError:
+                lost.append(key)
+        return inputs, tuple(lost)
+
+    def _function(self, identity: bytes) -> Callable[..., object]:
+        try:
+            data = self._bytes[identity]
+        except KeyError:
+            raise SerializationError("The function of this task did not arrive") from None
+        function = serialize.loads(serialize.split(data))
+        self._functions[identity] = function
+        return function  # type: ignore[no-any-return]
+
+    def _stored(
+        self, start: m.Start, result: object, seconds: float, context: TaskContext | None
+    ) -> m.Ran:
+        first = m.key_of(start.task)
+        put = self._store.put
+        if start.outputs == 1:
+            sizes: tuple[int, ...] = (put(first, result),)
+        else:
+            parts: Sequence[object] = result  # type: ignore[assignment]
+            sizes = tuple([put(first + part, value) for part, value in enumerate(parts)])
+        report = b""
+        if context is not None and context.reported:
+            report = dump_report(context)
+        return m.Ran(start.task, start.attempt, sizes, seconds, report)
+
+
+def _raised(start: m.Start, error: BaseException, seconds: float, retryable: bool) -> m.Raised:
+    name, text, data = dump_error(error)
+    return m.Raised(start.task, start.attempt, name, text, data, seconds, retryable)
+
+
+def dump_report(context: TaskContext) -> bytes:
+    """What a task reported, as bytes; without what cannot be sent."""
+    extra = context.extra or {}
+    try:
+        return pickle.dumps((context.rows, context.bytes, extra), 5)
+    except Exception:
+        kept = {}
+        for name, value in extra.items():
+            with contextlib.suppress(Exception):
+                pickle.dumps(value, 5)
+                kept[name] = value
+        return pickle.dumps((context.rows, context.bytes, kept), 5)
+
+
+def load_report(data: Buffer) -> tuple[int | None, int | None, dict[str, object]]:
+    """Rows, bytes and the rest; nothing if it cannot be read here."""
+    if not len(data):
+        return None, None, {}
+    try:
+        rows, size, extra = pickle.loads(data)
+    except Exception:  # reports are for show: one that cannot be read must not end a run
+        return None, None, {}
+    return rows, size, extra

@@ -1,0 +1,345 @@
+"""Worker: the process that runs tasks.
+
+One thread has the loop: connections to the scheduler, to other workers, to clients. The others run
+tasks. Between them stands the pure state machine (`state/worker_state.py`) under a lock: whoever
+has news tells it, and does what it commands. So a thread that has ended a task takes the next by
+itself, without waking the loop; what is for the scheduler is gathered and leaves with the loop's
+next turn.
+
+A worker is one connection to the scheduler. When that ends the worker ends; it never comes back
+with old state. Its supervisor starts another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import mmap
+import os
+import queue
+import signal
+import threading
+import time
+
+from plait.scheduler.context import Seat, take_seat
+from plait.scheduler.crash_slots import writer
+from plait.scheduler.host import process_memory
+from plait.scheduler.net import comm
+from plait.scheduler.net.address import Address
+from plait.scheduler.net.comm import Connection
+from plait.scheduler.net.control import Hello, Leave, Leaving, Welcome
+from plait.scheduler.net.protocol import Frame
+from plait.scheduler.net.wire import CODEC, TO_WORKER
+from plait.scheduler.scratch import ScratchFolder
+from plait.scheduler.state import messages as m
+from plait.scheduler.state.worker_state import WorkerState
+from plait.scheduler.store import Store
+from plait.scheduler.task_runner import TaskRunner
+from plait.scheduler.transfer import Transfer
+from plait.scheduler.worker_options import Options
+
+_log = logging.getLogger(__name__)
+
+_TICK = 0.1
+_LOOK = 0.004  # seconds between two looks for results to report
+_MEMORY = 0.5  # seconds between two looks at our memory
+_SPILL_AT = 0.6  # of the limit: stored results
+_JOIN = 10.0  # seconds to wait for the scheduler's welcome
+
+
+class Worker:
+    """A worker of this process."""
+
+    def __init__(
+        self, address: Address, name: str, options: Options, slots: mmap.mmap | None = None
+    ) -> None:
+        self.address, self.name, self.options = address, name, options
+        self.number = -1
+        self.scratch = ScratchFolder(options.scratch)
+        limit = options.memory_limit
+        self.store = Store(self.scratch, None if limit is None else int(_SPILL_AT * limit))
+        self.runner = TaskRunner(self.store)
+        self._slots = slots
+        self._lock = threading.RLock()
+        self._state: WorkerState | None = None
+        self._tasks: queue.SimpleQueue[m.Start | None] = queue.SimpleQueue()
+        self._threads: set[int] = set()  # the numbers of those that run
+        self._outbox: list[object] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._scheduler: Connection | None = None
+        self._transfer: Transfer | None = None
+        self._ended: asyncio.Event | None = None
+        self._memory_seen = 0.0
+        self._leaving = False
+        self._waiting = 0
+        self._looking = False  # whether the loop looks for results that are to be reported
+        self.why = ""
+
+    # ------------------------------------------------------------------------------------ beginning
+
+    async def run(self) -> None:
+        """Join the cluster, and work until it ends or lets go of us."""
+        self._loop = asyncio.get_running_loop()
+        self._ended = asyncio.Event()
+        options = self.options
+        self._transfer = Transfer(self.address, self.store, self.handle)
+        listener = comm.Listener(
+            self.address.token,
+            self._transfer.welcome,
+            *(options.tls_cert, options.tls_key, options.tls_ca),
+        )
+        port = listener.listen_at(options.host, options.port)
+        try:
+            self._scheduler = await comm.connect(self.address, "worker", self.name)
+            await self._join(self._scheduler, port, listener.tls)
+            with contextlib.suppress(NotImplementedError, ValueError, RuntimeError):
+                self._loop.add_signal_handler(signal.SIGTERM, self.leave)
+            tick = self._loop.create_task(self._ticking())
+            await self._ended.wait()
+            tick.cancel()
+        finally:
+            listener.stop()
+            self.close()
+
+    async def _join(self, scheduler: Connection, port: int, tls: bool) -> None:
+        options = self.options
+        host = "" if options.host in ("", "0.0.0.0", "::") else options.host
+        welcomed: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+        def receive(frames: list[Frame]) -> None:
+            for frame in frames:
+                for message in CODEC.decode(frame):
+                    if isinstance(message, Welcome) and not welcomed.done():
+                        self._begin(message.number)
+                        welcomed.set_result(message.number)
+                    else:
+                        self._hear(message)
+
+        def closed(_: Connection) -> None:
+            if not welcomed.done():
+                welcomed.set_exception(ConnectionError("The scheduler did not take this worker"))
+            self._end("the scheduler is gone")
+
+        scheduler.receive, scheduler.closed = receive, closed
+        scheduler.start()
+        hello = Hello(
+            *(host, port, tls, options.threads, options.memory_limit or 0),
+            *(options.resources, os.getpid()),
+        )
+        scheduler.send(*CODEC.encode([hello]))
+        await asyncio.wait_for(welcomed, _JOIN)
+
+    def _begin(self, number: int) -> None:
+        """The scheduler's number for us is known: threads may start."""
+        self.number = number
+        self._state = WorkerState(number, self.options.threads)
+        for _ in range(self.options.threads):
+            self._start_thread()
+
+    def _start_thread(self) -> None:
+        number = min(set(range(len(self._threads) + 1)) - self._threads)
+        self._threads.add(number)
+        name = f"{self.name}/{number}"
+        threading.Thread(target=self._work, args=(name, number), name=name, daemon=True).start()
+
+    # -------------------------------------------------------------------------------------- the end
+
+    def leave(self) -> None:
+        """Ask the scheduler to let us go; at the second time go at once."""
+        if self._leaving or self._scheduler is None or self._scheduler.gone:
+            self._end("it was told to stop")
+            return
+        self._leaving = True
+        self._scheduler.send(*CODEC.encode([Leaving()]))
+
+    def _end(self, why: str) -> None:
+        self.why = self.why or why
+        if self._ended is not None:
+            self._ended.set()
+
+    def close(self) -> None:
+        """Let go of everything."""
+        for _ in self._threads:
+            self._tasks.put(None)
+        self.runner.cancel_all()
+        if self._scheduler is not None:
+            self._scheduler.close()
+        if self._transfer is not None:
+            self._transfer.close()
+        self.store.clear()
+        self.scratch.remove()
+
+    # ------------------------------------------------------------------------------------ the state
+
+    def handle(self, *events: m.WorkerEvent) -> None:
+        """Tell the state what happened and do what it says. Any thread."""
+        with self._lock:
+            state = self._state
+            if state is None:
+                return
+            for event in events:
+                for command in state.handle(event, time.monotonic()):
+                    self._do(command)
+
+    def _do(self, command: m.WorkerCommand) -> None:
+        match command:
+            case m.Start():
+                self._tasks.put(command)
+            case m.ToScheduler(message):
+                self._outbox.append(message)
+                if len(self._outbox) == 1:
+                    self._call_loop(self._flush)
+            case m.Delete(keys):
+                self.store.drop(keys)
+            case m.Fetch(peer, keys):
+                assert self._transfer is not None
+                self._call_loop(self._transfer.fetch, peer, keys)
+
+    def _look_for_results(self) -> None:
+        """See that results are reported, though their thread is busy with something long.
+
+        The loop looks by itself while tasks run: to be woken for it would cost the threads more.
+        """
+        state = self._state
+        assert state is not None
+        assert self._loop is not None
+        due = state.flush_due
+        if due is not None and time.monotonic() >= due:
+            self.handle(m.Tick())
+        if state.running or state.flush_due is not None:
+            self._loop.call_later(_LOOK, self._look_for_results)
+        else:
+            self._looking = False
+
+    def _call_loop(self, function: object, *args: object) -> None:
+        loop = self._loop
+        assert loop is not None
+        with contextlib.suppress(RuntimeError):  # the loop has been closed
+            loop.call_soon_threadsafe(function, *args)  # type: ignore[arg-type]
+
+    def _flush(self) -> None:
+        with self._lock:
+            out, self._outbox = self._outbox, []
+        if out and self._scheduler is not None:
+            self._scheduler.send(*CODEC.encode(out))
+            self._scheduler.flush()
+
+    # ---------------------------------------------------------------------------------- the network
+
+    def _hear(self, message: object) -> None:
+        match message:
+            case m.Functions(ids, functions):
+                self.runner.learn(ids, functions)
+                self.handle(message)
+            case m.Peers(workers, addresses):
+                assert self._transfer is not None
+                self._transfer.learn(workers, addresses)
+                self.handle(message)
+            case m.PeersGone(workers):
+                assert self._transfer is not None
+                self._transfer.forget(workers)
+                self.handle(message)
+            case m.Discard(tasks, attempts):
+                self.runner.cancel(tasks, attempts)
+                self.handle(message)
+            case m.RunTasks():
+                self.handle(message)
+                if not self._looking:
+                    self._looking = True
+                    self._look_for_results()
+            case Leave(why):
+                self._end(why)
+            case _ if isinstance(message, TO_WORKER):
+                self.handle(message)  # type: ignore[arg-type]
+            case _:
+                _log.warning("The scheduler sent a %s, which is not for workers", message)
+
+    async def _ticking(self) -> None:
+        while True:
+            await asyncio.sleep(_TICK)
+            events: list[m.WorkerEvent] = [m.Tick()]
+            now = time.monotonic()
+            if now - self._memory_seen >= _MEMORY:
+                self._memory_seen = now
+                limit = self.options.memory_limit or 0
+                events.insert(0, m.MemoryUsed(process_memory(), limit, self.store.spilled))
+            self.handle(*events)
+
+    # ---------------------------------------------------------------------------------- the threads
+
+    def _work(self, name: str, number: int) -> None:
+        """What a thread does all its life."""
+        options = self.options
+        share = options.memory_limit
+        seat = Seat(
+            name,
+            self.scratch,
+            None if share is None else max(1, share // options.threads),
+            share,
+        )
+        take_seat(seat)
+        _here.worker, _here.name = self, name
+        mark = writer(self._slots, number)
+        get, execute = self._tasks.get, self.runner.execute
+        while True:
+            start = get()
+            if start is None:
+                with self._lock:
+                    self._threads.discard(number)
+                return
+            mark(start.task)
+            outcome = execute(start, seat)
+            mark(-1)
+            self.handle(outcome)
+            del start, outcome
+
+    # ---------------------------------------------------------------------------- waiting in a task
+
+    def seat_given_up(self) -> None:
+        """The task on this thread waits for other tasks: another thread takes its place."""
+        with self._lock:
+            self._start_thread()
+            self._waiting += 1
+            self.handle(m.Waiting(self.number, self._waiting))
+
+    def seat_taken_again(self) -> None:
+        """It goes on: one thread less."""
+        with self._lock:
+            self._waiting -= 1
+            self.handle(m.Waiting(self.number, self._waiting))
+        self._tasks.put(None)
+
+
+class _Here(threading.local):
+    """The worker whose thread this is."""
+
+    worker: Worker | None = None
+    name: str = ""
+
+
+_here = _Here()
+
+
+def current_worker() -> Worker | None:
+    """The worker whose task this thread is running."""
+    return _here.worker
+
+
+def main(address: Address, name: str, options: Options, slots: mmap.mmap | None = None) -> None:
+    """The life of a worker's process. SystemExit with 0 if it ended as it should."""
+    worker = Worker(address, name, options, slots)
+    global _process_worker
+    _process_worker = worker
+    asyncio.run(worker.run())
+    _log.info("Worker %s ends: %s", name, worker.why)
+    # threads that still run tasks are not waited for
+    os._exit(0 if worker.why != "the scheduler is gone" else 3)
+
+
+_process_worker: Worker | None = None
+
+
+def process_worker() -> Worker | None:
+    """The worker of this process, on whichever thread."""
+    return _process_worker
