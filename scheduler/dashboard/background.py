@@ -6,12 +6,15 @@ asked for a dashboard does not wait for it.
 
 from __future__ import annotations
 
-import asyncio
 import threading
+from typing import TYPE_CHECKING
 
 from plait.scheduler.dashboard.feed import Feed
 from plait.scheduler.dashboard.place import Place
 from plait.scheduler.dashboard.process import ProcessSampler
+
+if TYPE_CHECKING:
+    import asyncio
 
 _PATIENCE = 5.0
 
@@ -54,10 +57,14 @@ class BackgroundDashboard:
         self.place.socket.close()
 
     def _run(self) -> None:
+        # Here, because loading it takes longer than starting a session.
+        import asyncio
+
         asyncio.run(self._serve())
 
     async def _serve(self) -> None:
-        # Here, because loading it takes longer than starting a session.
+        import asyncio
+
         from plait.scheduler.dashboard.app import serve
 
         over = asyncio.Event()

@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import secrets
 import socket
-import ssl
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from plait.errors import ConfigError
 from plait.scheduler.net.address import is_loopback
+
+if TYPE_CHECKING:
+    import ssl
 
 
 class Place:
