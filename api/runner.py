@@ -24,7 +24,7 @@ from plait.engine.prepared import Prepared
 from plait.errors import PlaitError, PlanError
 from plait.io.store.access import Access
 from plait.io.write.staging import staged
-from plait.persist import kept_here, kept_there
+from plait.persisting import kept_here, kept_there
 from plait.plan_cache import Copies, PlanCache, keepable
 from plait.planner import builder
 from plait.planner.estimate import Estimator

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator
+from pathlib import Path
 from types import ModuleType
 
 import plait
@@ -20,6 +21,13 @@ def test_names_resolve() -> None:
     for name in PUBLIC:
         assert getattr(plait, name) is not None
     assert set(PUBLIC) <= set(dir(plait))
+
+
+def test_no_module_takes_the_place_of_a_public_name() -> None:
+    """Importing `plait.x` puts the module where the function `x` was."""
+    files = {path.stem for path in Path(plait.__file__).parent.glob("*.py")}
+    taken = [name for name in PUBLIC if name in files]
+    assert [name for name in taken if not inspect.ismodule(getattr(plait, name))] == []
 
 
 def test_public_objects_have_docstrings() -> None:
