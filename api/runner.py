@@ -84,8 +84,8 @@ class Runner:
         return Settings(
             workers=workers,
             broadcast_bytes=min(self.broadcast_bytes, broadcast_bytes(limit)),
-            task_bytes=task_bytes(limit, workers),
-            result_bytes=result_bytes(limit),
+            task_bytes=task_bytes(limit, self.executor.threads),
+            result_bytes=result_bytes(limit) * max(1, workers // self.executor.threads),
             cache_bytes=min(self.cache_bytes, result_bytes(limit)),
             tier=self.tier(),
         )

@@ -130,6 +130,11 @@ class ClusterExecutor:
         return max(1, sum(self.present.threads))
 
     @property
+    def threads(self) -> int:
+        """See `Executor`."""
+        return max(self.present.threads, default=1)
+
+    @property
     def shares_memory(self) -> bool:
         """See `Executor`: results are with the workers."""
         return False

@@ -132,6 +132,11 @@ class Executor(Protocol):
         ...
 
     @property
+    def threads(self) -> int:
+        """How many of them run at a time in one process."""
+        ...
+
+    @property
     def shares_memory(self) -> bool:
         """Whether results are in this process, so that gathering one copies nothing."""
         ...

@@ -41,6 +41,11 @@ class _LocalExecutor:
     workers: int
     shares_memory = True
 
+    @property
+    def threads(self) -> int:
+        """See `Executor`."""
+        return self.workers
+
     def __init__(self, source_limit: int, memory_limit: int | None, scratch: str | None) -> None:
         self._source_limit = source_limit
         self.memory_limit = memory_limit

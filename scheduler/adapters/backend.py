@@ -36,6 +36,10 @@ class Backend(Protocol):
         """How many tasks can run at a time, now."""
         ...
 
+    def threads(self) -> int:
+        """How many of them in one process."""
+        ...
+
     def memory_limit(self) -> int | None:
         """Bytes of one process of the cluster."""
         ...

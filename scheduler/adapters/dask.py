@@ -84,6 +84,9 @@ class _DaskBackend:
     def workers(self) -> int:
         return sum(self.client.nthreads().values())
 
+    def threads(self) -> int:
+        return max(self.client.nthreads().values(), default=1)
+
     def memory_limit(self) -> int | None:
         limits = [worker["memory_limit"] for worker in self._known_workers()]
         return int(_USABLE * min(limits)) if limits and all(limits) else None

@@ -35,6 +35,7 @@ class ForeignExecutor:
         self.backend = backend
         self.name = name or secrets.token_hex(4)
         self.workers = max(1, backend.workers())
+        self.threads = max(1, backend.threads())
         self.memory_limit = backend.memory_limit()
         self._run_names = map(f"{secrets.token_hex(4)}-{{}}".format, itertools.count(1))
         self._runs: dict[str, ForeignRun] = {}

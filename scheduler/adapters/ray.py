@@ -80,6 +80,9 @@ class _RayBackend:
     def workers(self) -> int:
         return int(ray.cluster_resources().get("CPU", 1))
 
+    def threads(self) -> int:
+        return 1  # each task has a process of its own
+
     def memory_limit(self) -> int | None:
         shares = [
             node["Resources"]["memory"] / max(1, node["Resources"].get("CPU", 1))
