@@ -39,6 +39,7 @@ from plait.scheduler.state.scheduler_state import SchedulerState
 _log = logging.getLogger(__name__)
 
 _TICK = 0.1
+_SHOW = 0.02  # seconds that news of tasks done may wait
 _LOAD = 1.0  # seconds between two words about how busy we are
 _REPORT = 1.0  # seconds that a supervisor has to say how its worker ended
 
@@ -67,6 +68,8 @@ class Guest:
     number: int
     connection: Connection
     out: list[object]
+    urgent: bool = False
+    """Whether something is in `out` that somebody waits for."""
     hello: Hello | None = None
 
 
@@ -85,6 +88,7 @@ class Server:
         self._farewells: dict[str, Callable[[Exited | None], None]] = {}
         self._events: list[m.SchedulerEvent] = []
         self._turning = False
+        self._showing: asyncio.TimerHandle | None = None
         self._dirty: list[Guest] = []
         self._stopped = asyncio.Event()
         self._loop = asyncio.get_running_loop()
@@ -144,6 +148,13 @@ class Server:
         if not guest.out:
             self._dirty.append(guest)
         guest.out.append(message)
+        guest.urgent = guest.urgent or type(message) is not m.TasksDone
+        self._soon()
+
+    def _show(self) -> None:
+        self._showing = None
+        for guest in self._dirty:
+            guest.urgent = True
         self._soon()
 
     def _soon(self) -> None:
@@ -154,6 +165,13 @@ class Server:
     def _flush(self) -> None:
         dirty, self._dirty = self._dirty, []
         for guest in dirty:
+            if not guest.urgent and guest.connection.role == "client":
+                # which tasks are done is for show, and can wait for what follows
+                self._dirty.append(guest)
+                if self._showing is None:
+                    self._showing = self._loop.call_later(_SHOW, self._show)
+                continue
+            guest.urgent = False
             out, guest.out = guest.out, []
             guest.connection.send(*CODEC.encode(out))
             guest.connection.flush()
