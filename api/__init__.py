@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from plait.deferred import compute as compute
     from plait.deferred import delayed as delayed
     from plait.deferred import persist as persist
+    from plait.deferred import visualize as visualize
     from plait.errors import PlaitError as PlaitError
     from plait.futures import Future as Future
     from plait.groupby import GroupBy as GroupBy
@@ -77,6 +78,7 @@ _PUBLIC = {
     "register_joblib": ("plait.client", "register_joblib"),
     "sql": ("plait.session", "sql"),
     "to_datetime": ("plait.reshape", "to_datetime"),
+    "visualize": ("plait.deferred", "visualize"),
     "to_numeric": ("plait.reshape", "to_numeric"),
 }
 

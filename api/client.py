@@ -44,9 +44,9 @@ class Client(StandardExecutor):
     Parameters
     ----------
     address : str, Session or executor, optional
-        Where to run: what `plait.connect` takes, such as "threads", "inline" or "tcp://host:8786";
-        or something that is connected already, which stays open when the client is shut down. By
-        default the threads that plait's queries run on too.
+        Where to run: what `plait.connect` takes, such as "threads", "inline", "dask://host:8786"
+        or a client of Dask; or a session or executor, which stays open when the client is shut
+        down. By default the threads that plait's queries run on too.
     max_workers : int, optional
         Threads of the client's own.
     **config
@@ -64,7 +64,7 @@ class Client(StandardExecutor):
 
     def __init__(
         self,
-        address: str | Session | Executor | None = None,
+        address: Any = None,
         *,
         max_workers: int | None = None,
         **config: Any,
@@ -284,13 +284,11 @@ class Client(StandardExecutor):
         raise TypeError("A Client cannot be pickled; make one where it is needed")
 
 
-def _executor(
-    address: str | Session | Executor | None, config: dict[str, Any]
-) -> tuple[Executor, Callable[[], None] | None]:
+def _executor(address: Any, config: dict[str, Any]) -> tuple[Executor, Callable[[], None] | None]:
     """What to run on, and how to let go of it, if that is ours to do."""
     if address is None and not config:
         return default_session().executor, None
-    if address is None or isinstance(address, str):
+    if not isinstance(address, Session | Executor):
         session = connect("threads" if address is None else address, **config)
         return session.executor, session.close
     if config:

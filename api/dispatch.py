@@ -423,6 +423,6 @@ class Dispatcher:
             away, future._away = future._away, None
             if away is not None:
                 try:
-                    away.fetch(future)
+                    future._result = away.value()
                 except Exception as error:
                     future._result, future._exception = None, error

@@ -53,12 +53,12 @@ class Future(StandardFuture[Any]):
             If it was cancelled.
         """
         value = super().result(self._helped(timeout))
-        return value.fetch(self) if type(value) is Away else value
+        return value.value() if type(value) is Away else value
 
     @property
     def away(self) -> bool:
         """Whether it is done and its value has not been brought here yet."""
-        return type(self._result) is Away
+        return type(self._result) is Away and not self._result.fetched
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """What the call raised, None if it did not; parameters and errors as of `result`."""
@@ -109,21 +109,24 @@ class Future(StandardFuture[Any]):
 
 
 class Away:
-    """Stands for a result that an executor keeps, and lets go of it with its last future."""
+    """Stands for a result that an executor keeps, and lets go of it with its last holder."""
 
-    __slots__ = ("_lock", "executor", "handle")
+    __slots__ = ("_lock", "_value", "executor", "fetched", "handle")
 
     def __init__(self, executor: Executor, handle: Handle) -> None:
         self.executor = executor
         self.handle = handle
+        self.fetched = False
+        self._value: Any = None
         self._lock = threading.Lock()
 
-    def fetch(self, future: Future) -> Any:
-        """Bring the value here, once."""
+    def value(self) -> Any:
+        """The value, brought here at the first call."""
         with self._lock:
-            if future._result is self:
-                future._result = self.executor.gather([self.handle])[0]
-        return future._result
+            if not self.fetched:
+                self._value = self.executor.gather([self.handle])[0]
+                self.fetched = True
+        return self._value
 
     def __del__(self) -> None:
         self.executor.release([self.handle])

@@ -22,7 +22,6 @@ import pyarrow.compute as pc
 
 from plait.errors import ComputeError
 from plait.frame import Frame
-from plait.planner.expr import Expr
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -143,12 +142,14 @@ def arrow_column(values: Any, dtype: pa.DataType, what: str) -> pa.ChunkedArray:
         ) from error
 
 
-def one_value(frame_runner: Any, plan: Any, expr: Expr | None = None) -> Any:
+def one_value(frame_runner: Any, plan: Any) -> Any:
     """The single value of a plan of one row and one column, as pandas would show it."""
-    table = frame_runner.execute(plan)
-    value = pandas_column(table.column(0)).iloc[0]
-    if isinstance(value, float) and value != value:
-        return float("nan")
-    if value is None:
+    return first_value(frame_runner.execute(plan).column(0))
+
+
+def first_value(column: pa.ChunkedArray) -> Any:
+    """The first value of a column, as pandas would show it."""
+    value = pandas_column(column).iloc[0]
+    if value is None or (isinstance(value, float) and value != value):
         return float("nan")
     return value

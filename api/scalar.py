@@ -6,6 +6,7 @@ scalar subquery. `.compute()`, `float()` and `int()` run it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from plait import expressions as ex
@@ -17,7 +18,7 @@ from plait.planner import builder
 from plait.planner.expr import AggregateCall, Column, Expr, substitute
 from plait.planner.logical import Aggregate, LogicalPlan
 from plait.planner.subquery import ScalarSubquery
-from plait.result import one_value
+from plait.result import first_value, one_value
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -128,7 +129,7 @@ def _beside(rows: LogicalPlan, other: Scalar) -> tuple[LogicalPlan, Expr]:
     if (
         isinstance(rows, Aggregate)
         and isinstance(other._rows, Aggregate)
-        and rows.input == other._rows.input
+        and _same_pass(rows, other._rows)
     ):
         known = {call: name for name, call in rows.aggregates}
         added: list[tuple[str, AggregateCall]] = []
@@ -141,3 +142,35 @@ def _beside(rows: LogicalPlan, other: Scalar) -> tuple[LogicalPlan, Expr]:
         both = builder.aggregate(rows.input, [], [*rows.aggregates, *added], origin=caller())
         return both, substitute(other._value, renamed)
     return rows, other.expr
+
+
+def _same_pass(rows: LogicalPlan, other: LogicalPlan) -> bool:
+    """Whether two rows are reductions of the same rows, or are the same."""
+    if rows == other:
+        return True
+    return (
+        isinstance(rows, Aggregate) and isinstance(other, Aggregate) and rows.input == other.input
+    )
+
+
+def values_of(scalars: Sequence[Scalar]) -> list[Any]:
+    """The values of several scalars; those that reduce the same rows are one query."""
+    values: list[Any] = [None] * len(scalars)
+    left = list(enumerate(scalars))
+    while left:
+        _, first = left[0]
+        rows = first._rows
+        taken: list[tuple[int, Expr]] = []
+        rest: list[tuple[int, Scalar]] = []
+        for place, scalar in left:
+            if scalar._runner is first._runner and _same_pass(rows, scalar._rows):
+                rows, value = _beside(rows, scalar)
+                taken.append((place, value))
+            else:
+                rest.append((place, scalar))
+        named = [(f"value {place}", value) for place, value in taken]
+        table = first._runner.execute(builder.project(rows, named, origin=caller()))
+        for (place, _), column in zip(taken, table.columns, strict=True):
+            values[place] = first_value(column)
+        left = rest
+    return values
