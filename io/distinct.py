@@ -5,6 +5,9 @@ every row, a column of D values shows d = D (1 - exp(-n / D)) of them: solved fo
 guess for a column whose pieces look alike (a foreign key in random order). If the pieces have
 bounds that hardly overlap (a sorted key), the numbers of the pieces add up instead. What lies
 between is scaled by how much of the column's whole range one piece covers.
+
+Equal values may stand together (the lines of an order), so that a piece shows few of many. A piece
+taken from several places tells this by its `draws`: what repeats within one place is drawn once.
 """
 
 from __future__ import annotations
@@ -19,12 +22,16 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Piece:
-    """`distinct` different ones among `values` values, from `low` to `high` (None: unknown)."""
+    """`distinct` different ones among `values` values, from `low` to `high` (None: unknown).
+
+    `draws`: how many of the values were drawn independently of each other; all, if None.
+    """
 
     distinct: int
     values: int
     low: Any = None
     high: Any = None
+    draws: int | None = None
 
 
 def estimate(pieces: Sequence[Piece], values: float, low: Any, high: Any) -> float | None:
@@ -39,7 +46,7 @@ def estimate(pieces: Sequence[Piece], values: float, low: Any, high: Any) -> flo
     shown = sum(p.distinct for p in pieces)
     # as many different ones as if no two pieces shared a value
     most = max(shown * values / seen, 1.0)
-    alike = sum(population(p.distinct, p.values) for p in pieces) / len(pieces)
+    alike = sum(population(p.distinct, p.draws or p.values) for p in pieces) / len(pieces)
     found = min(most, alike * _spread(pieces, low, high))
     found = max(found, max(p.distinct for p in pieces))
     limit = domain(low, high, values)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pyarrow as pa
@@ -137,7 +137,5 @@ def held_rows(batches: Sequence[pa.RecordBatch]) -> HeldRows:
         known = column_statistics(column, stored_range(column.chunks))
         low, high = known.minimum, known.maximum
         piece = sample(column)
-        columns[name] = HeldColumn(
-            column.nbytes, known, distinct.Piece(piece.distinct, piece.values, low, high)
-        )
+        columns[name] = HeldColumn(column.nbytes, known, replace(piece, low=low, high=high))
     return HeldRows(sum(b.num_rows for b in batches), columns)
