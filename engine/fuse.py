@@ -6,7 +6,8 @@ with them the layouts of their columns, whatever has no compiled form cuts it: a
 worked out ahead as one more column of the loop above, an operator is run by the vectorised tier
 between two loops. So every pipeline runs, and as much of it as can be is compiled.
 
-Few rows are not worth a loop: emitting and compiling take some milliseconds.
+Few rows are not worth a loop: emitting and compiling take some milliseconds. Rows of join tables
+that have an index for loops count as well: the vectorised tier would make one of its own.
 """
 
 from __future__ import annotations
@@ -367,8 +368,10 @@ class PipelineRun:
     def _is_worthwhile(self, loop: LoopPart, first: pa.RecordBatch) -> bool:
         if self.tier != "auto":
             return self.tier == "compiled"
-        rows: int = first.num_rows
-        return max(rows, self.expected or 0) >= WORTHWHILE
+        rows: int = max(first.num_rows, self.expected or 0)
+        for op in loop.joins:
+            rows += self.tables.tables[id(op)].rows_indexed_for_loops
+        return rows >= WORTHWHILE
 
     def _vectorised(
         self,

@@ -233,6 +233,24 @@ class Emitter:
         self.b.branch(head)
         self.goto(end)
 
+    @contextmanager
+    def chained(self, first: Any, follow: Callable[[Any], Any]) -> Any:
+        """A loop over numbers that lead to each other, until -1; gives the number and the block
+        that goes on with the next. It begins with the first, whatever that is."""
+        number = self.variable(I64, I64(0))
+        self.b.store(first, number)
+        body, after, end = (self.block(n) for n in ("link", "next", "end"))
+        self.b.branch(body)
+        self.goto(body)
+        at = self.get(number, I64)
+        yield at, after
+        self.b.branch(after)
+        self.goto(after)
+        found = follow(self.get(number, I64))
+        self.b.store(found, number)
+        self.b.cbranch(self.b.icmp_signed(">=", found, I64(0)), body, end)
+        self.goto(end)
+
     # ------------------------------------------------------------------------------ small things
 
     def both(self, *parts: Any) -> Any:

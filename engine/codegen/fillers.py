@@ -95,7 +95,6 @@ class TableShape:
 
     lookup: str
     unique: bool
-    identity: bool
     keys: tuple[tuple[str, bool], ...]
     columns: tuple[tuple[str, Layout | None], ...]
 

@@ -1,22 +1,20 @@
 """Join tables made by compiled loops: from key codes to the rows that have them.
 
-A module of four functions over a column of integers; `low` is taken from each value to get its
+A module of three functions over a column of integers; `low` is taken from each value to get its
 code, rows that are not valid are left out. They give 0, or what is told here.
 
-    unique(values, valid, rows, low, [slots])       slots[code] = row; 1: a code came twice
     members(values, valid, rows, low, [seen])       seen[code] = 1
-    order(values, valid, rows, low, span, [starts], [order])
-                                                    rows code by code: those of a code stand in
-                                                    order[starts[code] : starts[code + 1]]
-    number(values, valid, rows, shift, mask, [table], [keys], [numbers])
-                                                    numbers[row]: the number of its code among the
-                                                    distinct ones, in order of appearance; keys:
-                                                    their codes; by open addressing in `table`;
-                                                    gives how many there are
+    chain(values, valid, rows, low, [first], [next])
+                                                    first[code] is the first row that has a code,
+                                                    next[row] the next one with the same code, or
+                                                    -1; 1: a code came twice
+    hash(values, valid, rows, shift, mask, seen_shift, [table], [next], [seen])
+                                                    the same by open addressing: `table` has the
+                                                    first row of each code; seen[hash] = 1
 
 Arguments in brackets are two: an address, and how many elements are there. In debug mode a function
-gives -1 instead of leaving an array. `starts` has room for span + 2, and begins as zeros; `slots`
-and `table` as -1. `valid` may be null.
+gives -1 instead of leaving an array. `first` and `table` begin as -1, `seen` as zeros. `valid` may
+be null. Rows come from the last to the first, as a chain grows at its head.
 """
 
 from __future__ import annotations
@@ -71,10 +69,9 @@ def _module(width: int, stride: int, checked: bool) -> tuple[str, dict[str, int]
         return _Function(module, name, numbers, arrays, kind, stride, checked)
 
     made = [
-        _unique(function("unique", 1, 1)),
         _members(function("members", 1, 1)),
-        _order(function("order", 2, 2)),
-        _number(function("number", 2, 3)),
+        _chain(function("chain", 1, 2)),
+        _hash(function("hash", 3, 3)),
     ]
     return str(module), {f.function.name: len(f.function.args) for f in made}
 
@@ -109,65 +106,43 @@ class _Function:
         self.b = ir.IRBuilder(self.function.append_basic_block("entry"))
         self.kind, self.stride, self.checked = kind, stride, checked
 
-    def each(self, count: Any, body: Callable[[Any, Any], None]) -> None:
-        """A loop over numbers below `count`; `body` gets the number and where to go on."""
+    def each_code(self, body: Callable[[Any, Any, Any], None]) -> None:
+        """A loop over the valid rows, backwards: the row, its value, where to go on."""
+        _, valid, rows = self.column
         b = self.b
-        place = b.alloca(I64)
-        b.store(I64(0), place)
-        head, inside, after, end = (
-            self.function.append_basic_block(n) for n in ("head", "body", "next", "end")
+        every = b.icmp_unsigned("==", b.ptrtoint(valid, I64), I64(0))
+        left = b.alloca(I64)
+        b.store(rows, left)
+        head, inside, test, use, end = (
+            self.function.append_basic_block(n) for n in ("head", "body", "test", "use", "end")
         )
         b.branch(head)
         b.position_at_end(head)
-        at = b.load(place, typ=I64)
-        b.cbranch(b.icmp_signed("<", at, count), inside, end)
+        count = b.load(left, typ=I64)
+        b.cbranch(b.icmp_signed(">", count, I64(0)), inside, end)
         b.position_at_end(inside)
-        body(at, after)
-        b.branch(after)
-        b.position_at_end(after)
-        b.store(b.add(b.load(place, typ=I64), I64(1)), place)
+        at = b.sub(count, I64(1))
+        b.store(at, left)
+        b.cbranch(every, use, test)
+        b.position_at_end(test)
+        flag = b.load(b.gep(valid, [at], source_etype=I8), typ=I8)
+        b.cbranch(b.icmp_unsigned("!=", flag, I8(0)), use, head)
+        b.position_at_end(use)
+        body(at, self.value(at), head)
         b.branch(head)
         b.position_at_end(end)
 
-    def each_code(self, body: Callable[[Any, Any, Any], None]) -> None:
-        """A loop over the valid rows: the row, its value, where to go on."""
-        values, valid, rows = self.column
-        b = self.b
-        every = b.icmp_unsigned("==", b.ptrtoint(valid, I64), I64(0))
-
-        def row(at: Any, after: Any) -> None:
-            test, use = (self.function.append_basic_block(n) for n in ("test", "use"))
-            b.cbranch(every, use, test)
-            b.position_at_end(test)
-            flag = b.load(b.gep(valid, [at], source_etype=I8), typ=I8)
-            b.cbranch(b.icmp_unsigned("!=", flag, I8(0)), use, after)
-            b.position_at_end(use)
-            place = b.gep(values, [b.mul(at, I64(self.stride))], source_etype=I8)
-            value = b.load(place, typ=self.kind, align=1)
-            body(at, value if self.kind == I64 else b.sext(value, I64), after)
-
-        self.each(rows, row)
+    def value(self, row: Any) -> Any:
+        """The integer of a row."""
+        b, values = self.b, self.column[0]
+        place = b.gep(values, [b.mul(row, I64(self.stride))], source_etype=I8)
+        value = b.load(place, typ=self.kind, align=1)
+        return value if self.kind == I64 else b.sext(value, I64)
 
     def place(self, array: _Array, index: Any, kind: Any) -> Any:
         if self.checked:
             leave_outside(self.b, index, array.length, _ASTRAY)
         return self.b.gep(array.address, [index], source_etype=kind)
-
-
-def _unique(f: _Function) -> _Function:
-    b, (low,), (slots,) = f.b, f.numbers, f.arrays
-    twice = b.alloca(I1)
-    b.store(I1(0), twice)
-
-    def row(at: Any, value: Any, _: Any) -> None:
-        place = f.place(slots, b.sub(value, low), I32)
-        taken = b.icmp_signed(">=", b.load(place, typ=I32), I32(0))
-        b.store(b.or_(b.load(twice, typ=I1), taken), twice)
-        b.store(b.trunc(at, I32), place)
-
-    f.each_code(row)
-    b.ret(b.zext(b.load(twice, typ=I1), I32))
-    return f
 
 
 def _members(f: _Function) -> _Function:
@@ -177,64 +152,54 @@ def _members(f: _Function) -> _Function:
     return f
 
 
-def _order(f: _Function) -> _Function:
-    """A counting sort. Counts lie two places ahead: placing rows moves the starts into theirs."""
-    b, (low, span), (starts, order) = f.b, f.numbers, f.arrays
+def _chain(f: _Function) -> _Function:
+    b, (low,), (first, following) = f.b, f.numbers, f.arrays
+    twice = b.alloca(I1)
+    b.store(I1(0), twice)
 
-    def count(_: Any, value: Any, __: Any) -> None:
-        place = f.place(starts, b.add(b.sub(value, low), I64(2)), I32)
-        b.store(b.add(b.load(place, typ=I32), I32(1)), place)
+    def row(at: Any, value: Any, _: Any) -> None:
+        place = f.place(first, b.sub(value, low), I32)
+        known = b.load(place, typ=I32)
+        b.store(known, f.place(following, at, I32))
+        b.store(b.trunc(at, I32), place)
+        again = b.icmp_signed(">=", known, I32(0))
+        b.store(b.or_(b.load(twice, typ=I1), again), twice)
 
-    def add_up(at: Any, _: Any) -> None:
-        here = f.place(starts, b.add(at, I64(1)), I32)
-        place = f.place(starts, b.add(at, I64(2)), I32)
-        b.store(b.add(b.load(place, typ=I32), b.load(here, typ=I32)), place)
-
-    def put(at: Any, value: Any, _: Any) -> None:
-        place = f.place(starts, b.add(b.sub(value, low), I64(1)), I32)
-        to = b.load(place, typ=I32)
-        b.store(b.trunc(at, I32), f.place(order, b.sext(to, I64), I32))
-        b.store(b.add(to, I32(1)), place)
-
-    f.each_code(count)
-    f.each(span, add_up)
-    f.each_code(put)
-    b.ret(I32(0))
+    f.each_code(row)
+    b.ret(b.zext(b.load(twice, typ=I1), I32))
     return f
 
 
-def _number(f: _Function) -> _Function:
-    b, (shift, mask), (table, keys, numbers) = f.b, f.numbers, f.arrays
-    count, slot = b.alloca(I64), b.alloca(I64)
-    b.store(I64(0), count)
+def _hash(f: _Function) -> _Function:
+    b, (shift, mask, seen_shift), (table, following, seen) = f.b, f.numbers, f.arrays
+    twice, slot = b.alloca(I1), b.alloca(I64)
+    b.store(I1(0), twice)
 
     def row(at: Any, value: Any, after: Any) -> None:
-        names = ("probe", "compare", "other", "free", "done")
-        probe, compare, other, free, done = (f.function.append_basic_block(n) for n in names)
-        b.store(b.lshr(b.mul(value, I64(_HASH)), shift), slot)
+        names = ("probe", "compare", "other", "same", "put")
+        probe, compare, other, same, put = (f.function.append_basic_block(n) for n in names)
+        mixed = b.mul(value, I64(_HASH))
+        b.store(I8(1), f.place(seen, b.lshr(mixed, seen_shift), I8))
+        b.store(b.lshr(mixed, shift), slot)
         b.branch(probe)
         b.position_at_end(probe)
         here = b.load(slot, typ=I64)
         place = f.place(table, here, I32)
-        found = b.load(place, typ=I32)
-        out = f.place(numbers, at, I32)
-        b.cbranch(b.icmp_signed("<", found, I32(0)), free, compare)
+        known = b.load(place, typ=I32)
+        b.cbranch(b.icmp_signed("<", known, I32(0)), put, compare)
         b.position_at_end(compare)
-        b.store(found, out)
-        key = b.load(f.place(keys, b.sext(found, I64), I64), typ=I64)
-        b.cbranch(b.icmp_signed("==", key, value), done, other)
+        equal = b.icmp_signed("==", f.value(b.sext(known, I64)), value)
+        b.cbranch(equal, same, other)
         b.position_at_end(other)
         b.store(b.and_(b.add(here, I64(1)), mask), slot)
         b.branch(probe)
-        b.position_at_end(free)
-        number = b.load(count, typ=I64)
-        b.store(b.trunc(number, I32), place)
-        b.store(b.trunc(number, I32), out)
-        b.store(value, f.place(keys, number, I64))
-        b.store(b.add(number, I64(1)), count)
-        b.branch(done)
-        b.position_at_end(done)
+        b.position_at_end(same)
+        b.store(I1(1), twice)
+        b.branch(put)
+        b.position_at_end(put)
+        b.store(known, f.place(following, at, I32))
+        b.store(b.trunc(at, I32), place)
 
     f.each_code(row)
-    b.ret(b.trunc(b.load(count, typ=I64), I32))
+    b.ret(b.zext(b.load(twice, typ=I1), I32))
     return f

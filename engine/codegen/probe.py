@@ -51,18 +51,14 @@ class Probe:
     def _array(self, what: str, index: Any, kind: Any) -> Any:
         return self.loop.e.load(TableArray(self.number, what), index, kind)
 
-    def key_number(self) -> Any:
-        """The number of the key in the table, or -1."""
+    def first_row(self) -> Any:
+        """The first row of the key in the table, or -1."""
         e, b = self.loop.e, self.loop.e.b
         if self.shape.lookup == "empty":
             return I64(-1)
-        if self.shape.lookup == "starts":
-            start, stop = self._matches(self.code)
-            some = b.and_(b.icmp_signed("<", start, stop), self.possible)
-            return b.select(some, self.code, I64(-1))
         if self.shape.lookup == "dense":
-            number = b.sext(self._array("numbers", self.code, I32), I64)
-            return b.select(self.possible, number, I64(-1))
+            row = b.sext(self._array("first", self.code, I32), I64)
+            return b.select(self.possible, row, I64(-1))
         # open addressing; most keys that are not there stop at one byte of `seen`
         result = e.variable(I64, I64(-1))
         b.store(I64(-1), result)
@@ -79,17 +75,17 @@ class Probe:
         b.branch(probe)
         e.goto(probe)
         at = e.get(slot, I64)
-        number = b.sext(self._array("table", at, I32), I64)
+        row = b.sext(self._array("table", at, I32), I64)
         compare = e.block("compare")
-        b.cbranch(b.icmp_signed("<", number, I64(0)), end, compare)
+        b.cbranch(b.icmp_signed("<", row, I64(0)), end, compare)
         e.goto(compare)
-        key = self._array("keys", number, I64)
+        key = self._array("keys", row, I64)
         b.cbranch(b.icmp_signed("==", key, self.code), hit, other)
         e.goto(other)
         b.store(b.and_(b.add(at, I64(1)), mask), slot)
         b.branch(probe)
         e.goto(hit)
-        b.store(number, result)
+        b.store(row, result)
         b.branch(end)
         e.goto(end)
         return e.get(result, I64)
@@ -100,23 +96,11 @@ class Probe:
         if self.shape.lookup == "set":
             seen = b.icmp_unsigned("!=", self._array("members", self.code, I8), I8(0))
             return b.and_(seen, self.possible)
-        return b.icmp_signed(">=", self.key_number(), I64(0))
+        return b.icmp_signed(">=", self.first_row(), I64(0))
 
-    def _matches(self, number: Any) -> tuple[Any, Any]:
-        """From where to where the rows of a key that is there stand in `order`."""
-        b = self.loop.e.b
-        start = b.sext(self._array("starts", number, I32), I64)
-        stop = self._array("starts", b.add(number, I64(1)), I32)
-        return start, b.sext(stop, I64)
-
-    def _ordered(self, place: Any) -> Any:
-        return self.loop.e.b.sext(self._array("order", place, I32), I64)
-
-    def _row(self, number: Any) -> Any:
-        """The row of a key, if no key has two."""
-        if self.shape.identity:
-            return number
-        return self.loop.e.b.sext(self._array("rows", number, I32), I64)
+    def _next(self, row: Any) -> Any:
+        """The next row with the same key, or -1."""
+        return self.loop.e.b.sext(self._array("next", row, I32), I64)
 
     # -------------------------------------------------------------------------------- the kinds
 
@@ -145,18 +129,17 @@ class Probe:
                 outer.column(name)  # before the inner loop, where all that follows can see it
         found = e.variable(I1, I1(0))
         b.store(I1(0), found)
-        number = self.key_number()
+        first = self.first_row()
         some, end = e.block("some"), e.block("known")
-        b.cbranch(b.icmp_signed(">=", number, I64(0)), some, end)
+        b.cbranch(b.icmp_signed(">=", first, I64(0)), some, end)
         e.goto(some)
         self._names(build=True)
         if self.shape.unique:
-            loop.rows[self.number] = self._row(number)
+            loop.rows[self.number] = first
             b.store(e.true(emit(e, self.op.residual, loop.names)), found)
         else:
-            start, stop = self._matches(number)
-            with e.counted(start, stop) as (place, after):
-                loop.rows[self.number] = self._ordered(place)
+            with e.chained(first, self._next) as (row, after):
+                loop.rows[self.number] = row
                 truth = e.true(emit(e, self.op.residual, loop.names))
                 b.store(truth, found)
                 b.cbranch(truth, end, after)
@@ -168,20 +151,15 @@ class Probe:
 
     def _inner(self, go_on: Callable[[], None]) -> None:
         loop, e = self.loop, self.loop.e
-        number = self.key_number()
-        e.skip_unless(e.b.icmp_signed(">=", number, I64(0)), loop.next)
-        self._each_match(number, go_on)
-
-    def _each_match(self, number: Any, go_on: Callable[[], None]) -> None:
-        loop, e = self.loop, self.loop.e
+        first = self.first_row()
+        e.skip_unless(e.b.icmp_signed(">=", first, I64(0)), loop.next)
         if self.shape.unique:
-            self._match(self._row(number), go_on)
+            self._match(first, go_on)
             return
-        start, stop = self._matches(number)
         outer = loop.next
-        with e.counted(start, stop) as (place, after):
+        with e.chained(first, self._next) as (row, after):
             loop.next = after
-            self._match(self._ordered(place), go_on)
+            self._match(row, go_on)
         loop.next = outer
 
     def _match(self, row: Any, go_on: Callable[[], None]) -> None:
@@ -198,22 +176,22 @@ class Probe:
         loop, e, b, op = self.loop, self.loop.e, self.loop.e.b, self.op
         if op.kind == "single" and not self.shape.unique:
             raise NotCompiledError("more than one row is an error the vectorised tier knows")
-        number = self.key_number()
-        found = b.icmp_signed(">=", number, I64(0))
+        first = self.first_row()
+        found = b.icmp_signed(">=", first, I64(0))
+        safe = b.select(found, first, I64(0))
         if self.shape.unique:
-            safe = b.select(found, number, I64(0))
-            row = I64(0) if self.shape.lookup == "empty" else self._row(safe)
-            self._outer_row(row, found, go_on)
+            self._outer_row(safe, found, go_on)
             return
         if op.residual is not None:
             raise NotCompiledError("an outer join with a residual condition and several matches")
-        safe = b.select(found, number, I64(0))
-        start, stop = self._matches(safe)
-        stop = b.select(found, stop, b.add(start, I64(1)))
+
+        def follow(row: Any) -> Any:
+            return b.select(found, self._next(row), I64(-1))
+
         outer = loop.next
-        with e.counted(start, stop) as (place, after):
+        with e.chained(safe, follow) as (row, after):
             loop.next = after
-            self._outer_row(self._ordered(place), found, go_on)
+            self._outer_row(row, found, go_on)
         loop.next = outer
 
     def _outer_row(self, row: Any, found: Any, go_on: Callable[[], None]) -> None:

@@ -62,6 +62,11 @@ class JoinTable:
                 self._loop_indexes[name] = loop_index(self.batch, keys, null_safe, presence)
             return self._loop_indexes[name]
 
+    @property
+    def rows_indexed_for_loops(self) -> int:
+        """Its rows, if there is an index that loops probe; else 0."""
+        return self.batch.num_rows if self._loop_indexes else 0
+
     def bounds(self, key: str, dtype: pa.DataType) -> ColumnStatistics | None:
         """Between which values a column lies; None if it has none but NULLs."""
         with self._lock:

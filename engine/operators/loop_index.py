@@ -1,7 +1,9 @@
 """Indexes of join tables made by compiled loops, for loops to probe.
 
-The same codes as the vectorised tier's (`kernels/keys.py`), with fewer passes: a key's rows are
-found by its code itself where codes are dense, else by its number in a table with open addressing.
+The same codes as the vectorised tier's (`kernels/keys.py`), with fewer passes: a key's first row is
+found by its code itself where codes are dense, else in a table with open addressing; from each row
+it goes on to the next with the same key. That costs one pass over the rows, and nothing for codes
+that no row has but the memory.
 """
 
 from __future__ import annotations
@@ -21,8 +23,8 @@ from plait.engine.kernels.keys import KeyCoder, _Integers
 
 # an array indexed by the code beats hashing even where most of it is empty
 _SLOTS_PER_KEY, _SLOTS_FOR_ALL, _MOST_SLOTS = 64, 1 << 22, 1 << 25
+_FLAGS_PER_SLOT = 4  # in the same memory
 _SEEN = 1 << 27
-_HASH = np.uint64(0x9E3779B97F4A7C15)
 
 Array = np.ndarray[Any, Any]
 
@@ -31,13 +33,12 @@ Array = np.ndarray[Any, Any]
 class LoopIndex:
     """How rows are found: see `plait.engine.operators.probing` for the arrays.
 
-    `lookup`: set, empty, dense (numbers of codes), starts (codes are the numbers) or hashed.
+    `lookup`: set, empty, dense or hashed.
     """
 
     coder: KeyCoder
     lookup: str
     unique: bool = True
-    identity: bool = True
     arrays: dict[str, Array] = field(default_factory=dict)
     numbers: dict[str, int] = field(default_factory=dict)
 
@@ -78,15 +79,21 @@ def loop_index(
     codes = _codes(coder, columns)
     if not codes.rows or (codes.valid is not None and not codes.valid.any()):
         return LoopIndex(coder, "empty")
-    slots = max(min(_SLOTS_PER_KEY * codes.rows, _MOST_SLOTS), 8 * codes.rows, _SLOTS_FOR_ALL)
-    dense = coder.span <= slots
-    if presence and dense:
+    most = max(min(_SLOTS_PER_KEY * codes.rows, _MOST_SLOTS), 8 * codes.rows, _SLOTS_FOR_ALL)
+    if presence and coder.span <= _FLAGS_PER_SLOT * most:
         seen = pool.full(coder.span, 0, np.uint8)
         codes.column.call("members", codes.low, seen)
         return LoopIndex(coder, "set", arrays={"members": seen})
-    if dense:
-        return _dense(coder, codes)
-    return _hashed(coder, codes, columns)
+    following = pool.empty(codes.rows, np.int32)
+    if coder.span <= most:
+        first = pool.full(coder.span, -1, np.int32)
+        twice = codes.column.call("chain", codes.low, first, following)
+        index = LoopIndex(coder, "dense", not twice, {"first": first})
+    else:
+        index = _hashed(coder, codes, columns, following)
+    if not index.unique:
+        index.arrays["next"] = following
+    return index
 
 
 def _codes(coder: KeyCoder, columns: list[pa.Array]) -> _Codes:
@@ -108,44 +115,19 @@ def _codes(coder: KeyCoder, columns: list[pa.Array]) -> _Codes:
     return _Codes.of(values, valid)
 
 
-def _dense(coder: KeyCoder, codes: _Codes) -> LoopIndex:
-    slots = pool.full(coder.span, -1, np.int32)
-    twice = codes.column.call("unique", codes.low, slots)
-    if not twice:
-        return LoopIndex(coder, "dense", arrays={"numbers": slots})
-    del slots
-    starts, order = _ordered(codes, coder.span)
-    return LoopIndex(coder, "starts", False, False, {"starts": starts, "order": order})
-
-
-def _ordered(codes: _Codes, span: int) -> tuple[Array, Array]:
-    starts, order = pool.full(span + 2, 0, np.int32), pool.empty(codes.rows, np.int32)
-    codes.column.call("order", codes.low, span, starts, order)
-    return starts, order
-
-
-def _hashed(coder: KeyCoder, codes: _Codes, columns: list[pa.Array]) -> LoopIndex:
-    if codes.low:  # the table holds codes, not values
-        made = coder.codes(columns)
-        values = np.ascontiguousarray(made.values, np.int64)
-        codes = _Codes.of(values, codes.valid)
+def _hashed(coder: KeyCoder, codes: _Codes, columns: list[pa.Array], following: Array) -> LoopIndex:
+    keys = codes.values
+    if not isinstance(keys, np.ndarray):  # the table is of codes, not of values
+        keys = np.ascontiguousarray(coder.codes(columns).values, np.int64)
+        codes = _Codes.of(keys, codes.valid)
     size = 1 << max(4, (2 * codes.rows).bit_length())
     table = pool.full(size, -1, np.int32)
-    keys, numbers = pool.empty(codes.rows, np.int64), pool.empty(codes.rows, np.int32)
-    shift = 65 - size.bit_length()
-    count = codes.column.call("number", shift, size - 1, table, keys, numbers)
-    keys = keys[:count].copy()
     seen = pool.full(min(8 * size, _SEEN), 0, np.uint8)
-    seen_shift = 65 - len(seen).bit_length()
-    seen[(keys.view(np.uint64) * _HASH) >> np.uint64(seen_shift)] = 1
+    numbers = {
+        "shift": 65 - size.bit_length(),
+        "mask": size - 1,
+        "seen_shift": 65 - len(seen).bit_length(),
+    }
+    twice = codes.column.call("hash", *numbers.values(), table, following, seen)
     arrays = {"table": table, "keys": keys, "seen": seen}
-    found = {"mask": size - 1, "shift": shift, "seen_shift": seen_shift}
-    numbered = _Codes.of(numbers, codes.valid)
-    every = codes.rows if codes.valid is None else int(codes.valid.sum())
-    if count == every:
-        rows = pool.full(count, -1, np.int32)
-        numbered.column.call("unique", 0, rows)
-        return LoopIndex(coder, "hashed", True, False, {**arrays, "rows": rows}, found)
-    starts, order = _ordered(numbered, count)
-    arrays |= {"starts": starts, "order": order}
-    return LoopIndex(coder, "hashed", False, False, arrays, found)
+    return LoopIndex(coder, "hashed", not twice, arrays, numbers)

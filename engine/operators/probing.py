@@ -3,11 +3,10 @@
 Its index (`loop_index.py`) has some of these arrays, the rows of 32 bits:
 
     members       for each code, whether a key has it: where only presence is asked for
-    numbers       for each code its row, or -1
-    table, keys, seen     open addressing: slots with key numbers, the codes of the keys, and a flag
-                  for each of many more slots
-    rows          of each key its row; or, where keys have several,
-    starts, order         from where to where the rows of a key, or of a code, stand in `order`
+    first         for each code the first row that has it, or -1
+    table, keys, seen     open addressing: slots with the first row of a key, the codes of all rows,
+                  and a flag for each of many more slots
+    next          for each row the next one with the same key, or -1; only if keys come twice
 """
 
 from __future__ import annotations
@@ -66,7 +65,7 @@ def probe_table(op: HashJoin, table: JoinTable) -> ProbeTable:
     index = table.loop_index(op.build_keys, op.null_safe, presence)
     keys = tuple(_key_kind(part) for part in index.coder.parts)
     columns = _columns(table.batch)
-    shape = TableShape(index.lookup, index.unique, index.identity, keys, columns)
+    shape = TableShape(index.lookup, index.unique, keys, columns)
     return ProbeTable(op, table, index.coder, shape, dict(index.arrays), index.numbers)
 
 

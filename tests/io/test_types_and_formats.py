@@ -20,6 +20,7 @@ from plait.io.dtypes import arrow_type
 from plait.io.formats import format_of, looks_like_path, open_path
 from plait.io.hive import keys_of, partition_fields
 from plait.io.json.source import JsonSource
+from plait.io.measure import sample
 from plait.io.parquet.source import ParquetSource
 from plait.io.splitting import runs, split_count
 from plait.io.statistics import LazyColumns, merge
@@ -118,6 +119,17 @@ def test_distinct_estimates() -> None:
     assert estimate([Piece(0, 0)], 0, None, None) is None
     sorted_pieces = [Piece(10, 100, 10 * i, 10 * i + 9) for i in range(10)]
     assert estimate(sorted_pieces, 1000, 0, 99) == pytest.approx(100)
+
+
+@pytest.mark.parametrize("true", [10, 2000, 150_000])
+@pytest.mark.parametrize("together", [1, 4, 100])
+def test_distinct_values_of_a_sample(true: int, together: int) -> None:
+    """Rows in random order, in order, and in runs of equal values."""
+    rows = 300_000
+    values = np.random.default_rng(1).integers(0, true, rows // together).repeat(together)
+    for column in (values, np.sort(values)):
+        known = estimate([sample(pa.chunked_array([column]))], rows, 0, true - 1)
+        assert known == pytest.approx(len(np.unique(column)), rel=0.35)
 
 
 def test_splitting() -> None:

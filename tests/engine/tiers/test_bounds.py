@@ -112,7 +112,7 @@ def test_rehash_beyond_the_slots(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "function"), [([5, 9], "unique"), ([5, 5, 9], "order"), (KEYS, "number")]
+    ("values", "function"), [([5, 9], "chain"), ([5, 5, 9], "chain"), (KEYS, "hash")]
 )
 def test_join_tables_that_are_too_small(
     monkeypatch: pytest.MonkeyPatch, values: list[int], function: str
