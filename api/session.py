@@ -321,10 +321,10 @@ def connect(url: Any = "threads", *, dashboard: bool = False, **config: Any) -> 
 
     Parameters
     ----------
-    url : str or distributed.Client
+    url : str, LocalCluster or distributed.Client
         "threads" (worker threads of this process), "inline" (one task after the other in this
         thread, for debugging), "tcp://host:port?token=..." or "tls://..." (a cluster of plait's
-        own, as `plait scheduler` prints it and `LocalCluster.address` is), "dask://host:8786" (a
+        own, as `plait scheduler` prints it; or a `LocalCluster`), "dask://host:8786" (a
         dask.distributed cluster; a client of one may be given instead), "ray://auto" (the Ray
         cluster of this machine), "ray://local" (a new one) or "ray://host:port". See
         `docs/cluster.md`.
@@ -368,6 +368,8 @@ def connect(url: Any = "threads", *, dashboard: bool = False, **config: Any) -> 
 
 
 def _session_at(url: Any, config: Mapping[str, Any]) -> Session:
+    if type(url).__module__ == "plait.scheduler.cluster":  # not imported for those who have none
+        return Session(url.executor(), config)
     if not isinstance(url, str):
         return Session(foreign.on_client(url), config)
     scheme = url.partition("://")[0]

@@ -19,6 +19,7 @@ import weakref
 from types import TracebackType
 from typing import IO, Self
 
+from plait.config import parse_bytes
 from plait.scheduler.client import ClusterExecutor
 from plait.scheduler.host import available_cpus, available_memory
 from plait.scheduler.net.address import Address, parse
@@ -43,8 +44,8 @@ class LocalCluster:
         Worker processes; by default as many as there are processors, with one thread each.
     threads : int
         Threads of each worker.
-    memory_limit : int, "auto" or None
-        Bytes each worker may use; "auto" shares out seven tenths of the machine's.
+    memory_limit : int, str or None
+        Bytes each worker may use, also as "2GB"; "auto" shares out seven tenths of the machine's.
     scratch : str, optional
         Where workers make their folders for spilled results.
     resources : dict, optional
@@ -206,10 +207,8 @@ class LocalCluster:
 
 
 def _limit(limit: int | str | None, workers: int) -> int | None:
-    if limit is None or isinstance(limit, int):
-        return limit
     if limit != "auto":
-        raise ValueError(f"memory_limit is bytes, 'auto' or None, not {limit!r}")
+        return None if limit is None else parse_bytes(limit)
     try:
         return int(_USABLE * available_memory()) // workers
     except OSError:

@@ -1,0 +1,60 @@
+"""Sessions on a cluster of this machine: SQL, dataframes, and frames that stay with the workers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+import plait
+from tests.assertions import assert_same_rows
+
+ROWS = 200_000
+
+
+@pytest.fixture(scope="module")
+def session() -> Iterator[plait.Session]:
+    with plait.LocalCluster(2, memory_limit="1GB") as cluster, plait.connect(cluster) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def table() -> pa.Table:
+    random = np.random.default_rng(11)
+    return pa.table({"k": random.integers(0, 5000, ROWS), "x": random.random(ROWS).round(3)})
+
+
+SQL = "select k % 100 as g, count(*) n, min(x) low, max(x) high from t group by g"
+
+
+def wanted(table: pa.Table) -> pa.Table:
+    with duckdb.connect() as database:
+        database.register("t", table)
+        return database.sql(SQL).to_arrow_table()
+
+
+def test_sql(session: plait.Session, table: pa.Table) -> None:
+    assert_same_rows(session.sql(SQL, {"t": table}).to_arrow(), wanted(table))
+
+
+def test_persisted(session: plait.Session, table: pa.Table) -> None:
+    kept = session.from_arrow(table).persist()
+    for _ in range(2):
+        assert_same_rows(session.sql(SQL, {"t": kept}).to_arrow(), wanted(table))
+
+
+def test_dataframe_with_a_function_of_the_caller(session: plait.Session, table: pa.Table) -> None:
+    frame = session.from_arrow(table)
+    found = frame.map_partitions(lambda rows: rows.assign(x=rows.x * 2)).groupby("k").x.max()
+    expected = table.to_pandas().assign(x=lambda rows: rows.x * 2).groupby("k").x.max()
+    pd.testing.assert_series_equal(found.compute(), expected)
+
+
+def test_an_error_names_the_task(session: plait.Session, table: pa.Table) -> None:
+    text = session.from_arrow(table.append_column("t", pa.array(["no number"] * ROWS)))
+    with pytest.raises(plait.errors.PlaitError, match="no number"):
+        session.sql("select t::int from t where k > 1", {"t": text}).to_arrow()
