@@ -223,7 +223,7 @@ class Placement:
         return -1
 
     def _next(self, worker: Worker) -> int:
-        """The row this worker should get next, -1 if there is none for it."""
+        """The entry this worker should get next, -1 if there is none for it."""
         best = self._next_follower(worker) if worker.followers else -1
         clients: Iterator[Client] | list[Client] = iter(self.active.values())
         if len(self.active) > 1:
@@ -234,7 +234,7 @@ class Placement:
                 if best < 0 or found < best:
                     best = found
                 break
-        return best & _ROW_MASK if best >= 0 else -1
+        return best
 
     def _next_of(self, client: Client, worker: Worker) -> int:
         best = -1
@@ -355,14 +355,14 @@ class Placement:
     def _fill(self, worker: Worker, most: int) -> None:
         target = TARGET * worker.threads
         sent = worker.sent
-        while most > 0 and (
-            len(sent) <= worker.threads or (len(sent) < MOST_SENT and worker.load < target)
-        ):
-            row = self._next(worker)
-            if row < 0:
+        while len(sent) <= worker.threads or (len(sent) < MOST_SENT and worker.load < target):
+            # What can only run here is no matter of sharing.
+            entry = self._next(worker) if most > 0 else self._next_follower(worker)
+            if entry < 0:
                 break
+            row = entry & _ROW_MASK
+            most -= self.table.state[row] == READY
             self.send(row, worker)
-            most -= 1
         self.look_at(worker)
 
     def dispatch(self, now: float) -> None:

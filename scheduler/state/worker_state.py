@@ -473,7 +473,7 @@ class WorkerState:
             or self._done_seconds >= _FLUSH_SECONDS
             or self.flush_due is None
             or now >= self.flush_due
-            or now < self.flush_due - _FLUSH_SECONDS  # the clock went back
+            or now < self.flush_due - 2 * _FLUSH_SECONDS  # the clock went back
         ):
             self._flush()
 
