@@ -281,11 +281,9 @@ class Membership:
                 self.out.drop(target, key, attempt)
                 continue
             del old.copying[slot]
-            attempt = table.held_attempt(table.maker[slot])
             size = table.size[slot]
             self.moves.unhold(slot)
             self.moves.hold(slot, target, size)
-            self.out.drop(old, key, attempt)
             if table.wanted[slot]:
                 client = table.group[table.maker[slot]].run.client
                 self.out.finished(client, key, target.number, size)

@@ -47,6 +47,10 @@ _FEW_INPUTS = 64
 _LATENCY = 0.5e-3
 _BYTES_PER_SECOND = 500e6
 
+# Looking for something to steal: how many queues each time, else how often.
+_FEW_QUEUES = 16
+_STEAL_EVERY = 0.002
+
 # Calling tasks back: not more often than, and only from workers that have had no success for.
 _REBALANCE_EVERY = 0.005
 _STUCK = 0.020
@@ -69,6 +73,8 @@ class Placement:
         self.workers = workers
         self.out = out
         self.hungry: dict[int, Worker] = {}
+        # Workers of which something changed since the last dispatch.
+        self.changed: dict[int, Worker] = {}
         # Workers with something that only concerns them: local tasks or followers.
         self.rich: dict[int, Worker] = {}
         self.active: dict[int, Client] = {}
@@ -79,6 +85,7 @@ class Placement:
         self.ready = 0
         self.ready_in = {_SHARED: 0, _SOURCES: 0, _SPECIAL: 0}
         self._rebalanced = 0.0
+        self._stole = 0.0
 
     # queues ---------------------------------------------------------------------------------------
 
@@ -107,7 +114,7 @@ class Placement:
                     heap = worker.local[client.number] = []
                 heappush(heap, entry)
                 worker.local_ready += 1
-                self.rich[place] = worker
+                self.rich[place] = self.changed[place] = worker
         table.where[row] = place
         if place < 0:
             self.ready_in[place] += 1
@@ -277,10 +284,12 @@ class Placement:
         run.sent += 1
         run.client.clock += estimate
         self.sent += 1
-        for name, amount in group.needs.items():
-            worker.free[name] -= amount
+        if group.needs:
+            for name, amount in group.needs.items():
+                worker.free[name] -= amount
         first = table.first_slot[row]
         slots = range(first, first + group.outputs)
+        self.out.run(worker, row)
         if group.source:
             worker.sources += 1
             # What is wanted stays anyway: bounding it would only bound the run.
@@ -288,7 +297,6 @@ class Placement:
                 table.wanted[slot] for slot in slots
             ):
                 run.unconsumed.add(row)
-        self.out.run(worker, row)
         lean, count = table.lean, table.lean_count
         for slot in slots:
             if table.consumers[slot] is None or table.owner[slot] >= 0:
@@ -311,7 +319,7 @@ class Placement:
         group = self.table.group[row]
         if not (group.needs or group.source):
             heappush(worker.followers, self.table.rank[row] << _ROW_BITS | row)
-            self.rich[worker.number] = worker
+            self.rich[worker.number] = self.changed[worker.number] = worker
 
     def leave(self, row: int) -> Worker:
         """A SENT task is no longer with its worker; the caller sets its new state."""
@@ -330,27 +338,33 @@ class Placement:
                 self.rich.pop(worker.number, None)
         group.run.sent -= 1
         self.sent -= 1
-        for name, amount in group.needs.items():
-            worker.free[name] += amount
+        if group.needs:
+            for name, amount in group.needs.items():
+                worker.free[name] += amount
         if group.source:
             worker.sources -= 1
-        self.look_at(worker)
+        self.changed[worker.number] = worker
         return worker
 
     def look_at(self, worker: Worker) -> None:
+        """Something about a worker has changed that decides what it may be sent."""
+        self.changed[worker.number] = worker
+
+    def _look_at(self, worker: Worker) -> bool:
         """Note whether a worker is hungry."""
         count = len(worker.sent)
         if (
-            worker.accepts
-            and not worker.paused
-            and (
+            (
                 count <= worker.threads
                 or (count <= MOST_SENT // 2 and worker.load < TARGET / 2 * worker.threads)
             )
+            and not worker.paused
+            and worker.accepts
         ):
             self.hungry[worker.number] = worker
-        else:
-            self.hungry.pop(worker.number, None)
+            return True
+        self.hungry.pop(worker.number, None)
+        return False
 
     def _fill(self, worker: Worker, most: int) -> None:
         target = TARGET * worker.threads
@@ -363,16 +377,15 @@ class Placement:
             row = entry & _ROW_MASK
             most -= self.table.state[row] == READY
             self.send(row, worker)
-        self.look_at(worker)
+        self._look_at(worker)
 
     def dispatch(self, now: float) -> None:
         """Fill hungry workers as far as there is work for them."""
         hungry, rich = self.hungry, self.rich
-        if hungry and rich:
-            some = rich if len(rich) < len(hungry) else hungry
-            for number in list(some):
-                if number in hungry and number in rich:
-                    self._fill(self.workers[number], MOST_SENT)
+        changed, self.changed = self.changed, {}
+        for number, worker in changed.items():
+            if self._look_at(worker) and number in rich:
+                self._fill(worker, MOST_SENT)
         if hungry and self._common():
             waiting = sum(self.ready_in.values())
             share = -(-waiting // len(hungry))
@@ -423,8 +436,8 @@ class Placement:
                 self.enqueue(row)
                 heappop(heap)
         worker.local.clear()
-        self.rich.pop(worker.number, None)
-        self.hungry.pop(worker.number, None)
+        for known in (self.rich, self.hungry, self.changed):
+            known.pop(worker.number, None)
 
     def special_groups(self) -> list[Group]:
         """The groups of ready tasks that take resources."""
@@ -451,15 +464,20 @@ class Placement:
 
     def _steal(self, now: float) -> None:
         """Let hungry workers take from others' queues where that is faster than waiting there."""
+        if len(self.rich) > _FEW_QUEUES and now - self._stole < _STEAL_EVERY:
+            return
         victims = [worker for worker in self.rich.values() if worker.local_ready]
+        sent = self.sent
         for thief in sorted(self.hungry.values(), key=_sent):
             if not victims:
-                return
+                break
             for victim in list(victims):
                 if victim is not thief and not self._take(thief, victim, now):
                     victims.remove(victim)
                 if thief.number not in self.hungry:
                     break
+        if self.sent == sent:
+            self._stole = now  # nothing was worth it; not again for each event
 
     def _take(self, thief: Worker, victim: Worker, now: float) -> bool:
         """Move some tasks; False if the victim has none, or none that is worth moving."""
@@ -474,7 +492,7 @@ class Placement:
                 return False
             self.send(row, thief)
             most -= 1
-        self.look_at(thief)
+        self._look_at(thief)
         return victim.local_ready > 0
 
     def _wait(self, victim: Worker, row: int, now: float) -> float:

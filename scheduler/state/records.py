@@ -39,6 +39,9 @@ POSITION_BITS = 26
 _SEQUENCE_BITS = 27
 _PRIORITY_LIMIT = 511
 
+# Columns grow by at least this many rows or slots.
+_GROW = 256
+
 # More consumers than this are kept in a set: taking one away must not mean looking through all.
 _FEW = 24
 
@@ -160,6 +163,10 @@ class Worker:
         return not (self.suspect or self.retiring or self.auditing or self.stopped)
 
 
+# The group of free rows.
+_NOBODY = Group(Run(Client(-1), -1, 0, False, False), 0, "", b"", False, 1, 0, {}, Pace())
+
+
 class Table:
     """Columns by row and by slot."""
 
@@ -224,35 +231,17 @@ class Table:
     ) -> int:
         """A new row, RELEASED; `inputs` are slots."""
         first = self._take_slots(group.outputs)
-        if self._free_rows:
-            row = self._free_rows.pop()
-            self.task[row] = task
-            self.state[row] = RELEASED
-            self.group[row] = group
-            self.inputs[row] = inputs
-            self.arguments[row] = arguments
-            self.first_slot[row] = first
-            self.rank[row] = rank
-            self.missing[row] = self.lean_count[row] = 0
-            self.readers[row] = self.parts_held[row] = 0
-            self.attempt[row] = self.where[row] = self.lean[row] = -1
-        else:
-            row = len(self.group)
-            self.task.append(task)
-            self.state.append(RELEASED)
-            self.group.append(group)
-            self.inputs.append(inputs)
-            self.arguments.append(arguments)
-            self.first_slot.append(first)
-            self.rank.append(rank)
-            self.missing.append(0)
-            self.attempt.append(-1)
-            self.where.append(-1)
-            self.estimate.append(0.0)
-            self.lean.append(-1)
-            self.lean_count.append(0)
-            self.readers.append(0)
-            self.parts_held.append(0)
+        if not self._free_rows:
+            self._grow_rows()
+        row = self._free_rows.pop()
+        self.task[row] = task
+        self.state[row] = RELEASED
+        self.group[row] = group
+        self.inputs[row] = inputs
+        self.arguments[row] = arguments
+        self.first_slot[row] = first
+        self.rank[row] = rank
+        self.attempt[row] = -1
         self.row_of[task] = row
         if group.outputs == 1:
             self.maker[first] = row
@@ -278,17 +267,40 @@ class Table:
 
     def _take_slots(self, count: int) -> int:
         free = self._free_slots.get(count)
-        if free:
-            return free.pop()
+        if not free:
+            free = self._grow_slots(count)
+        return free.pop()
+
+    def _grow_rows(self) -> None:
+        """More rows, in all columns at once."""
+        first = len(self.group)
+        count = max(_GROW, first // 8)
+        for column in (self.task, self.first_slot, self.rank, self.missing, self.estimate):
+            column.frombytes(bytes(count * column.itemsize))
+        for column in (self.lean_count, self.readers, self.parts_held):
+            column.frombytes(bytes(count * column.itemsize))
+        for column in (self.attempt, self.where, self.lean):
+            column.extend([-1] * count)
+        self.state.extend([_NO_TASK] * count)
+        self.group.extend([_NOBODY] * count)
+        self.inputs.extend([()] * count)
+        self.arguments.extend([b""] * count)
+        self._free_rows.extend(range(first + count - 1, first - 1, -1))
+
+    def _grow_slots(self, width: int) -> list[int]:
+        """More runs of so many slots; returns where they begin."""
         first = len(self.consumers)
-        for _ in range(count):
-            self.maker.append(-1)
-            self.owner.append(-1)
-            self.uses.append(0)
-            self.size.append(0)
-            self.wanted.append(0)
-            self.consumers.append(None)
-        return first
+        runs = max(1, max(_GROW, first // 8) // width) if width < _GROW else 1
+        count = runs * width
+        for column in (self.uses, self.size):
+            column.frombytes(bytes(count * column.itemsize))
+        for column in (self.maker, self.owner):
+            column.extend([-1] * count)
+        self.wanted.extend(bytes(count))
+        self.consumers.extend([None] * count)
+        free = self._free_slots.setdefault(width, [])
+        free.extend(range(first + count - width, first - 1, -width))
+        return free
 
     def forget(self, row: int) -> list[int]:
         """Give a row and its slots free; returns rows that may be forgotten now as well."""
@@ -305,6 +317,7 @@ class Table:
         self._free_slots.setdefault(group.outputs, []).append(self.first_slot[row])
         self._free_rows.append(row)
         self.state[row] = _NO_TASK
+        self.group[row] = _NOBODY
         self.inputs[row] = ()
         self.arguments[row] = b""
         for few in (self.windows, self.failures, self.crashes, self.fetch_failures):

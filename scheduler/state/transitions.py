@@ -135,8 +135,9 @@ class Transitions:
                     self.out.finished(run.client, table.key(slot), number, size)
                 if not table.uses[slot] and not wanted:
                     run.idle.append(slot)
-                for reader in table.reading(slot):
-                    self._arrived(reader, number)
+                if table.consumers[slot] is not None:
+                    for reader in table.reading(slot):
+                        self._arrived(reader, number)
             else:
                 self.out.drop(worker, table.key(slot), table.attempt[row])
             slot += 1
@@ -171,17 +172,21 @@ class Transitions:
         worker.held_bytes += size
         self.placement.held_bytes += size
 
-    def unhold(self, slot: int) -> Worker:
-        """A part has no owner any more; returns who it was."""
+    def unhold(self, slot: int, *, drop: bool = True) -> None:
+        """A part has no owner any more; if it may still be there, it is to be dropped."""
         table = self.table
         worker = self.workers[table.owner[slot]]
         table.owner[slot] = -1
-        table.parts_held[table.maker[slot]] -= 1
+        row = table.maker[slot]
+        table.parts_held[row] -= 1
+        key = table.key(slot)
+        size = table.size[slot]
         worker.held.discard(slot)
-        worker.held_xor ^= table.key(slot)
-        worker.held_bytes -= table.size[slot]
-        self.placement.held_bytes -= table.size[slot]
-        return worker
+        worker.held_xor ^= key
+        worker.held_bytes -= size
+        self.placement.held_bytes -= size
+        if drop:
+            self.out.drop(worker, key, table.held_attempt(row))
 
     # no longer being needed -----------------------------------------------------------------------
 
@@ -223,8 +228,7 @@ class Transitions:
             return ()
         state = table.state[row]
         if table.owner[slot] >= 0:
-            worker = self.unhold(slot)
-            self.out.drop(worker, table.key(slot), table.held_attempt(row))
+            self.unhold(slot)
             if state == MEMORY and not table.parts_held[row]:
                 self._release(row)
         elif state in _ACTIVE:
@@ -290,9 +294,7 @@ class Transitions:
         makers: dict[int, None] = {}
         for slot in slots:
             row = table.maker[slot]
-            worker = self.unhold(slot)
-            if drop:
-                self.out.drop(worker, table.key(slot), table.held_attempt(row))
+            self.unhold(slot, drop=drop)
             makers[row] = None
             for reader in table.reading(slot):
                 if state[reader] == READY:
@@ -370,8 +372,7 @@ class Transitions:
         table = self.table
         row = table.maker[slot]
         if table.owner[slot] >= 0:
-            worker = self.unhold(slot)
-            self.out.drop(worker, table.key(slot), table.attempt[row])
+            self.unhold(slot)
         if table.wanted[slot]:
             table.wanted[slot] = 0
             keys.append(table.key(slot))
