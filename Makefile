@@ -71,6 +71,10 @@ format: setup ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix --quiet .
 	$(BIN)/ruff format .
 
+.PHONY: mutants
+mutants: setup ## faults put into the cluster's state machines: the tests must find each (some minutes)
+	$(BIN)/python -m tests.scheduler.state.mutants
+
 .PHONY: bench
 bench: $(VENV)/.installed-bench ## race DuckDB, Polars, DataFusion, Dask and pandas; writes data/bench/*.json
 	$(BIN)/python -m benchmarks.startup --json data/bench/startup.json

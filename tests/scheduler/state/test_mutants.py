@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.scheduler.state.mutants import MUTANTS, Mutant, found
+from tests.scheduler.state.mutants import CONTROL, MUTANTS, Mutant, found
 
 HANDFUL = MUTANTS[::8]
 
@@ -18,3 +18,8 @@ def test_there_are_enough_of_them() -> None:
 @pytest.mark.parametrize("mutant", HANDFUL, ids=lambda mutant: mutant.name)
 def test_found(mutant: Mutant) -> None:
     assert found(mutant)
+
+
+@pytest.mark.heavy
+def test_what_is_no_fault_is_not_found() -> None:
+    assert not found(CONTROL)
