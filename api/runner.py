@@ -22,7 +22,7 @@ from plait.engine.lower import lower, task_group
 from plait.engine.memory import broadcast_bytes, result_bytes, task_bytes
 from plait.engine.prepared import Prepared
 from plait.errors import PlaitError, PlanError
-from plait.io.store.access import Access
+from plait.io.store.access import Access, carried
 from plait.io.write.staging import staged
 from plait.persisting import kept_here, kept_there
 from plait.plan_cache import Copies, PlanCache, keepable
@@ -142,7 +142,8 @@ class Runner:
         with self.progress() as observe:
             driver = Driver(self.executor, observe)
             driver.report.planning = planning
-            return driver.run(prepared), driver.report
+            with nullcontext() if self.executor.shares_memory else carried():
+                return driver.run(prepared), driver.report
 
     def execute(self, plan: LogicalPlan) -> pa.Table:
         """The plan's rows as a table of the plan's schema."""

@@ -2,9 +2,11 @@
 
 Storage options hold keys and tokens. Plans, splits and tasks carry an `Access` instead: a random
 name under which this process holds the options. Its repr and its pickle are that name, so nothing
-that is printed, logged or written down can show a secret. What was given in code therefore stays in
-the process it was given to; another process opens the same URL with its own configuration and the
-credentials it finds around it, and says so if a reference was meant for somebody else.
+that is printed, logged or written down can show a secret. Only what is pickled while options are
+`carried` brings them along: tasks for the processes of a cluster, which are trusted with them.
+Elsewhere what was given in code stays in the process it was given to; another process opens the
+same URL with its own configuration and the credentials it finds around it, and says so if a
+reference was meant for somebody else.
 
 Signatures and passwords within a URL (`https://user:word@host/x.csv?X-Amz-Signature=...`) are
 options too: `split_url` takes them out of it.
@@ -15,7 +17,8 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -25,6 +28,7 @@ from plait.config import Config
 from plait.errors import ReadError
 
 _lock = threading.Lock()
+_carrying = threading.local()
 _key = os.urandom(16)  # hashes of this process tell nothing to others
 
 
@@ -114,6 +118,11 @@ class Access:
             text = text.replace(secret, "***")
         return text
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self.reference and getattr(_carrying, "on", False):
+            return _brought, (self.reference, self._resolve(""))
+        return Access, (self.reference,)
+
     def _resolve(self, url: str) -> _Held:
         if not self.reference:
             return _Held({})
@@ -125,6 +134,23 @@ class Access:
                 "name them in the setting `storage` where this runs, or in its environment"
             )
         return known
+
+
+@contextmanager
+def carried() -> Iterator[None]:
+    """Meanwhile references that this thread pickles bring what they stand for."""
+    before = getattr(_carrying, "on", False)
+    _carrying.on = True
+    try:
+        yield
+    finally:
+        _carrying.on = before
+
+
+def _brought(reference: str, held: _Held) -> Access:
+    with _lock:
+        _held.setdefault(reference, held)
+    return Access(reference)
 
 
 def _hold(held: _Held) -> Access:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import threading
 from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import duckdb
 import numpy as np
@@ -52,6 +57,33 @@ def test_dataframe_with_a_function_of_the_caller(session: plait.Session, table: 
     found = frame.map_partitions(lambda rows: rows.assign(x=rows.x * 2)).groupby("k").x.max()
     expected = table.to_pandas().assign(x=lambda rows: rows.x * 2).groupby("k").x.max()
     pd.testing.assert_series_equal(found.compute(), expected)
+
+
+class Guarded(SimpleHTTPRequestHandler):
+    """Files for those who know the password."""
+
+    def do_GET(self) -> None:
+        wanted = base64.b64encode(b"user:word").decode()
+        if self.headers.get("Authorization") != f"Basic {wanted}":
+            self.send_error(401)
+        else:
+            super().do_GET()
+
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
+    def log_message(self, *_: object) -> None:
+        """Nothing to the terminal."""
+
+
+def test_credentials_go_along(session: plait.Session, table: pa.Table, tmp_path: Path) -> None:
+    table.to_pandas().to_csv(tmp_path / "t.csv", index=False)
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Guarded, directory=tmp_path)) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://user:word@127.0.0.1:{server.server_address[1]}/t.csv"
+        frame = session.read_csv(url)
+        assert_same_rows(session.sql(SQL, {"t": frame}).to_arrow(), wanted(table))
+        server.shutdown()
 
 
 def test_an_error_names_the_task(session: plait.Session, table: pa.Table) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from plait.config import Config
 from plait.errors import ConfigError, ReadError
 from plait.io.filesystem import expand
 from plait.io.parquet.source import ParquetSource
-from plait.io.store.access import Access, split_url
+from plait.io.store.access import Access, carried, split_url
 from plait.planner import builder
 
 SECRET = "hunter2-hunter2"
@@ -106,6 +107,20 @@ def test_a_reference_means_nothing_elsewhere() -> None:
     assert "stay in the process they were given to" in done.stdout
     ambient = pickle.loads(pickle.dumps(Access.of(None)))
     assert ambient.options_for("s3://b/x") == {}
+
+
+def test_tasks_bring_the_options_along() -> None:
+    made = Access.of(OPTIONS)
+    with carried():
+        data = pickle.dumps([made, made])
+    code = (
+        f"import pickle, json; a, b = pickle.loads({data!r})\n"
+        "print(json.dumps(a.options_for('s3://b/x')), a == b, SECRET in repr(a))"
+    ).replace("SECRET", repr(SECRET))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == f"{json.dumps(OPTIONS)} True False".split()
+    assert SECRET.encode() not in pickle.dumps(made)
+    assert pickle.loads(data)[0] == made
 
 
 @pytest.mark.parametrize(
