@@ -22,7 +22,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -46,6 +46,7 @@ _PLAIN = (
 )
 _MOST_FILES = 4096  # of some 5 kB each
 _MOST_LOADED = 2048  # modules that a process keeps for later
+_RECENT = 512  # texts whose names are remembered
 Function = Callable[..., int]
 
 
@@ -129,6 +130,7 @@ def _processor() -> tuple[str, str]:
     return llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
 
 
+@lru_cache(_RECENT)
 def _key(text: str, effort: Effort) -> str:
     return hashlib.sha256(f"{_identity()} {effort.name}\n{text}".encode()).hexdigest()
 

@@ -96,6 +96,8 @@ class Dictionary:
     def _number(self, dictionary: pa.Array) -> Words:
         if not len(self.entries):
             self.entries = dictionary.unique()  # an entry may be there twice
+            if len(self.entries) == len(dictionary):
+                return np.arange(len(dictionary), dtype=np.int32)
         places = pc.index_in(dictionary, self.entries)
         new = places.is_null()
         if places.null_count:

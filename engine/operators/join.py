@@ -40,6 +40,7 @@ class JoinTable:
         self._loop_indexes: dict[Any, LoopIndex] = {}
         self._members: dict[Any, tuple[KeyCoder, KeySet]] = {}
         self._bounds: dict[str, ColumnStatistics | None] = {}
+        self.probed: dict[int, Any] = {}  # for loops (`probing.py`), by the id of the operator
         self._lock = threading.Lock()
 
     def members(self, keys: Sequence[str], null_safe: Sequence[bool]) -> tuple[KeyCoder, KeySet]:

@@ -1,13 +1,14 @@
 """What a compiled loop is given for a batch: the addresses and numbers that its fillers ask for.
 
-Those of join tables, constants and build columns are found once a task, those of the batch for each
-batch. Answers for the entries of a dictionary are worked out by the vectorised tier, once for each
-dictionary met.
+Those of join tables, constants and build columns are found once a stage, those of the batch for
+each batch. Answers for the entries of a dictionary are worked out by the vectorised tier, once for
+each dictionary met.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -71,6 +72,26 @@ class LoopInputs:
             if not _of_batch(filler) and not isinstance(filler, later):
                 self._count(filler)
 
+    def without_tables(self) -> LoopInputs:
+        """What was found so far, to be kept by a table: not to hold what holds it."""
+        return self._copy({}, _unknown)
+
+    def for_task(
+        self, tables: Mapping[int, ProbeTable], other: Callable[[Hashable], Any]
+    ) -> LoopInputs:
+        """The same inputs for another task with the same tables."""
+        return self._copy(tables, other)
+
+    def _copy(
+        self, tables: Mapping[int, ProbeTable], other: Callable[[Hashable], Any]
+    ) -> LoopInputs:
+        made = copy(self)
+        made.tables, made._other = tables, other
+        made.pointers, made.lengths = self.pointers.copy(), self.lengths.copy()
+        made.numbers = self.numbers.copy()
+        made._answers, made._alive = dict(self._answers), dict(self._alive)
+        return made
+
     def take(self, batch: pa.RecordBatch) -> None:
         """Point to the columns of a batch."""
         self._batch = batch
@@ -93,7 +114,7 @@ class LoopInputs:
         if of == SOURCE:
             assert self._batch is not None
             return batches.column(self._batch, name)
-        return batches.column(self.tables[of].table.batch, name)
+        return batches.column(self.tables[of].batch, name)
 
     def _point(self, filler: Hashable) -> None:
         at = self._pointer_fillers[filler]
@@ -164,6 +185,10 @@ class LoopInputs:
             found = self._answers[key] = array, *_stored_answers(array)
             self._alive[len(self.pointers) + len(self._answers)] = dictionary
         return found
+
+
+def _unknown(filler: Hashable) -> Any:
+    raise AssertionError(filler)
 
 
 def _of_batch(filler: Hashable) -> bool:

@@ -243,7 +243,7 @@ class Ranges:
         return found
 
     def _measure(self, of: int, name: str) -> Range:
-        batch = self.batch if of == SOURCE else self.tables[of].table.batch
+        batch = self.batch if of == SOURCE else self.tables[of].batch
         assert batch is not None
         field = batch.schema.field(name)
         known = range_of(field)
@@ -292,6 +292,7 @@ class LoopRun:
         self.groups: GroupTable | None = None
         self._emitted: Emitted | None = None
         self._inputs: LoopInputs | None = None
+        self._prepared: pa.RecordBatch | None = None
         self._compiled: Compiled | None = None
         self._buffers: dict[Out, np.ndarray[Any, Any]] = {}
         self._finished: list[pa.RecordBatch] = []
@@ -356,6 +357,9 @@ class LoopRun:
 
     def prepare(self, batch: pa.RecordBatch) -> None:
         """The loop for a batch, compiled, and its arguments."""
+        if batch is self._prepared:
+            return
+        self._prepared = None
         self.ranges.take(batch)
         emitted = self.part.emit(batch, self.tables, self.ranges)
         if emitted is not self._emitted:
@@ -368,15 +372,26 @@ class LoopRun:
             if isinstance(emitted.sink, Rows):
                 self._buffers = _buffers(emitted.sink.columns, 1)
                 self.state[GROW] = ctypes.cast(self._grow, ctypes.c_void_p).value or 0
-            later = (Out, KeyNumber, KeyCodes, Ranks)
-            self._inputs = LoopInputs(
-                emitted.pointers, emitted.numbers, self.tables, _weakly(self._given), later
-            )
+            self._inputs = self._inputs_of(emitted)
             self._fitted = None  # the new inputs know nothing of the groups yet
         assert self._inputs is not None
         self._inputs.take(batch)
         if self.groups is not None:
             self._fit_groups(batch)
+        self._prepared = batch
+
+    def _inputs_of(self, emitted: Emitted) -> LoopInputs:
+        """Tasks of a stage have the same tables, and what they ask of them is found once."""
+        given = _weakly(self._given)
+        first = next(iter(self.tables.values()), None)
+        if first is not None and id(emitted) in first.inputs:
+            _, known = first.inputs[id(emitted)]
+            return known.for_task(self.tables, given)
+        later = (Out, KeyNumber, KeyCodes, Ranks)
+        made = LoopInputs(emitted.pointers, emitted.numbers, self.tables, given, later)
+        if first is not None:
+            first.inputs[id(emitted)] = emitted, made.without_tables()
+        return made
 
     def _begin_groups(self, sink: Groups) -> None:
         assert self._compiled is not None

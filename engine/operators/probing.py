@@ -31,14 +31,15 @@ _PRESENCE = ("semi", "anti", "mark")
 
 @dataclass
 class ProbeTable:
-    """A join table for one HashJoin."""
+    """A join table for one HashJoin; kept by the table, for all tasks."""
 
     op: HashJoin
-    table: JoinTable
+    batch: pa.RecordBatch
     coder: KeyCoder
     shape: TableShape
     arrays: dict[str, np.ndarray[Any, Any]]
     numbers: dict[str, int] = field(default_factory=dict)
+    inputs: dict[int, Any] = field(default_factory=dict)  # of loops, by the id of what is emitted
 
     def key_number(self, what: str, key: int) -> int:
         """A number of one of the keys: low, high, null_code, span."""
@@ -61,12 +62,19 @@ class ProbeTable:
 
 def probe_table(op: HashJoin, table: JoinTable) -> ProbeTable:
     """The table as it is probed by an operator; NotCompiledError if loops cannot."""
+    found: ProbeTable | None = table.probed.get(id(op))
+    if found is None:
+        found = table.probed[id(op)] = _probe_table(op, table)
+    return found
+
+
+def _probe_table(op: HashJoin, table: JoinTable) -> ProbeTable:
     presence = op.kind in _PRESENCE and op.residual is None
     index = table.loop_index(op.build_keys, op.null_safe, presence)
     keys = tuple(_key_kind(part) for part in index.coder.parts)
     columns = _columns(table.batch)
     shape = TableShape(index.lookup, index.unique, keys, columns)
-    return ProbeTable(op, table, index.coder, shape, dict(index.arrays), index.numbers)
+    return ProbeTable(op, table.batch, index.coder, shape, dict(index.arrays), index.numbers)
 
 
 def _key_kind(part: _Integers | _Distinct) -> tuple[str, bool]:
