@@ -112,6 +112,7 @@ def forget() -> None:
     with _CACHE.lock:
         _CACHE.loaded.clear()
         _CACHE.locks.clear()
+        _key.cache_clear()
 
 
 @cache

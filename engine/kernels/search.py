@@ -1,10 +1,8 @@
 """Finding texts inside long columns of strings: what `%a%b%` and contains() come down to.
 
 Arrow looks into one string after the other. Here the bytes of all strings are searched as one
-array: the places of the rarest byte of the text wanted (few, found by one vectorised comparison),
-of those the places where the next rarest byte fits, and so on. Matches are then assigned to rows,
-and those that reach into the next row are dropped. Twice as fast on comments of some fifty bytes,
-unless every byte of the text is frequent.
+array (`plait.engine.codegen.find`). Matches are then assigned to rows, and those that reach into
+the next row are dropped.
 """
 
 from __future__ import annotations
@@ -14,42 +12,17 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
+from plait.engine.codegen.find import occurrences
 from plait.engine.kernels.rows import string_parts
 from plait.engine.kernels.views import Bools, Ints, from_stored, validity
 
-LONG = 1 << 16  # bytes from which the search pays
-_CHUNK = 1 << 20  # bytes looked at together, so that they stay in the cache
-_SAMPLE = 1 << 16
+LONG = 1 << 18  # bytes from which the search pays
 
 
 def pays(column: pa.Array, pieces: Sequence[str]) -> bool:
-    """Whether `find_in_order` is faster than Arrow: many bytes, and a rare one in each piece."""
+    """Whether `find_in_order` is faster than Arrow: for many bytes."""
     data, _ = string_parts(column)
-    if len(data) < LONG or not all(pieces):
-        return False
-    counts = np.bincount(data[:_SAMPLE], minlength=256)
-    per_row = len(data) / len(column) / _SAMPLE
-    return all(min(counts[b] for b in piece.encode()) * per_row < 2 for piece in pieces)
-
-
-def occurrences(data: Ints, wanted: bytes) -> Ints:
-    """All places at which the bytes occur, in order, overlapping ones too."""
-    last = len(data) - len(wanted)
-    if last < 0:
-        return np.zeros(0, np.int64)
-    counts = np.bincount(data[:_SAMPLE], minlength=256)
-    order = sorted(range(len(wanted)), key=lambda i: int(counts[wanted[i]]))
-    rarest, *others = order
-    found = []
-    for start in range(0, last + 1, _CHUNK):
-        stop = min(start + _CHUNK, last + 1)
-        places = np.flatnonzero(data[start + rarest : stop + rarest] == wanted[rarest]) + start
-        for i in others:
-            if not len(places):
-                break
-            places = places[data[places + i] == wanted[i]]
-        found.append(places)
-    return np.concatenate(found)
+    return len(data) >= LONG and all(pieces)
 
 
 def find_in_order(

@@ -385,7 +385,7 @@ class LoopRun:
         given = _weakly(self._given)
         first = next(iter(self.tables.values()), None)
         if first is not None and id(emitted) in first.inputs:
-            _, known = first.inputs[id(emitted)]
+            known: LoopInputs = first.inputs[id(emitted)][1]
             return known.for_task(self.tables, given)
         later = (Out, KeyNumber, KeyCodes, Ranks)
         made = LoopInputs(emitted.pointers, emitted.numbers, self.tables, given, later)

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import re
 
-import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plait.engine.kernels import search
 from plait.engine.kernels.patterns import match_like
-from plait.engine.kernels.search import find_in_order, occurrences, pays
+from plait.engine.kernels.search import find_in_order, pays
 
 TEXTS = st.lists(st.none() | st.text("abñ", max_size=8), max_size=12)
 PIECES = st.lists(st.text("abñ", min_size=1, max_size=3), min_size=1, max_size=3)
@@ -31,16 +29,6 @@ def test_pieces_in_order(
     column = pa.array(texts, pa.string()).slice(cut)
     found = find_in_order(column, pieces, at_start=at_start, at_end=at_end).to_pylist()
     assert found == [None if t is None else bool(pattern.fullmatch(t)) for t in texts[cut:]]
-
-
-@given(
-    data=st.binary(max_size=60), wanted=st.binary(min_size=1, max_size=3), chunk=st.integers(1, 9)
-)
-def test_occurrences_over_chunk_borders(data: bytes, wanted: bytes, chunk: int) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(search, "_CHUNK", chunk)
-        found = occurrences(np.frombuffer(data, np.uint8), wanted).tolist()
-    assert found == [i for i in range(len(data)) if data[i:].startswith(wanted)]
 
 
 @pytest.mark.parametrize(
