@@ -42,6 +42,7 @@ from plait.engine.kernels.encoding import (
     from_scaled,
     scaled,
 )
+from plait.engine.kernels.int128 import Int128
 from plait.engine.kernels.parsing import parser_of
 from plait.engine.kernels.printing import per_distinct, to_text
 from plait.engine.kernels.views import Bools, Ints, from_stored, pack_bits, stored, validity
@@ -231,6 +232,10 @@ def _to_decimal(array: pa.Array, target: pa.DataType) -> Converted:
             if shift == 0 and pat.is_decimal64(source):
                 return Converted(from_scaled(found.ints, target.scale), bad)
             return Converted(from_stored(values, pa.decimal64(18, target.scale), valid), bad)
+        if reach <= most and shift > 0:
+            values = stored(found.ints).astype(np.int64, copy=False)
+            values = values if valid is None else np.where(valid, values, 0)
+            return Converted(Int128.of(values).shifted(shift).to_decimal(target, valid))
     wide = widen(array)
     if wide.type.scale > target.scale:
         wide = pc.round(wide, target.scale, "half_towards_infinity")

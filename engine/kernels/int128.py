@@ -77,6 +77,13 @@ class Int128:
         """The differences; they must fit into 128 bits."""
         return Int128(self.high - other.high - (self.low < other.low), self.low - other.low)
 
+    def shifted(self, digits: int) -> Int128:
+        """Times ten, so many times; the products must fit into 128 bits."""
+        product = self
+        for some in (*(9,) * (digits // 9), digits % 9):  # below 2^30: of limbs, below 2^62
+            product = Int128.from_limbs([limb * 10**some for limb in product.limbs()])
+        return product
+
     def scaled(self, part: np.ndarray[Any, np.dtype[np.floating[Any]]]) -> Int128:
         """Multiplied by numbers from 0 to 1, towards zero, to 64 significant bits."""
         exact = np.trunc(self.to_longdouble() * part)

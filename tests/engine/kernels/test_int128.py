@@ -89,3 +89,12 @@ def test_narrowing() -> None:
 def test_extended_floats_are_near(values: list[int]) -> None:
     got = of(values).to_longdouble().astype(np.float64)
     assert got.tolist() == pytest.approx([float(v) for v in values], rel=1e-15)
+
+
+@given(st.lists(st.integers(-(2**63), 2**63 - 1), max_size=5), st.integers(0, 18))
+def test_shifted_by_digits(values: list[int], digits: int) -> None:
+    found = Int128.of(np.array(values, np.int64)).shifted(digits)
+    high, low = found.high.tolist(), found.low.tolist()
+    assert [(h << 64) + w for h, w in zip(high, low, strict=True)] == [
+        v * 10**digits for v in values
+    ]
