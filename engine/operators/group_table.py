@@ -206,10 +206,11 @@ class GroupTable:
 
     def _parts(self) -> list[Words]:
         """Each key's part of the packed keys."""
-        rest = self.records[: self.count, 0]
+        rest = np.ascontiguousarray(self.records[: self.count, 0])
         result = []
         for stride in strides(self.spaces)[:-1]:
-            part, rest = np.divmod(rest, stride)
+            part = rest // stride  # by one number: numpy multiplies, which it does not in divmod
+            rest = rest - part * stride
             result.append(part)
         return [*result, rest]
 
