@@ -112,10 +112,9 @@ class Outbox:
         found.finished.pop(key, None)
         found.lost[key] = None
 
-    def done(self, run: Run, task: int, worker: int, seconds: float, report: bytes) -> None:
-        """A task has its results."""
-        columns = self._client(run.client).done
-        columns.setdefault(run.number, []).append((task, worker, seconds, report))
+    def done(self, run: Run) -> list[tuple[int, int, float, bytes]]:
+        """Where to add tasks that have their results: task, worker, seconds, report."""
+        return self._client(run.client).done.setdefault(run.number, [])
 
     def failed(self, client: Client, message: RunFailed) -> None:
         """A run will not end well; takes back what was to be said of its keys."""

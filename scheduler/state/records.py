@@ -360,12 +360,15 @@ class Table:
 
     def forgettable(self, row: int) -> bool:
         """Whether nothing depends on a row any more."""
-        return (
-            self.state[row] in (RELEASED, ERRED)
-            and not self.readers[row]
-            and not self.group[row].run.loading
-            and not any(self.wanted[slot] for slot in self.slots(row))
-        )
+        if self.readers[row] or self.state[row] not in (RELEASED, ERRED):
+            return False
+        group = self.group[row]
+        if group.run.loading:
+            return False
+        first = self.first_slot[row]
+        if group.outputs == 1:
+            return not self.wanted[first]
+        return not any(self.wanted[first : first + group.outputs])
 
 
 def first_rank(priority: int, sequence: int) -> int:

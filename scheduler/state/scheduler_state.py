@@ -51,7 +51,7 @@ from plait.scheduler.state.messages import (
 )
 from plait.scheduler.state.outbox import Outbox
 from plait.scheduler.state.placement import Placement
-from plait.scheduler.state.records import SENT, Client, Table, Worker
+from plait.scheduler.state.records import SENT, Client, Run, Table, Worker
 from plait.scheduler.state.transitions import Failure, Transitions
 
 # Weight of the newest task in a function's mean duration.
@@ -222,25 +222,31 @@ class SchedulerState:
     # tasks ----------------------------------------------------------------------------------------
 
     def _done(self, worker: Worker, event: Done) -> None:
-        table, moves = self.table, self.moves
+        table = self.table
+        state, attempts, where, groups = table.state, table.attempt, table.where, table.group
+        find, finish, number = table.row_of.get, self.moves.finish, worker.number
+        told: Run | None = None
+        column: list[tuple[int, int, float, bytes]] = []
         worker.last_done = self._now
         for task, attempt, sizes, seconds, report in zip(
             event.tasks, event.attempts, event.sizes, event.seconds, event.reports, strict=True
         ):
-            row = self._sent_row(worker, task, attempt)
-            if row < 0:
+            row = find(task, -1)
+            if row < 0 or state[row] != SENT or attempts[row] != attempt or where[row] != number:
                 self._stale(worker, task, attempt)
                 continue
-            group = table.group[row]
+            group = groups[row]
             pace = group.pace
             if pace.seconds is None:
                 pace.seconds = seconds
             else:
                 pace.seconds += (seconds - pace.seconds) * _NEWEST
             run = group.run
-            moves.finish(row, sizes)
+            finish(row, sizes)
             if run.observe:
-                self.out.done(run, task, worker.number, seconds, report)
+                if run is not told:
+                    told, column = run, self.out.done(run)
+                column.append((task, number, seconds, report))
 
     def _stale(self, worker: Worker, task: int, attempt: int) -> None:
         """A worker has results that we do not expect from it."""

@@ -22,6 +22,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from plait.scheduler.state.messages import RunFailed
+from plait.scheduler.state.numbers import PART_SHIFT
 from plait.scheduler.state.outbox import Outbox
 from plait.scheduler.state.placement import Placement
 from plait.scheduler.state.records import (
@@ -130,10 +131,10 @@ class Transitions:
                 if owner[slot] != number:
                     self.out.drop(worker, table.key(slot), table.attempt[row])
             elif table.uses[slot] or wanted or run.loading:
-                self.hold(slot, worker, size)
+                key = self.hold(slot, worker, size)
                 if wanted:
-                    self.out.finished(run.client, table.key(slot), number, size)
-                if not table.uses[slot] and not wanted:
+                    self.out.finished(run.client, key, number, size)
+                elif not table.uses[slot]:
                     run.idle.append(slot)
                 if table.consumers[slot] is not None:
                     for reader in table.reading(slot):
@@ -161,16 +162,19 @@ class Transitions:
         elif now == SENT:
             table.missing[reader] -= 1
 
-    def hold(self, slot: int, worker: Worker, size: int) -> None:
-        """A worker becomes the owner of a part."""
+    def hold(self, slot: int, worker: Worker, size: int) -> int:
+        """A worker becomes the owner of a part; returns its key."""
         table = self.table
+        row = table.maker[slot]
+        key = table.task[row] << PART_SHIFT | (slot - table.first_slot[row])
         table.owner[slot] = worker.number
         table.size[slot] = size
-        table.parts_held[table.maker[slot]] += 1
+        table.parts_held[row] += 1
         worker.held.add(slot)
-        worker.held_xor ^= table.key(slot)
+        worker.held_xor ^= key
         worker.held_bytes += size
         self.placement.held_bytes += size
+        return key
 
     def unhold(self, slot: int, *, drop: bool = True) -> None:
         """A part has no owner any more; if it may still be there, it is to be dropped."""
@@ -179,7 +183,7 @@ class Transitions:
         table.owner[slot] = -1
         row = table.maker[slot]
         table.parts_held[row] -= 1
-        key = table.key(slot)
+        key = table.task[row] << PART_SHIFT | (slot - table.first_slot[row])
         size = table.size[slot]
         worker.held.discard(slot)
         worker.held_xor ^= key
