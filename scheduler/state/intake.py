@@ -108,9 +108,11 @@ class Intake:
                 found = []
                 for key in keys:
                     row = row_of.get(key >> PART_SHIFT, -1)
-                    if row < 0 or key & PART_MASK >= table.group[row].outputs:
+                    part = key & PART_MASK
+                    if row < 0 or part >= table.group[row].outputs:
                         return self._unknown(run, groups[group].name, task, key)
-                    found.append(first_slot[row] + (key & PART_MASK))
+                    # Mostly the same object as in the column, not one more number.
+                    found.append(first_slot[row] + part if part else first_slot[row])
                 slots = tuple(found)
             rows.append(add(task, groups[group], arguments, slots, rank + position))
             task += 1

@@ -88,11 +88,13 @@ class Outbox:
 
     def run(self, worker: Worker, row: int) -> None:
         """A task to run; it is described when messages are taken, so send it only once."""
-        self._worker(worker).rows.append(row)
+        box = self._to_workers.get(worker.number)
+        (box or self._worker(worker)).rows.append(row)
 
     def drop(self, worker: Worker, key: int, attempt: int) -> None:
         """A stored key may go."""
-        self._worker(worker).drop.append((key, attempt))
+        box = self._to_workers.get(worker.number)
+        (box or self._worker(worker)).drop.append((key, attempt))
 
     def discard(self, worker: Worker, task: int, attempt: int) -> None:
         """A task is no longer this worker's."""
@@ -206,12 +208,13 @@ class Outbox:
         inputs: list[tuple[int, ...]] = []
         owners: list[tuple[int, ...]] = []
         sizes: list[tuple[int, ...]] = []
+        last = None
+        number = 0
         for row in box.rows:
             group = table.group[row]
-            kind = (group.function, group.outputs)
-            number = groups.get(kind)
-            if number is None:
-                number = groups[kind] = len(groups)
+            if group is not last:
+                last = group
+                number = groups.setdefault((group.function, group.outputs), len(groups))
                 if group.function not in worker.functions:
                     worker.functions.add(group.function)
                     box.functions.append(group.function)

@@ -29,7 +29,7 @@ become a deadlock. The same holds for workers that are short of memory.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from heapq import heappop, heappush
 
 from plait.scheduler.state.messages import Retract
@@ -232,9 +232,9 @@ class Placement:
     def _next(self, worker: Worker) -> int:
         """The entry this worker should get next, -1 if there is none for it."""
         best = self._next_follower(worker) if worker.followers else -1
-        clients: Iterator[Client] | list[Client] = iter(self.active.values())
+        clients: Iterable[Client] = self.active.values()
         if len(self.active) > 1:
-            clients = sorted(self.active.values(), key=_clock)
+            clients = sorted(clients, key=_clock)
         for client in clients:
             found = self._next_of(client, worker)
             if found >= 0:
@@ -276,7 +276,8 @@ class Placement:
         table.attempt[row] += 1
         group = table.group[row]
         run = group.run
-        estimate = seconds_of(group)
+        seconds = group.pace.seconds
+        estimate = UNKNOWN if seconds is None else seconds if seconds > OVERHEAD else OVERHEAD
         table.estimate[row] = estimate
         worker.sent[row] = None
         worker.sent_xor ^= table.task[row]
@@ -287,32 +288,37 @@ class Placement:
         if group.needs:
             for name, amount in group.needs.items():
                 worker.free[name] -= amount
-        first = table.first_slot[row]
-        slots = range(first, first + group.outputs)
         self.out.run(worker, row)
         if group.source:
             worker.sources += 1
             # What is wanted stays anyway: bounding it would only bound the run.
+            slots = table.slots(row)
             if any(table.uses[slot] for slot in slots) and not any(
                 table.wanted[slot] for slot in slots
             ):
                 run.unconsumed.add(row)
-        lean, count = table.lean, table.lean_count
-        for slot in slots:
-            if table.consumers[slot] is None or table.owner[slot] >= 0:
+        first = table.first_slot[row]
+        for slot in range(first, first + group.outputs):
+            if table.consumers[slot] is not None and table.owner[slot] < 0:
+                self._lean(slot, worker)
+
+    def _lean(self, slot: int, worker: Worker) -> None:
+        """An absent part will be made at a worker: its consumers may perhaps follow there."""
+        table = self.table
+        state, lean, count = table.state, table.lean, table.lean_count
+        number = worker.number
+        for reader in table.reading(slot):
+            if state[reader] != WAITING:
                 continue
-            for reader in table.reading(slot):
-                if state[reader] != WAITING:
-                    continue
-                if not count[reader]:
-                    lean[reader] = number
-                    count[reader] = 1
-                elif lean[reader] == number:
-                    count[reader] += 1
-                else:
-                    continue
-                if count[reader] == table.missing[reader]:
-                    self.may_follow(reader, worker)
+            if not count[reader]:
+                lean[reader] = number
+                count[reader] = 1
+            elif lean[reader] == number:
+                count[reader] += 1
+            else:
+                continue
+            if count[reader] == table.missing[reader]:
+                self.may_follow(reader, worker)
 
     def may_follow(self, row: int, worker: Worker) -> None:
         """A task could be chained at a worker."""

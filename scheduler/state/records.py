@@ -1,9 +1,10 @@
 """What the scheduler knows: a table of tasks and their parts, and records of who takes part.
 
 A task is a *row* of columns, one part of its results a *slot*; both numbers are given out again
-when a task is forgotten. A task with three outputs has three slots in a row. Columns are flat
-arrays because a graph of a million tasks is then some hundred megabytes, and nothing that the
-garbage collector would have to walk.
+when a task is forgotten. A task with three outputs has three slots in a row. With columns a graph
+of a million tasks is some hundred megabytes, and next to nothing that the garbage collector would
+have to walk. They are lists, which Python reads fastest, and costs no more where numbers are small
+or shared; arrays where each entry would be an object of its own.
 
     state of a row
     RELEASED   not needed, or not yet: nothing of it is held
@@ -172,35 +173,35 @@ class Table:
 
     def __init__(self) -> None:
         self.row_of: dict[int, int] = {}
-        self.task = array("Q")
-        self.state = bytearray()
+        self.task: list[int] = []
+        self.state: list[int] = []
         self.group: list[Group] = []
         self.inputs: list[tuple[int, ...]] = []
         self.arguments: list[bytes] = []
-        self.first_slot = array("l")
+        self.first_slot: list[int] = []
         self.rank = array("q")
         # Absent inputs, for WAITING, READY and SENT.
-        self.missing = array("i")
-        self.attempt = array("i")
+        self.missing: list[int] = []
+        self.attempt: list[int] = []
         # The worker of a SENT task; of a READY one the worker in whose queue it lies; -1.
-        self.where = array("i")
+        self.where: list[int] = []
         self.estimate = array("d")
         # Of the absent inputs of a WAITING task, `lean_count` are SENT to worker `lean` (or more:
         # it is a lower bound, kept without ever looking at all inputs).
-        self.lean = array("i")
-        self.lean_count = array("i")
+        self.lean: list[int] = []
+        self.lean_count: list[int] = []
         # How many inputs of kept rows are parts of this task.
-        self.readers = array("i")
-        self.parts_held = array("i")
+        self.readers: list[int] = []
+        self.parts_held: list[int] = []
         self.windows: dict[int, int] = {}
         self.failures: dict[int, int] = {}
         self.crashes: dict[int, int] = {}
         self.fetch_failures: dict[int, int] = {}
-        self.maker = array("l")
-        self.owner = array("i")
-        self.uses = array("i")
+        self.maker: list[int] = []
+        self.owner: list[int] = []
+        self.uses: list[int] = []
         self.size = array("q")
-        self.wanted = bytearray()
+        self.wanted: list[int] = []
         self.consumers: list[Consumers] = []
         self._free_rows: list[int] = []
         self._free_slots: dict[int, list[int]] = {}
@@ -275,12 +276,15 @@ class Table:
         """More rows, in all columns at once."""
         first = len(self.group)
         count = max(_GROW, first // 8)
-        for column in (self.task, self.first_slot, self.rank, self.missing, self.estimate):
-            column.frombytes(bytes(count * column.itemsize))
-        for column in (self.lean_count, self.readers, self.parts_held):
-            column.frombytes(bytes(count * column.itemsize))
+        zeros, none = [0] * count, [-1] * count
+        for column in (self.task, self.first_slot, self.missing, self.lean_count):
+            column.extend(zeros)
+        for column in (self.readers, self.parts_held):
+            column.extend(zeros)
         for column in (self.attempt, self.where, self.lean):
-            column.extend([-1] * count)
+            column.extend(none)
+        for numbers in (self.rank, self.estimate):
+            numbers.frombytes(bytes(count * numbers.itemsize))
         self.state.extend([_NO_TASK] * count)
         self.group.extend([_NOBODY] * count)
         self.inputs.extend([()] * count)
@@ -292,11 +296,11 @@ class Table:
         first = len(self.consumers)
         runs = max(1, max(_GROW, first // 8) // width) if width < _GROW else 1
         count = runs * width
-        for column in (self.uses, self.size):
-            column.frombytes(bytes(count * column.itemsize))
+        for column in (self.uses, self.wanted):
+            column.extend([0] * count)
         for column in (self.maker, self.owner):
             column.extend([-1] * count)
-        self.wanted.extend(bytes(count))
+        self.size.frombytes(bytes(count * self.size.itemsize))
         self.consumers.extend([None] * count)
         free = self._free_slots.setdefault(width, [])
         free.extend(range(first + count - width, first - 1, -width))

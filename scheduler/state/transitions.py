@@ -220,7 +220,9 @@ class Transitions:
         """Free a part if nobody needs it."""
         table = self.table
         if not table.uses[slot] and not table.wanted[slot]:
-            self.let_go(self._free(slot))
+            inputs = self._free(slot)
+            if inputs:
+                self.let_go(inputs)
 
     def _free(self, slot: int) -> tuple[int, ...]:
         """A part is not needed; returns the parts its task needs no longer, if it is cancelled."""

@@ -38,15 +38,20 @@ MUTANTS = [
     Mutant(
         "done of another attempt counts",
         "scheduler_state",
-        "            and table.attempt[row] == attempt\n            and table.where",
-        "            and table.where",
+        " or attempts[row] != attempt or where[row]",
+        " or where[row]",
     ),
     Mutant(
-        "done of another worker counts",
+        "done of whoever counts",
         "scheduler_state",
-        "            and table.attempt[row] == attempt\n"
-        "            and table.where[row] == worker.number\n",
-        "",
+        " or attempts[row] != attempt or where[row] != number:",
+        ":",
+    ),
+    Mutant(
+        "a task is given back in whatever attempt",
+        "scheduler_state",
+        "            and table.attempt[row] == attempt\n            and table.where",
+        "            and table.where",
     ),
     Mutant(
         "done said twice drops the result",
@@ -155,8 +160,8 @@ MUTANTS = [
     Mutant(
         "lineage is forgotten",
         "records",
-        "            and not self.readers[row]\n",
-        "",
+        "        if self.readers[row] or self.state[row]",
+        "        if self.state[row]",
     ),
     Mutant(
         "attempts are not counted",
@@ -167,8 +172,8 @@ MUTANTS = [
     Mutant(
         "any waiting task may be chained",
         "placement",
-        "                if count[reader] == table.missing[reader]:",
-        "                if True:",
+        "            if count[reader] == table.missing[reader]:",
+        "            if True:",
     ),
     Mutant(
         "chained whatever became of the inputs",
