@@ -205,7 +205,7 @@ class SimClient:
             case "task" if message.type_name:
                 return task is not None and task.fails > task.group.retries
             case "killed" if message.worker >= 0:
-                return world.deaths.get(message.task, 0) == world.limits.crash_limit
+                return world.deaths.get(message.task, 0) >= world.limits.crash_limit
             case _:
                 return run.may_fail()
 
