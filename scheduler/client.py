@@ -442,7 +442,7 @@ class ClusterExecutor:
 
     async def _collect(self) -> None:
         """Fetch the small values of jobs that have come since, and hand them over."""
-        arrived, self._arrived = self._arrived, []
+        arrived, self._arrived = [a for a in self._arrived if a[0].awaits(a[1])], []
         keys = [key for _, _, key in arrived]
         try:
             found = await self.gatherer.values(keys)

@@ -193,7 +193,8 @@ class JobsRun:
         """A result is there."""
         task = self._task(m.task_of(key))
         if size <= SMALL:
-            self._owner.collect(self, task, key)
+            if self.awaits(task):  # else it has been let go, and nobody would ever send it
+                self._owner.collect(self, task, key)
             return
         with self._lock:
             if task not in self._untold:
@@ -201,6 +202,10 @@ class JobsRun:
             self._untold.discard(task)
         self._jobs.kept(task, Handle(self.name, task))
         self._end_if_told()
+
+    def awaits(self, task: int) -> bool:
+        """Whether somebody still waits to be told of a job."""
+        return task in self._untold
 
     def released(self, key: int) -> None:
         """Nobody wants a result any more that was still to come."""

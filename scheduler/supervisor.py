@@ -74,16 +74,22 @@ class Supervisor:
         wake, tell = os.pipe()
         os.set_blocking(wake, False)
         os.set_blocking(tell, False)
-        signal.set_wakeup_fd(tell)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
+        before = signal.set_wakeup_fd(tell)
+        handlers = {signal.SIGCHLD: signal.signal(signal.SIGCHLD, lambda *_: None)}
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._stop)
+            handlers[number] = signal.signal(number, self._stop)
         self._inherited = [wake, tell, *([] if commands is None else [commands])]
         try:
             self._connection = BlockingConnection(self.address, "supervisor", self.plan.name)
             self._watch(wake, commands)
         finally:
             self._end()
+            # for a caller that goes on: the command line called by a program
+            signal.set_wakeup_fd(before)
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+            os.close(wake)
+            os.close(tell)
 
     def _watch(self, wake: int, commands: int | None) -> None:
         assert self._connection is not None

@@ -61,5 +61,9 @@ def test_a_cluster_with_tls(tmp_path: Path) -> None:
     ],
 )
 def test_mistakes(command: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    handlers = [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD)]
     assert main(command) == 1
     assert said in capsys.readouterr().err
+    assert handlers == [
+        signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD)
+    ]
