@@ -53,9 +53,11 @@ class Stage:
                     match message:
                         case RunTasks(tasks=tasks, attempts=attempts):
                             self.given[worker].update(zip(tasks, attempts, strict=True))
-                        case Discard(tasks=tasks):
-                            for task in tasks:
-                                self.given[worker].pop(task, None)
+                        case Discard(tasks=tasks, attempts=attempts):
+                            given = self.given[worker]
+                            for task, attempt in zip(tasks, attempts, strict=True):
+                                if given.get(task, attempt + 1) <= attempt:
+                                    del given[task]
                 case ToClient(message=message):
                     self.to_client.append(message)
                 case Stop():

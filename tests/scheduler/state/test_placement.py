@@ -93,6 +93,18 @@ def test_a_chain_is_taken_back_with_its_head() -> None:
     del c
 
 
+def test_what_could_once_be_chained_is_not_if_its_input_went_away() -> None:
+    stage = Stage((4,))
+    _, follower = stage.submit([(), (0,)], groups=(GPU, WORK), which=[0, 1])
+    state = stage.state
+    row = state.table.row_of[follower]
+    # As if its input had been sent to worker 0, and taken back before there was room.
+    state.table.lean[row] = 0
+    state.placement.may_follow(row, state.workers[0])
+    stage.tick(0.1)
+    assert not stage.given[0]
+
+
 def test_sources_wait_for_their_consumers() -> None:
     stage = Stage((1,))
     count = 50

@@ -8,6 +8,7 @@ from plait.scheduler.state.messages import (
     Cancel,
     ClientGone,
     Done,
+    Drop,
     Failed,
     Finished,
     GroupSpec,
@@ -87,6 +88,49 @@ def test_a_late_result_is_discarded() -> None:
     assert not stage.told(Finished)
     stage.done(1 - home, task)
     assert stage.told(Finished)[0].owners == (1 - home,)
+
+
+def test_a_late_result_does_not_count_for_the_next_attempt_at_the_same_worker() -> None:
+    stage = Stage((1,))
+    (task,) = stage.submit([()])
+    stage.tick(6.0)  # silent: the task is taken back
+    stage.say(Done(0, (task,), (0,), ((10,),), (0.1,), (b"",)))
+    assert stage.given[0] == {task: 1}
+    stage.say(Done(0, (task,), (0,), ((10,),), (0.1,), (b"",)))
+    assert not stage.told(Finished)
+    assert stage.given[0] == {task: 1}
+    stage.done(0, task)
+    assert stage.told(Finished)
+
+
+def test_keys_missing_at_somebody_who_has_not_got_them_are_not_lost() -> None:
+    stage = Stage((1, 1, 1))
+    (task,) = stage.submit([()])
+    home = next(worker for worker in range(3) if stage.given[worker])
+    other, third = (worker for worker in range(3) if worker != home)
+    stage.done(home, task)
+    stage.say(Missing(other, (), (), (key_of(task),), (third,)))
+    assert not stage.told(Lost)
+    assert not stage.dropped(home)
+
+
+def test_a_drop_does_not_mean_the_attempt_that_runs() -> None:
+    stage = Stage((1,))
+    first = first_task(1)
+    split, x, y = stage.submit(
+        [(), (-key_of(first, 0),), (-key_of(first, 1),)],
+        want=[1, 2],
+        groups=(SPLIT, WORK),
+        which=[0, 1, 1],
+    )
+    stage.done(0, split, outputs=3)
+    attempt = stage.given[0].pop(y)
+    stage.say(Missing(0, (y,), (attempt,), (key_of(split, 1),), (0,)))
+    assert stage.given[0][split] == 1
+    before = len(stage.heard(0, Drop))
+    stage.done(0, x)
+    drops = stage.heard(0, Drop)[before:]
+    assert [(drop.keys, drop.attempts) for drop in drops] == [((key_of(split, 0),), (0,))]
 
 
 def test_a_task_is_retried_and_then_fails_its_run() -> None:
