@@ -20,6 +20,7 @@ from tests.tpch.data import tpch_folder
 settings.register_profile(
     "ci",
     derandomize=True,
+    max_examples=50,
     deadline=None,  # shared machines are noisy
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow],

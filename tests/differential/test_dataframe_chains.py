@@ -194,14 +194,14 @@ def check(frame: pd.DataFrame, chain: Chain, session: plait.Session, pieces: int
     same(got, expected, order=chain.ordered, dtype=False, index=index)
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(frames(), chains(), st.sampled_from([1, 3, 7]))
 def test_chains_agree_with_pandas(frame: pd.DataFrame, chain: Chain, pieces: int) -> None:
     with plait.connect("inline") as session:
         check(frame, chain, session, pieces)
 
 
-@settings(max_examples=20)
+@settings(max_examples=12)
 @given(frames(), chains())
 def test_chains_agree_without_the_optimizer(frame: pd.DataFrame, chain: Chain) -> None:
     optional = [rule.name for rule in RULES if not getattr(rule, "required", False)]

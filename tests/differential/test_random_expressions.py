@@ -13,8 +13,8 @@ from tests.differential.reduce import smallest
 from tests.differential.systems import WAYS, Tables, Way, ask_duckdb, outcome, some_ways
 from tests.differential.tables import Col, random_table
 
-QUICK = 60
-HEAVY = 660
+QUICK = 40
+HEAVY = 340
 A_TEST = 20
 
 

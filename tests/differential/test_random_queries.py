@@ -11,8 +11,8 @@ from tests.differential.queries import Case, random_case
 from tests.differential.reduce import smallest
 from tests.differential.systems import WAYS, Refused, Way, check, outcome, some_ways
 
-QUICK = 60
-HEAVY = 460
+QUICK = 40
+HEAVY = 240
 A_TEST = 20  # queries: enough to make fixtures cheap, few enough to spread over processes
 
 

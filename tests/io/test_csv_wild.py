@@ -97,7 +97,7 @@ def test_agrees_with_pandas_at_every_cut(folder: Path, case: tuple[bytes, dict[s
 
 
 @pytest.mark.heavy
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(case=cases())
 def test_many_agree_with_pandas_at_every_cut(
     folder: Path, case: tuple[bytes, dict[str, Any]]

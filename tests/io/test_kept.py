@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plait.engine import batches
@@ -42,6 +42,7 @@ NAMED = [(kind, kind) for kind in KINDS]
 SCHEMA = Schema(tuple(Field(kind, logical(kind)) for kind in KINDS))
 
 
+@settings(max_examples=40)
 @given(st.lists(batch_of(NAMED), max_size=4), st.data())
 def test_any_rows_come_back(rows: list[pa.RecordBatch], data: st.DataObject) -> None:
     """Slices, encodings that differ from batch to batch, no rows, nothing but NULL."""
@@ -59,6 +60,7 @@ def test_any_rows_come_back(rows: list[pa.RecordBatch], data: st.DataObject) -> 
         assert all(same(a, b) for a, b in pairs), name
 
 
+@settings(max_examples=40)
 @given(batch_of(NAMED))
 def test_ranges_hold_all_values_and_no_more(rows: pa.RecordBatch) -> None:
     plain = batches.to_logical(rows, SCHEMA)

@@ -59,7 +59,7 @@ def ranges_of(
 
 
 @given(partitioned(), st.integers(2, 5))
-@settings(max_examples=120)
+@settings(max_examples=50)
 def test_sorted_ranges_are_the_sorted_whole(
     case: tuple[Kinds, list[pa.RecordBatch], list[SortKey]], parts: int
 ) -> None:

@@ -66,7 +66,7 @@ def sides(draw: st.DrawFn) -> tuple[list[pa.Array], list[pa.Array], list[bool]]:
     return columns[0], columns[1], safe
 
 
-@settings(max_examples=200)
+@settings(max_examples=80)
 @given(sides())
 def test_pairs_are_those_of_equal_keys(
     data: tuple[list[pa.Array], list[pa.Array], list[bool]],

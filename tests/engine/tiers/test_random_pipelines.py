@@ -18,7 +18,7 @@ from tests.engine.tiers.pipelines import random_pipeline
 from tests.engine.tiers.systems import OPTIMIZED, check, check_crowded
 
 SEEDS = st.integers(0, 1 << 32)
-QUICK, HEAVY = 20, 200
+QUICK, HEAVY = 16, 100
 AS_IT_IS = [HealthCheck.function_scoped_fixture]
 
 

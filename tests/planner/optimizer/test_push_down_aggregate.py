@@ -38,9 +38,9 @@ AGGREGATES = (
     "sum({int}) filter (where {bool})",
     "avg({int}) filter (where {bool})",
 )
-QUICK = 20
+QUICK = 10
 A_TEST = 50
-MANY = 400
+MANY = 200
 
 
 @pytest.fixture(autouse=True)

@@ -68,7 +68,7 @@ def understood(duck: duckdb.DuckDBPyConnection, sql: str) -> bool:
 
 
 @given(seed=st.integers(0, 2**32 - 1))
-@settings(max_examples=40)
+@settings(max_examples=24)
 def test_answers_stay(seed: int, duck: duckdb.DuckDBPyConnection, catalog: MemoryCatalog) -> None:
     sql = QueryMaker(seed).query()
     assume(len(sql) <= LONGEST and understood(duck, sql))

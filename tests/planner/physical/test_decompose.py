@@ -90,7 +90,7 @@ def in_parts(
 
 
 @given(st.data())
-@settings(max_examples=40)
+@settings(max_examples=24)
 def test_parts_agree_with_the_whole(data: st.DataObject) -> None:
     batch = data.draw(batch_of(KINDS))
     keys = data.draw(st.sampled_from([["k"], []]))
