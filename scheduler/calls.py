@@ -77,7 +77,9 @@ def decode_call(data: Buffer, inputs: Sequence[object]) -> Sequence[object]:
     """The arguments. SerializationError if they cannot be read in this process."""
     if not len(data):
         return inputs
-    args, single, several, placed = serialize.loads(serialize.split(data))
+    # what is in one piece is read as it is
+    pieces = serialize.split(data) if data[0] == 0 else (data,)
+    args, single, several, placed = serialize.loads(pieces)
     if placed:
         args = [_filled(arg, inputs) for arg in args]
     for position, place in single:

@@ -39,9 +39,9 @@ from plait.scheduler.errors import (
 )
 from plait.scheduler.events import Observer
 from plait.scheduler.executor import Jobs
-from plait.scheduler.gather import Gatherer
+from plait.scheduler.gather import Gatherer, unpacked
 from plait.scheduler.graph import Handle, Ref, TaskGraph
-from plait.scheduler.net import comm, serialize
+from plait.scheduler.net import comm
 from plait.scheduler.net.address import Address, parse
 from plait.scheduler.net.comm import Connection
 from plait.scheduler.net.control import Load, Welcome, Workers
@@ -195,7 +195,8 @@ class ClusterExecutor:
                 run.wait()
         keys = [self._key(handle) for handle in handles]
         found = self._call(self.gatherer.values(keys), waiting=True)
-        values = self.gatherer.unpacked(found)
+        # on the thread of who wants them
+        values = {key: unpacked(packed) for key, packed in found.items()}
         return [values[key] for key in keys]
 
     def release(self, handles: Sequence[Handle]) -> None:
@@ -451,7 +452,7 @@ class ClusterExecutor:
         for run, task, key in arrived:
             try:
                 packed = found.get(key) or (await self.gatherer.values([key]))[key]
-                run.tell_value(task, serialize.loads(packed))
+                run.tell_value(task, unpacked(packed))
             except (HandleError, SerializationError, SchedulerLostError) as error:
                 run.tell_failed(task, error)
             self._kept.pop(Handle(run.name, task), None)

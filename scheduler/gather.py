@@ -7,19 +7,34 @@ more), or that it never will be. Who asks for keys that are being made again wai
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from plait.scheduler.errors import HandleError
 from plait.scheduler.net import comm, serialize
 from plait.scheduler.net.address import Address
 from plait.scheduler.net.comm import Connection
-from plait.scheduler.net.control import Get, Got
+from plait.scheduler.net.control import Get, Got, Values
 from plait.scheduler.net.protocol import Frame
 from plait.scheduler.net.serialize import Packed
 from plait.scheduler.net.wire import CODEC
 from plait.scheduler.state import messages as m
 from plait.scheduler.transfer import peer_address, results_of
+
+
+class Plain(NamedTuple):
+    """A value that needs no unpacking."""
+
+    value: object
+
+
+Found = Packed | Plain
+
+
+def unpacked(found: Found) -> object:
+    """The value. SerializationError if this process cannot make it."""
+    return found.value if type(found) is Plain else serialize.loads(found)  # type: ignore[arg-type]
 
 
 @dataclass
@@ -28,7 +43,7 @@ class _Request:
 
     worker: int
     waiting: set[int]
-    found: dict[int, Packed] = field(default_factory=dict)
+    found: dict[int, Found] = field(default_factory=dict)
     gone: list[int] = field(default_factory=list)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -106,9 +121,9 @@ class Gatherer:
 
     # ------------------------------------------------------------------------------ fetching
 
-    async def values(self, keys: Sequence[int]) -> dict[int, Packed]:
+    async def values(self, keys: Sequence[int]) -> dict[int, Found]:
         """Results as buffers. HandleError for what will not come."""
-        found: dict[int, Packed] = {}
+        found: dict[int, Found] = {}
         wanted = dict.fromkeys(keys)
         while True:
             missing = [key for key in wanted if key not in found]
@@ -134,10 +149,6 @@ class Gatherer:
                     self.lost(gone)
                     owners = (request.worker,) * len(gone)
                     self._send(m.Unreachable(self.client, tuple(gone), owners))
-
-    def unpacked(self, found: Mapping[int, Packed]) -> dict[int, object]:
-        """Values from buffers; on the thread of who wants them."""
-        return {key: serialize.loads(packed) for key, packed in found.items()}
 
     async def _ask(self, worker: int, keys: Sequence[int]) -> _Request:
         request = _Request(worker, set(keys))
@@ -176,6 +187,8 @@ class Gatherer:
                 for message in CODEC.decode(frame):
                     if isinstance(message, Got):
                         self._got(message)
+                    elif isinstance(message, Values):
+                        self._got_values(message)
 
         def closed(_: Connection) -> None:
             self._connections.pop(worker, None)
@@ -195,6 +208,17 @@ class Gatherer:
                 request.gone.append(key)
             else:
                 request.found[key] = packed
+        if not request.waiting:
+            request.ended.set()
+
+    def _got_values(self, got: Values) -> None:
+        request = self._requests.get(got.request)
+        if request is None:
+            return
+        request.waiting.difference_update(got.keys)
+        request.found.update(
+            zip(got.keys, map(Plain, serialize.load_plain(got.values)), strict=True)
+        )
         if not request.waiting:
             request.ended.set()
 

@@ -39,6 +39,9 @@ _HEAD = struct.Struct("<II")  # checksum of the rest, number of pieces
 _WORTH = 64 << 10  # bytes below which writing a value gains nothing
 _SMALL = 1024  # plain values up to this size are kept without weighing
 
+PLAIN_SIZE = 32
+"""What these are said to weigh."""
+
 
 class GoneError(KeyError):
     """A result that is not here, or no longer as it was."""
@@ -97,7 +100,7 @@ class Store:
             with self._lock:
                 self._forget(key)
                 self._entries[key] = value
-            return 32
+            return PLAIN_SIZE
         weight = weigh(value)
         self._keep(key, _Entry(value, weight=weight))
         return weight.size
@@ -129,6 +132,24 @@ class Store:
                 self._account(weight, 1)
             self._start_writing()
         return value
+
+    def plain(self, keys: Iterable[int]) -> dict[int, object]:
+        """Those of the results that are small plain values."""
+        found = {}
+        with self._lock:
+            entries = self._entries
+            for key in keys:
+                entry = entries.get(key, _NOTHING)
+                if type(entry) is not _Entry and entry is not _NOTHING:
+                    found[key] = entry
+        return found
+
+    def put_plain(self, keys: Iterable[int], values: Iterable[object]) -> None:
+        """Keep what `plain` gave at another worker."""
+        with self._lock:
+            for key, value in zip(keys, values, strict=True):
+                self._forget(key)
+                self._entries[key] = value
 
     def packed(self, key: int) -> Packed:
         """The value as buffers, to be sent. GoneError, SerializationError."""

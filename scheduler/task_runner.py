@@ -25,16 +25,6 @@ Outcome = m.Ran | m.Raised | m.KeysLost
 """What became of a task, for the worker's state."""
 
 
-class TaskFlag(CancelFlag):
-    """The cancel flag of one running task."""
-
-    __slots__ = ("attempt", "task")
-
-    def __init__(self, task: int, attempt: int) -> None:
-        super().__init__()
-        self.task, self.attempt = task, attempt
-
-
 class TaskRunner:
     """Knows the functions, runs tasks; any number of threads at a time."""
 
@@ -42,7 +32,7 @@ class TaskRunner:
         self._store = store
         self._bytes: dict[bytes, Buffer] = {}
         self._functions: dict[bytes, Callable[..., object]] = {}
-        self._running: dict[int, TaskFlag] = {}
+        self._running: dict[int, tuple[int, CancelFlag]] = {}  # task -> attempt and its flag
 
     def learn(self, ids: Sequence[bytes], functions: Sequence[Buffer]) -> None:
         """Functions, to be read when they are first called."""
@@ -51,28 +41,31 @@ class TaskRunner:
     def cancel(self, tasks: Sequence[int], attempts: Sequence[int]) -> None:
         """Tell running tasks, up to these attempts, to stop."""
         for task, attempt in zip(tasks, attempts, strict=True):
-            flag = self._running.get(task)
-            if flag is not None and flag.attempt <= attempt:
-                flag.is_set = True
+            running = self._running.get(task)
+            if running is not None and running[0] <= attempt:
+                running[1].is_set = True
 
     def cancel_all(self) -> None:
         """Tell all running tasks to stop."""
-        for flag in list(self._running.values()):
+        for _, flag in list(self._running.values()):
             flag.is_set = True
 
     def execute(self, start: m.Start, seat: Seat) -> Outcome:
         """Run a task and store its results."""
-        flag = self._running[start.task] = TaskFlag(start.task, start.attempt)
-        seat.run_flag = flag
+        task, attempt, identity, call, keys, outputs = start
+        seat.run_flag = flag = CancelFlag()
+        self._running[task] = attempt, flag
         error: BaseException | None = None
         result: object = None
         began = perf_counter()
         try:
-            inputs, lost = self._inputs(start.inputs)
-            if lost:
-                return m.KeysLost(lost, start.task, start.attempt)
-            function = self._functions.get(start.function) or self._function(start.function)
-            arguments = decode_call(start.arguments, inputs)
+            inputs: Sequence[object] = ()
+            if keys:
+                inputs, lost = self._inputs(keys)
+                if lost:
+                    return m.KeysLost(lost, task, attempt)
+            function = self._functions.get(identity) or self._function(identity)
+            arguments = decode_call(call, inputs)
             del inputs
             result = function(*arguments)
             del arguments
@@ -85,11 +78,18 @@ class TaskRunner:
             seconds = perf_counter() - began
             seat.run_flag = None
             context, seat.context = seat.context, None
-            self._running.pop(start.task, None)
+            self._running.pop(task, None)
         if error is not None:
             retryable = isinstance(error, Exception) and not isinstance(error, SerializationError)
             return _raised(start, error, seconds, retryable)
-        return self._stored(start, result, seconds, context)
+        if outputs == 1:
+            sizes: tuple[int, ...] = (self._store.put(task << m.PART_SHIFT, result),)
+        else:
+            sizes = self._put_parts(task, result)  # type: ignore[arg-type]
+        report = b""
+        if context is not None and context.reported:
+            report = dump_report(context)
+        return m.Ran(task, attempt, sizes, seconds, report)
 
     def _inputs(self, keys: Sequence[int]) -> tuple[list[object], tuple[int, ...]]:
         inputs: list[object] = []
@@ -110,20 +110,10 @@ class TaskRunner:
         self._functions[identity] = function
         return function  # type: ignore[no-any-return]
 
-    def _stored(
-        self, start: m.Start, result: object, seconds: float, context: TaskContext | None
-    ) -> m.Ran:
-        first = m.key_of(start.task)
+    def _put_parts(self, task: int, parts: Sequence[object]) -> tuple[int, ...]:
+        first = m.key_of(task)
         put = self._store.put
-        if start.outputs == 1:
-            sizes: tuple[int, ...] = (put(first, result),)
-        else:
-            parts: Sequence[object] = result  # type: ignore[assignment]
-            sizes = tuple([put(first + part, value) for part, value in enumerate(parts)])
-        report = b""
-        if context is not None and context.reported:
-            report = dump_report(context)
-        return m.Ran(start.task, start.attempt, sizes, seconds, report)
+        return tuple([put(first + part, value) for part, value in enumerate(parts)])
 
 
 def _raised(start: m.Start, error: BaseException, seconds: float, retryable: bool) -> m.Raised:

@@ -1,9 +1,9 @@
 """Transfer: results between workers, and from workers to clients, directly.
 
-Both sides of it: `fetch` asks a peer for keys, `welcome` serves whoever asks us. An answer is one
-frame for as many results as are small, large ones have frames of their own, so that neither side
-holds more than one of them on its way. What is asked for is made into bytes on a thread of its own,
-unless it is small: the loop stays free.
+Both sides of it: `fetch` asks a peer for keys, `welcome` serves whoever asks us. Numbers and short
+strings are answered together in one pickle. Of other results a frame takes as many as are small,
+large ones have frames of their own, so that neither side holds more than one of them on its way;
+they are made into bytes on a thread of its own, unless they are small: the loop stays free.
 
 A key that is not here, or cannot be pickled, is an answer like any other. The first is told to the
 state, which finds the result elsewhere; the second is kept as an error, which the task that takes
@@ -22,12 +22,12 @@ from plait.scheduler.errors import SerializationError
 from plait.scheduler.net import comm, serialize
 from plait.scheduler.net.address import Address, parse
 from plait.scheduler.net.comm import Connection
-from plait.scheduler.net.control import GONE, UNSENDABLE, Get, Got
+from plait.scheduler.net.control import GONE, UNSENDABLE, Get, Got, Values
 from plait.scheduler.net.protocol import Buffer, Frame
 from plait.scheduler.net.serialize import Packed
 from plait.scheduler.net.wire import CODEC
 from plait.scheduler.state import messages as m
-from plait.scheduler.store import GoneError, Store
+from plait.scheduler.store import PLAIN_SIZE, GoneError, Store
 
 _log = logging.getLogger(__name__)
 
@@ -108,6 +108,8 @@ class Transfer:
                 for message in CODEC.decode(frame):
                     if isinstance(message, Got):
                         self._got(message)
+                    elif isinstance(message, Values):
+                        self._got_values(message)
 
         connection.receive = receive
         connection.closed = lambda _: self._gone(peer)
@@ -142,6 +144,22 @@ class Transfer:
             self._store.put_packed(key, packed)
         if not waiting:
             del self._asked[got.request]
+        self._tell(peer, here, sizes, missing)
+
+    def _got_values(self, got: Values) -> None:
+        asked = self._asked.get(got.request)
+        if asked is None:
+            return
+        peer, waiting = asked
+        waiting.difference_update(got.keys)
+        self._store.put_plain(got.keys, serialize.load_plain(got.values))
+        if not waiting:
+            del self._asked[got.request]
+        self._tell(peer, got.keys, (PLAIN_SIZE,) * len(got.keys), ())
+
+    def _tell(
+        self, peer: int, here: Sequence[int], sizes: Sequence[int], missing: Sequence[int]
+    ) -> None:
         if here:
             self._handle(m.Fetched(peer, tuple(here), tuple(sizes)))
         if missing:
@@ -167,28 +185,34 @@ class Transfer:
         guest.start()
 
     def _serve(self, guest: Connection, get: Get) -> None:
-        if all(self._store.size(key) < _INLINE for key in get.keys):
-            guest.send(*CODEC.encode([_answer(get.request, get.keys, map(self._made, get.keys))]))
+        plain = self._store.plain(get.keys)
+        if plain:
+            values = serialize.dump_plain(plain.values())
+            guest.send(*CODEC.encode([Values(get.request, tuple(plain), values)]))
+        rest = get.keys if not plain else tuple([key for key in get.keys if key not in plain])
+        if all(self._store.size(key) < _INLINE for key in rest):
+            if rest:
+                guest.send(*CODEC.encode([_answer(get.request, rest, map(self._made, rest))]))
         else:
-            self._spawn(self._serve_large(guest, get))
+            self._spawn(self._serve_large(guest, get.request, rest))
 
-    async def _serve_large(self, guest: Connection, get: Get) -> None:
+    async def _serve_large(self, guest: Connection, request: int, wanted: Sequence[int]) -> None:
         loop = asyncio.get_running_loop()
         keys: list[int] = []
         made: list[tuple[int, Packed]] = []
         weight = 0
-        for key in get.keys:
+        for key in wanted:
             if guest.gone:
                 return
             keys.append(key)
             made.append(await loop.run_in_executor(self._pool, self._made, key))
             weight += serialize.size(made[-1][1])
             if weight >= _FRAME:
-                guest.send(*CODEC.encode([_answer(get.request, keys, made)]))
+                guest.send(*CODEC.encode([_answer(request, keys, made)]))
                 keys, made, weight = [], [], 0
                 await guest.settle(_AHEAD)
         if keys:
-            guest.send(*CODEC.encode([_answer(get.request, keys, made)]))
+            guest.send(*CODEC.encode([_answer(request, keys, made)]))
 
     def _made(self, key: int) -> tuple[int, Packed]:
         """A result as buffers, with what stands for their number."""

@@ -35,7 +35,7 @@ from plait.scheduler.scratch import ScratchFolder
 from plait.scheduler.state import messages as m
 from plait.scheduler.state.worker_state import WorkerState
 from plait.scheduler.store import Store
-from plait.scheduler.task_runner import TaskRunner
+from plait.scheduler.task_runner import Outcome, TaskRunner
 from plait.scheduler.transfer import Transfer
 from plait.scheduler.worker_options import Options
 
@@ -182,6 +182,18 @@ class Worker:
                 for command in state.handle(event, time.monotonic()):
                     self._do(command)
 
+    def _after(self, outcome: Outcome) -> m.Start | None:
+        """Tell the state how a task ended; what the same thread is to run now, if anything."""
+        start: m.Start | None = None
+        with self._lock:
+            assert self._state is not None
+            for command in self._state.handle(outcome, time.monotonic()):
+                if start is None and type(command) is m.Start:
+                    start = command
+                else:
+                    self._do(command)
+        return start
+
     def _do(self, command: m.WorkerCommand) -> None:
         match command:
             case m.Start():
@@ -288,11 +300,12 @@ class Worker:
                 with self._lock:
                     self._threads.discard(number)
                 return
-            mark(start.task)
-            outcome = execute(start, seat)
-            mark(-1)
-            self.handle(outcome)
-            del start, outcome
+            while start is not None:
+                mark(start.task)
+                outcome = execute(start, seat)
+                mark(-1)
+                start = self._after(outcome)
+                del outcome
 
     # ---------------------------------------------------------------------------- waiting in a task
 

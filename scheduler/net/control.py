@@ -116,6 +116,15 @@ class Got:
     buffers: tuple[bytes, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Values:
+    """Further results of a request: small plain values, in one pickle."""
+
+    request: int
+    keys: tuple[int, ...]
+    values: bytes
+
+
 CONTROL: tuple[type, ...] = (
-    *(Beat, Exited, Kill, Hello, Welcome, Leaving, Leave, Workers, Load, Get, Got),
+    *(Beat, Exited, Kill, Hello, Welcome, Leaving, Leave, Workers, Load, Get, Got, Values),
 )

@@ -18,7 +18,7 @@ import hashlib
 import io
 import pickle
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from types import BuiltinFunctionType, FunctionType
 from typing import Any
@@ -84,6 +84,17 @@ def loads(packed: Sequence[Buffer]) -> Any:
             f"A value cannot be read in this process: {type(error).__name__}: {error}. "
             "Every worker needs the modules, in the same versions, that the value is made of"
         ) from error
+
+
+def dump_plain(values: Iterable[object]) -> bytes:
+    """Plain values in one pickle."""
+    return pickle.dumps(list(values), _PROTOCOL)
+
+
+def load_plain(data: Buffer) -> list[object]:
+    """Plain values again."""
+    values: list[object] = pickle.loads(data)
+    return values
 
 
 def dump_function(function: Callable[..., object]) -> tuple[bytes, bytes]:

@@ -35,7 +35,7 @@ left behind is found by Digest and cured by Audit and Inventory.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from plait.scheduler.state.numbers import CLIENT_SHIFT as CLIENT_SHIFT
 from plait.scheduler.state.numbers import PART_MASK as PART_MASK
@@ -493,8 +493,10 @@ SchedulerCommand = ToWorker | ToClient | Stop
 # a worker and its shell ---------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Ran:
+# Ran and Start are made for each task by itself: named tuples, which take a third of the time.
+
+
+class Ran(NamedTuple):
     """A started task has its results, and the shell has stored them under the task's keys.
 
     If it is not wanted any more, Delete follows for what is not kept.
@@ -558,8 +560,7 @@ class MemoryUsed:
     spilled: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+class Start(NamedTuple):
     """Run a task now. All its inputs are in the store."""
 
     task: int

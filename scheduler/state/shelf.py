@@ -27,7 +27,8 @@ class Shelf:
         self.held_bytes = 0
         self._idle_bytes = 0
         self._sizes: dict[int, int] = {}
-        # Tasks of which something is held: how many parts there may be, how many are held.
+        # Tasks of which a part beyond the first is held: how many parts there may be, how many of
+        # those are held.
         self._made: dict[int, list[int]] = {}
 
     def __contains__(self, key: int) -> bool:
@@ -61,14 +62,18 @@ class Shelf:
 
     def hold(self, key: int, attempt: int, size: int) -> None:
         """A key becomes the worker's own."""
-        self._wake(key)
-        self.copies.discard(key)
+        if key in self.copies:
+            self._wake(key)
+            self.copies.discard(key)
         self.held[key] = attempt
         self._sizes[key] = size
         self.held_bytes += size
-        made = self._made.setdefault(task_of(key), [0, 0])
-        made[0] = max(made[0], 1 + (key & PART_MASK))
-        made[1] += 1
+        part = key & PART_MASK
+        if part:
+            made = self._made.setdefault(task_of(key), [0, 0])
+            if part >= made[0]:
+                made[0] = part + 1
+            made[1] += 1
 
     def keep(self, key: int, size: int) -> None:
         """A key is here as a copy; it has users."""
@@ -79,29 +84,30 @@ class Shelf:
         """A copy becomes the worker's own."""
         self.hold(key, attempt, self._sizes[key])
 
-    def unhold(self, key: int) -> list[int]:
-        """A key is not the worker's own any more; it stays as a copy while it has users."""
+    def unhold(self, key: int) -> bool:
+        """A key is not the worker's own any more; whether it may go.
+
+        It stays as a copy while it has users.
+        """
         del self.held[key]
         self.held_bytes -= self._sizes[key]
-        made = self._made[task_of(key)]
-        made[1] -= 1
-        if not made[1]:
-            del self._made[task_of(key)]
+        if key & PART_MASK:
+            task = task_of(key)
+            made = self._made[task]
+            made[1] -= 1
+            if not made[1]:
+                del self._made[task]
         if key in self.users:
             self.copies.add(key)
-            return []
+            return False
         del self._sizes[key]
-        return [key]
+        return True
 
     def unhold_task(self, task: int, attempt: int) -> list[int]:
         """What exactly this attempt made is not the worker's own any more."""
-        gone: list[int] = []
-        made = self._made.get(task)
-        if made is not None:
-            for key in range(key_of(task), key_of(task) + made[0]):
-                if self.held.get(key) == attempt:
-                    gone += self.unhold(key)
-        return gone
+        parts = self._made[task][0] if task in self._made else 1
+        keys = range(key_of(task), key_of(task) + parts)
+        return [key for key in keys if self.held.get(key) == attempt and self.unhold(key)]
 
     def lose(self, keys: Iterable[int]) -> list[int]:
         """Keys whose values are damaged; returns those that were here."""

@@ -131,7 +131,7 @@ class WorkerState:
         self._runnable: list[tuple[int, int, int]] = []
         self._peers: dict[int, _Peer] = {}
         self._full = 0.0  # used memory as a part of the limit
-        self._done: list[tuple[int, int, tuple[int, ...], float, bytes]] = []
+        self._done: list[Ran] = []
         self._done_seconds = 0.0
         self._waiting = 0
         self._seen = 0
@@ -143,19 +143,25 @@ class WorkerState:
     def handle(self, event: WorkerEvent, now: float) -> list[WorkerCommand]:
         """What is to be done about an event."""
         if self._outside is not None:
-            self._now += min(max(0.0, now - self._outside), _LARGEST_STEP)
+            passed = now - self._outside
+            if passed > 0.0:
+                self._now += passed if passed < _LARGEST_STEP else _LARGEST_STEP
         self._outside = now
-        self._take(event)
-        self._start()
-        self._ask()
-        self._flush_if_due(now)
+        if type(event) is Ran:  # by far the most frequent
+            self._ran(event)
+        else:
+            self._take(event)
+        if self._runnable:
+            self._start()
+        if self.fetching:
+            self._ask()
+        if self._done:
+            self._flush_if_due(now)
         commands, self._out = self._out, []
         return commands
 
     def _take(self, event: WorkerEvent) -> None:
         match event:
-            case Ran():
-                self._ran(event)
             case Raised():
                 self._raised(event)
             case Fetched(peer=peer, keys=keys, sizes=sizes):
@@ -167,11 +173,7 @@ class WorkerState:
                 self._run_tasks(event)
             case Drop(keys=keys, attempts=attempts):
                 self._seen += 1
-                for key, attempt in zip(keys, attempts, strict=True):
-                    if self.copying.get(key, attempt + 1) <= attempt:
-                        del self.copying[key]
-                    if self.shelf.held.get(key, attempt + 1) <= attempt:
-                        self._delete(self.shelf.unhold(key))
+                self._drop(keys, attempts)
             case Discard(tasks=tasks, attempts=attempts):
                 self._seen += 1
                 for task, attempt in zip(tasks, attempts, strict=True):
@@ -243,7 +245,10 @@ class WorkerState:
     def _give_up(self, item: _Task) -> None:
         """A task is no longer ours; if it runs, its results will be thrown away."""
         del self.tasks[item.task]
-        self._delete(self.shelf.unuse(item.inputs, item.task, self._now))
+        if item.inputs:
+            gone = self.shelf.unuse(item.inputs, item.task, self._now)
+            if gone:
+                self._delete(gone)
 
     def _discard(self, task: int, attempt: int) -> None:
         item = self.tasks.get(task)
@@ -252,10 +257,11 @@ class WorkerState:
         self._delete(self.shelf.unhold_task(task, attempt))
 
     def _start(self) -> None:
-        heap = self._runnable
-        while heap and len(self.running) < self._seats():
+        heap, tasks = self._runnable, self.tasks
+        seats = 1 + self._waiting if self.paused else self.threads
+        while heap and len(self.running) < seats:
             _, task, attempt = heappop(heap)
-            item = self.tasks.get(task)
+            item = tasks.get(task)
             if item is None or item.attempt != attempt or item.running or item.missing:
                 continue
             item.running = True
@@ -264,29 +270,28 @@ class WorkerState:
                 Start(task, attempt, item.function, item.arguments, item.inputs, item.outputs)
             )
 
-    def _seats(self) -> int:
-        return 1 + self._waiting if self.paused else self.threads
-
     def _ran(self, event: Ran) -> None:
-        task, attempt = event.task, event.attempt
+        task, attempt, sizes, seconds, _ = event
         self.running.discard((task, attempt))
         item = self.tasks.get(task)
         if item is None or item.attempt != attempt or not item.running:
-            self._delete([key_of(task, part) for part in range(len(event.sizes))])
+            self._delete([key_of(task, part) for part in range(len(sizes))])
             return
-        for part, size in enumerate(event.sizes):
-            key = task << PART_SHIFT | part
+        shelf = self.shelf
+        key = task << PART_SHIFT
+        for size in sizes:
             # What an earlier attempt made stays that attempt's; see Discard.
-            if key not in self.shelf.held:
-                was_here = key in self.shelf
-                self.shelf.hold(key, attempt, size)
+            if key not in shelf.held:
+                was_here = key in shelf.copies
+                shelf.hold(key, attempt, size)
                 if not was_here:
                     self._arrived(key)
+            key += 1
         self._give_up(item)
         if not self._done:
             self.flush_due = (self._outside or 0.0) + _FLUSH_SECONDS
-        self._done.append((task, attempt, event.sizes, event.seconds, event.report))
-        self._done_seconds += event.seconds
+        self._done.append(event)
+        self._done_seconds += seconds
 
     def _raised(self, event: Raised) -> None:
         self.running.discard((event.task, event.attempt))
@@ -329,9 +334,22 @@ class WorkerState:
         if gone:
             self._out.append(Delete(gone))
 
+    def _drop(self, keys: Iterable[int], attempts: Iterable[int]) -> None:
+        """Keys that are no longer our own, if made by these attempts or earlier ones."""
+        held, copying, unhold = self.shelf.held, self.copying, self.shelf.unhold
+        gone: list[int] = []
+        for key, attempt in zip(keys, attempts, strict=True):
+            if copying and copying.get(key, attempt + 1) <= attempt:
+                del copying[key]
+            if held.get(key, attempt + 1) <= attempt and unhold(key):
+                gone.append(key)
+        if gone:
+            self._out.append(Delete(tuple(gone)))
+
     def _arrived(self, key: int) -> None:
         """A key is here now: tasks that waited for it go on."""
-        self.fetching.pop(key, None)
+        if key in self.fetching:
+            del self.fetching[key]
         if key in self.copying:
             attempt = self.copying.pop(key)
             if key in self.shelf.copies:
