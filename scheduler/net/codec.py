@@ -12,6 +12,7 @@ import types
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
+from itertools import chain
 from typing import Any, Literal, Union
 
 from plait.scheduler.errors import ProtocolError
@@ -28,6 +29,9 @@ _SCALARS: dict[Any, frozenset[type]] = {
     str: frozenset({str}),
     bool: frozenset({bool}),
 }
+
+_BYTES = frozenset({bytes})
+_TUPLES = frozenset({tuple})
 
 
 class Codec:
@@ -157,6 +161,11 @@ def _column(item: Any) -> tuple[Write | None, Read]:
             return value
 
         return None, read_scalars
+    if item is bytes:
+        return _bytes_column()
+    nested = typing.get_args(item)
+    if len(nested) == 2 and nested[1] is Ellipsis and nested[0] in _SCALARS:
+        return None, _columns_in_column(nested[0])
     write_item, read_item = _part(item)
 
     def write(value: Any, buffers: list[Buffer]) -> Any:
@@ -169,6 +178,40 @@ def _column(item: Any) -> tuple[Write | None, Read]:
         return tuple([read_item(one, buffers) for one in value])
 
     return (None if write_item is None else write), read
+
+
+# Columns of bytes and of columns are looked at as a whole first, which C does; mostly that is all.
+
+
+def _bytes_column() -> tuple[Write, Read]:
+    def write(value: Any, buffers: list[Buffer]) -> Any:
+        if max(map(len, value), default=0) < _LARGE and _BYTES.issuperset(map(type, value)):
+            return value
+        return [_write_bytes(one, buffers) for one in value]
+
+    def read(value: Any, buffers: Sequence[Buffer]) -> Any:
+        if type(value) is not tuple:
+            raise ProtocolError(f"{type(value).__name__} in place of a column")
+        if _BYTES.issuperset(map(type, value)):
+            return value
+        return tuple([_read_bytes(one, buffers) for one in value])
+
+    return write, read
+
+
+def _columns_in_column(item: Any) -> Read:
+    allowed = _SCALARS[item]
+
+    def read(value: Any, buffers: Sequence[Buffer]) -> Any:
+        if (
+            type(value) is not tuple
+            or not _TUPLES.issuperset(map(type, value))
+            or not allowed.issuperset(map(type, chain.from_iterable(value)))
+        ):
+            raise ProtocolError(f"no column of columns of {item.__name__}")
+        return value
+
+    return read
 
 
 def _fixed(parts: list[tuple[Write | None, Read]]) -> tuple[Write | None, Read]:

@@ -23,6 +23,10 @@ from plait.scheduler.state.records import (
 from plait.scheduler.state.transitions import Failure, Transitions
 
 _PACES = 10_000
+_BLOCK = 16  # tasks from which a message is taken in by columns
+
+# Said in place of a fault.
+_ONE_BY_ONE = RunFailed(-1, "invalid", "")
 
 
 class Intake:
@@ -94,10 +98,83 @@ class Intake:
     def _take_in(self, run: Run, event: Submit) -> RunFailed | None:
         table = self.table
         run.groups.extend([make_group(run, spec, self._pace(spec)) for spec in event.groups])
-        groups, rank = run.groups, run.rank
-        row_of, first_slot, add = table.row_of, table.first_slot, table.add
         count = len(event.task_groups)
         run.ranges.append((event.first, count))
+        fault = self._block(run, event) if count >= _BLOCK else _ONE_BY_ONE
+        if fault is _ONE_BY_ONE:
+            fault = self._one_by_one(run, event)
+        if fault is not None:
+            return fault
+        for key in event.want:
+            slot = table.slot(key)
+            if slot < 0:
+                return self._unknown(run, "", -1, key)
+            fault = self._want(run, slot)
+            if fault is not None:
+                return fault
+        self.moves.settle()
+        return None
+
+    def _block(self, run: Run, event: Submit) -> RunFailed | None:
+        """Take in many tasks with one output each, in columns."""
+        table = self.table
+        groups = [run.groups[number] for number in event.task_groups]
+        if any(group.outputs > 1 for group in run.groups):
+            return _ONE_BY_ONE
+        first, rank = event.first, run.rank
+        ranks = [rank + position for position in event.positions]
+        begin = table.add_block(first, groups, event.arguments, ranks)
+        if begin < 0:
+            return _ONE_BY_ONE
+        consumers, uses, add_consumer = table.consumers, table.uses, table.add_consumer
+        inputs, missing, lean, lean_count = (
+            *(table.inputs, table.missing, table.lean, table.lean_count),
+        )
+        ready: list[int] = []
+        own, shift = first << PART_SHIFT, table.first_slot[begin] - first
+        row = begin
+        for keys in event.inputs:
+            if not keys:
+                ready.append(row)
+            elif min(keys) >= own:
+                # All are of this message: none is there yet, and none with a worker.
+                slots = []
+                for key in keys:
+                    slot = (key >> PART_SHIFT) + shift
+                    if key & PART_MASK or slot - row >= shift + first - begin:
+                        return self._unknown(run, table.group[row].name, table.task[row], key)
+                    slots.append(slot)
+                for slot in slots:
+                    uses[slot] += 1
+                    if consumers[slot] is None:
+                        consumers[slot] = row
+                    else:
+                        add_consumer(slot, row)
+                inputs[row] = tuple(slots)
+                missing[row] = len(slots)
+                lean[row] = -1
+                lean_count[row] = 0
+            else:
+                found = [table.slot(key) for key in keys]
+                if min(found) < 0:
+                    key = keys[found.index(-1)]
+                    return self._unknown(run, table.group[row].name, table.task[row], key)
+                inputs[row] = tuple(found)
+                for slot in found:
+                    add_consumer(slot, row)
+                table.state[row] = RELEASED
+                self.moves.activate((row,))
+            row += 1
+        for row, window in enumerate(event.windows, begin):
+            if window:
+                table.windows[row] = window
+        self.moves.activate_free(ready)
+        return None
+
+    def _one_by_one(self, run: Run, event: Submit) -> RunFailed | None:
+        table = self.table
+        groups, rank = run.groups, run.rank
+        row_of, first_slot, add = table.row_of, table.first_slot, table.add
         rows: list[int] = []
         task = event.first
         for group, arguments, keys, position in zip(
@@ -122,14 +199,6 @@ class Intake:
         # In the order of the ids: what a task takes is active before it.
         rows.reverse()
         self.moves.activate(rows)
-        for key in event.want:
-            slot = table.slot(key)
-            if slot < 0:
-                return self._unknown(run, "", -1, key)
-            fault = self._want(run, slot)
-            if fault is not None:
-                return fault
-        self.moves.settle()
         return None
 
     def _want(self, run: Run, slot: int) -> RunFailed | None:

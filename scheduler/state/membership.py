@@ -20,8 +20,10 @@ While an audit is on its way the worker is sent no tasks: it could not know of t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import reduce
+from operator import xor
 
 from plait.scheduler.state.messages import (
     Audit,
@@ -248,7 +250,7 @@ class Membership:
         if not targets:
             return
         table = self.table
-        weights = {other.number: other.held_bytes for other in targets}
+        weights = {other.number: table.bytes_of(other.held) for other in targets}
         for slot in worker.held:
             if len(worker.copying) >= _COPIES:
                 break
@@ -296,10 +298,8 @@ class Membership:
         worker.retracting = -1.0
         now = (event.seen, worker.commands)
         if event.seen == worker.commands and not worker.auditing:
-            same = event.tasks == (len(worker.sent), worker.sent_xor) and event.keys == (
-                len(worker.held),
-                worker.held_xor,
-            )
+            tasks = [self.table.task[row] for row in worker.sent]
+            same = event.tasks == _digest(tasks) and event.keys == _digest(worker.held.values())
         else:
             # Perhaps still on its way; not if nothing moved since the last digest.
             same = now != worker.digested
@@ -338,6 +338,10 @@ class Membership:
     def _lacking(self, worker: Worker, keys: Iterable[int]) -> list[int]:
         there = {self.table.slot(key) for key in keys}
         return [slot for slot in worker.held if slot not in there]
+
+
+def _digest(numbers: Collection[int]) -> tuple[int, int]:
+    return len(numbers), reduce(xor, numbers, 0)
 
 
 def _place(run: Run, task: int) -> int:

@@ -32,7 +32,11 @@ from plait.scheduler.state.messages import (
     ToWorker,
     WorkerMessage,
 )
+from plait.scheduler.state.numbers import PART_SHIFT
 from plait.scheduler.state.records import Client, Run, Table, Worker
+
+TaskColumns = tuple[list[int], list[int], list[float], list[bytes]]
+"""Of tasks that have their results: task, worker, seconds, report."""
 
 
 @dataclass(slots=True)
@@ -52,7 +56,7 @@ class _ForClient:
     peers: list[int] = field(default_factory=list)
     lost: dict[int, None] = field(default_factory=dict)
     finished: dict[int, tuple[int, int]] = field(default_factory=dict)
-    done: dict[int, list[tuple[int, int, float, bytes]]] = field(default_factory=dict)
+    done: dict[int, TaskColumns] = field(default_factory=dict)
     other: list[ClientMessage] = field(default_factory=list)
 
 
@@ -114,9 +118,9 @@ class Outbox:
         found.finished.pop(key, None)
         found.lost[key] = None
 
-    def done(self, run: Run) -> list[tuple[int, int, float, bytes]]:
-        """Where to add tasks that have their results: task, worker, seconds, report."""
-        return self._client(run.client).done.setdefault(run.number, [])
+    def done(self, run: Run) -> TaskColumns:
+        """Where to add tasks that have their results."""
+        return self._client(run.client).done.setdefault(run.number, ([], [], [], []))
 
     def failed(self, client: Client, message: RunFailed) -> None:
         """A run will not end well; takes back what was to be said of its keys."""
@@ -210,6 +214,8 @@ class Outbox:
         sizes: list[tuple[int, ...]] = []
         last = None
         number = 0
+        task, maker, first = table.task, table.maker, table.first_slot
+        owners_of, weights = table.owner, table.size
         for row in box.rows:
             group = table.group[row]
             if group is not last:
@@ -227,15 +233,19 @@ class Outbox:
                 continue
             places = []
             for slot in slots:
-                owner = table.owner[slot]
+                owner = owners_of[slot]
                 if owner < 0:
                     owner = own  # chained: it will be made there
                 elif owner != own and owner not in worker.peers:
                     self._meet(worker.peers, box.peers, owner)
                 places.append(owner)
-            inputs.append(tuple([table.key(slot) for slot in slots]))
+            inputs.append(
+                tuple(
+                    [task[maker[slot]] << PART_SHIFT | slot - first[maker[slot]] for slot in slots]
+                )
+            )
             owners.append(tuple(places))
-            sizes.append(tuple([table.size[slot] for slot in slots]))
+            sizes.append(tuple([weights[slot] for slot in slots]))
         rows = box.rows
         return RunTasks(
             tuple(groups),
@@ -251,8 +261,10 @@ class Outbox:
 
     def _flush_client(self, box: _ForClient) -> None:
         messages: list[ClientMessage] = []
-        for number, done in box.done.items():
-            messages.append(TasksDone(number, *_columns(done)))
+        for number, (tasks, workers, seconds, reports) in box.done.items():
+            messages.append(
+                TasksDone(number, tuple(tasks), tuple(workers), tuple(seconds), tuple(reports))
+            )
         if box.lost:
             messages.append(Lost(tuple(box.lost)))
         if box.finished:

@@ -81,7 +81,6 @@ class Placement:
         self.threads = 0
         self.memory_limit = 0
         self.held_bytes = 0
-        self.sent = 0
         self.ready = 0
         self.ready_in = {_SHARED: 0, _SOURCES: 0, _SPECIAL: 0}
         self._rebalanced = 0.0
@@ -232,6 +231,8 @@ class Placement:
     def _next(self, worker: Worker) -> int:
         """The entry this worker should get next, -1 if there is none for it."""
         best = self._next_follower(worker) if worker.followers else -1
+        if not self.active:
+            return best
         clients: Iterable[Client] = self.active.values()
         if len(self.active) > 1:
             clients = sorted(clients, key=_clock)
@@ -278,13 +279,10 @@ class Placement:
         run = group.run
         seconds = group.pace.seconds
         estimate = UNKNOWN if seconds is None else seconds if seconds > OVERHEAD else OVERHEAD
-        table.estimate[row] = estimate
-        worker.sent[row] = None
-        worker.sent_xor ^= table.task[row]
+        worker.sent[row] = estimate
         worker.load += estimate
         run.sent += 1
         run.client.clock += estimate
-        self.sent += 1
         if group.needs:
             for name, amount in group.needs.items():
                 worker.free[name] -= amount
@@ -298,6 +296,10 @@ class Placement:
             ):
                 run.unconsumed.add(row)
         first = table.first_slot[row]
+        if group.outputs == 1:
+            if table.consumers[first] is not None:
+                self._lean(first, worker)
+            return
         for slot in range(first, first + group.outputs):
             if table.consumers[slot] is not None and table.owner[slot] < 0:
                 self._lean(slot, worker)
@@ -333,17 +335,10 @@ class Placement:
         worker = self.workers[table.where[row]]
         table.where[row] = -1
         group = table.group[row]
-        del worker.sent[row]
-        worker.sent_xor ^= table.task[row]
-        if worker.sent:
-            worker.load -= table.estimate[row]
-        else:
-            worker.load = 0.0
-            worker.followers.clear()
-            if not worker.local_ready:
-                self.rich.pop(worker.number, None)
+        worker.load -= worker.sent.pop(row)
+        if not worker.sent:
+            self.idles(worker)
         group.run.sent -= 1
-        self.sent -= 1
         if group.needs:
             for name, amount in group.needs.items():
                 worker.free[name] += amount
@@ -351,6 +346,21 @@ class Placement:
             worker.sources -= 1
         self.changed[worker.number] = worker
         return worker
+
+    def idles(self, worker: Worker) -> None:
+        """A worker has nothing any more."""
+        worker.load = 0.0
+        worker.followers.clear()
+        if not worker.local_ready:
+            self.rich.pop(worker.number, None)
+
+    @property
+    def sent(self) -> int:
+        """How many tasks are with workers."""
+        return sum([len(worker.sent) for worker in self.workers.values()])
+
+    def _idle(self) -> bool:
+        return not any(worker.sent for worker in self.workers.values())
 
     def look_at(self, worker: Worker) -> None:
         """Something about a worker has changed that decides what it may be sent."""
@@ -401,7 +411,7 @@ class Placement:
                 self._fill(worker, max(worker.threads, share))
         if hungry and rich and self.ready:
             self._steal(now)
-        if self.ready and not self.sent:
+        if self.ready and self._idle():
             self._force()
         if hungry and not self.ready and now - self._rebalanced >= _REBALANCE_EVERY:
             self._rebalanced = now
@@ -421,9 +431,9 @@ class Placement:
     def _force(self) -> None:
         """Nothing runs anywhere, though something could: memory bounds must not stop us."""
         able = [worker for worker in self.workers.values() if worker.accepts]
-        for worker in sorted(able, key=_held):
+        for worker in sorted(able, key=lambda worker: self.table.bytes_of(worker.held)):
             self._fill(worker, 1)
-            if self.sent:
+            if worker.sent:
                 return
             # What lies in another worker's queue may be all there is.
             for victim in list(self.rich.values()):
@@ -473,16 +483,20 @@ class Placement:
         if len(self.rich) > _FEW_QUEUES and now - self._stole < _STEAL_EVERY:
             return
         victims = [worker for worker in self.rich.values() if worker.local_ready]
-        sent = self.sent
+        stole = False
         for thief in sorted(self.hungry.values(), key=_sent):
             if not victims:
                 break
             for victim in list(victims):
-                if victim is not thief and not self._take(thief, victim, now):
+                if victim is thief:
+                    continue
+                ready = victim.local_ready
+                if not self._take(thief, victim, now):
                     victims.remove(victim)
+                stole = stole or victim.local_ready < ready
                 if thief.number not in self.hungry:
                     break
-        if self.sent == sent:
+        if not stole:
             self._stole = now  # nothing was worth it; not again for each event
 
     def _take(self, thief: Worker, victim: Worker, now: float) -> bool:
@@ -550,10 +564,6 @@ def fits(group: Group, offered: Mapping[str, float]) -> bool:
 
 def _clock(client: Client) -> float:
     return client.clock
-
-
-def _held(worker: Worker) -> int:
-    return worker.held_bytes
 
 
 def _sent(worker: Worker) -> int:

@@ -27,7 +27,7 @@ computed again. It is forgotten when it is RELEASED or ERRED, not wanted, and re
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from plait.scheduler.state.messages import PART_MASK, PART_SHIFT, Fault, GroupSpec
@@ -63,6 +63,8 @@ class Group:
     needs: dict[str, float]
     """Worker resources that one task takes."""
     pace: Pace
+    special: bool = False
+    """Has several outputs, takes resources or brings data in."""
 
 
 @dataclass(slots=True, eq=False)
@@ -126,11 +128,10 @@ class Worker:
     resources: dict[str, float]
     heard: float
     free: dict[str, float] = field(default_factory=dict)
-    sent: dict[int, None] = field(default_factory=dict)
-    sent_xor: int = 0
-    held: set[int] = field(default_factory=set)
-    held_xor: int = 0
-    held_bytes: int = 0
+    sent: dict[int, float] = field(default_factory=dict)
+    """Row of each task it has -> seconds it is thought to take."""
+    held: dict[int, int] = field(default_factory=dict)
+    """Slot of each part it owns -> its key."""
     load: float = 0.0
     """Estimated seconds of what is sent."""
     waiting: int = 0
@@ -185,13 +186,10 @@ class Table:
         self.attempt: list[int] = []
         # The worker of a SENT task; of a READY one the worker in whose queue it lies; -1.
         self.where: list[int] = []
-        self.estimate = array("d")
         # Of the absent inputs of a WAITING task, `lean_count` are SENT to worker `lean` (or more:
         # it is a lower bound, kept without ever looking at all inputs).
         self.lean: list[int] = []
         self.lean_count: list[int] = []
-        # How many inputs of kept rows are parts of this task.
-        self.readers: list[int] = []
         self.parts_held: list[int] = []
         self.windows: dict[int, int] = {}
         self.failures: dict[int, int] = {}
@@ -249,22 +247,54 @@ class Table:
         else:
             for slot in range(first, first + group.outputs):
                 self.maker[slot] = row
-        consumers = self.consumers
         for slot in inputs:
-            self.readers[self.maker[slot]] += 1
-            known = consumers[slot]
-            if known is None:
-                consumers[slot] = row
-            elif type(known) is int:
-                consumers[slot] = [known, row]
-            elif type(known) is list:
-                known.append(row)
-                if len(known) > _FEW:
-                    consumers[slot] = set(known)
-            else:
-                known.add(row)  # type: ignore[union-attr]
+            self.add_consumer(slot, row)
         group.run.live += 1
         return row
+
+    def add_block(
+        self, first: int, groups: list[Group], arguments: Sequence[bytes], ranks: Iterable[int]
+    ) -> int:
+        """New rows of one slot each, one after the other, all at once; returns the first of them.
+
+        They are WAITING; their inputs are for the caller to set. -1 if there is no such place.
+        """
+        count = len(groups)
+        if len(self._free_rows) < count:
+            self._grow_rows(count)
+        if len(self._free_slots.get(1, ())) < count:
+            self._grow_slots(1, count)
+        slots = self._free_slots[1]
+        row, slot = _in_a_row(self._free_rows, count), _in_a_row(slots, count)
+        if row < 0 or slot < 0:
+            return -1
+        del self._free_rows[-count:], slots[-count:]
+        end = row + count
+        self.task[row:end] = range(first, first + count)
+        self.state[row:end] = [WAITING] * count
+        self.group[row:end] = groups
+        self.arguments[row:end] = arguments
+        self.first_slot[row:end] = range(slot, slot + count)
+        self.rank[row:end] = array("q", ranks)
+        self.attempt[row:end] = [-1] * count
+        self.row_of.update(zip(range(first, first + count), range(row, end), strict=True))
+        self.maker[slot : slot + count] = range(row, end)
+        groups[0].run.live += count
+        return row
+
+    def add_consumer(self, slot: int, row: int) -> None:
+        """A row takes a slot."""
+        known = self.consumers[slot]
+        if known is None:
+            self.consumers[slot] = row
+        elif type(known) is int:
+            self.consumers[slot] = [known, row]
+        elif type(known) is list:
+            known.append(row)
+            if len(known) > _FEW:
+                self.consumers[slot] = set(known)
+        else:
+            known.add(row)  # type: ignore[union-attr]
 
     def _take_slots(self, count: int) -> int:
         free = self._free_slots.get(count)
@@ -272,29 +302,28 @@ class Table:
             free = self._grow_slots(count)
         return free.pop()
 
-    def _grow_rows(self) -> None:
+    def _grow_rows(self, least: int = _GROW) -> None:
         """More rows, in all columns at once."""
         first = len(self.group)
-        count = max(_GROW, first // 8)
+        count = max(least, first // 8)
         zeros, none = [0] * count, [-1] * count
-        for column in (self.task, self.first_slot, self.missing, self.lean_count):
-            column.extend(zeros)
-        for column in (self.readers, self.parts_held):
+        for column in (
+            *(self.task, self.first_slot, self.missing, self.lean_count, self.parts_held),
+        ):
             column.extend(zeros)
         for column in (self.attempt, self.where, self.lean):
             column.extend(none)
-        for numbers in (self.rank, self.estimate):
-            numbers.frombytes(bytes(count * numbers.itemsize))
+        self.rank.frombytes(bytes(count * self.rank.itemsize))
         self.state.extend([_NO_TASK] * count)
         self.group.extend([_NOBODY] * count)
         self.inputs.extend([()] * count)
         self.arguments.extend([b""] * count)
         self._free_rows.extend(range(first + count - 1, first - 1, -1))
 
-    def _grow_slots(self, width: int) -> list[int]:
+    def _grow_slots(self, width: int, least: int = _GROW) -> list[int]:
         """More runs of so many slots; returns where they begin."""
         first = len(self.consumers)
-        runs = max(1, max(_GROW, first // 8) // width) if width < _GROW else 1
+        runs = max(1, max(least, first // 8) // width) if width < _GROW else 1
         count = runs * width
         for column in (self.uses, self.wanted):
             column.extend([0] * count)
@@ -311,10 +340,8 @@ class Table:
         last: list[int] = []
         for slot in self.inputs[row]:
             self._remove_consumer(slot, row)
-            maker = self.maker[slot]
-            self.readers[maker] -= 1
-            if not self.readers[maker]:
-                last.append(maker)
+            if self.consumers[slot] is None:
+                last.append(self.maker[slot])
         del self.row_of[self.task[row]]
         group = self.group[row]
         group.run.live -= 1
@@ -342,6 +369,10 @@ class Table:
             if not known:
                 self.consumers[slot] = None
 
+    def bytes_of(self, slots: Iterable[int]) -> int:
+        """What parts weigh together."""
+        return sum([self.size[slot] for slot in slots])
+
     def reading(self, slot: int) -> Iterable[int]:
         """The rows that take a slot."""
         known = self.consumers[slot]
@@ -364,15 +395,29 @@ class Table:
 
     def forgettable(self, row: int) -> bool:
         """Whether nothing depends on a row any more."""
-        if self.readers[row] or self.state[row] not in (RELEASED, ERRED):
+        if self.state[row] not in (RELEASED, ERRED):
             return False
         group = self.group[row]
         if group.run.loading:
             return False
         first = self.first_slot[row]
         if group.outputs == 1:
-            return not self.wanted[first]
-        return not any(self.wanted[first : first + group.outputs])
+            return not self.wanted[first] and self.consumers[first] is None
+        return not self.read(row) and not any(self.wanted[first : first + group.outputs])
+
+    def read(self, row: int) -> bool:
+        """Whether any row takes something of this one."""
+        first = self.first_slot[row]
+        outputs = self.group[row].outputs
+        if outputs == 1:
+            return self.consumers[first] is not None
+        return self.consumers[first : first + outputs].count(None) < outputs
+
+
+def _in_a_row(free: list[int], count: int) -> int:
+    """The first of the last numbers of a list if they follow one another, falling; else -1."""
+    first = free[-1]
+    return first if free[-count:] == list(range(first + count - 1, first - 1, -1)) else -1
 
 
 def first_rank(priority: int, sequence: int) -> int:
@@ -394,4 +439,5 @@ def make_group(run: Run, spec: GroupSpec, pace: Pace) -> Group:
         spec.retries,
         dict(spec.resources),
         pace,
+        special=spec.outputs > 1 or spec.source or bool(spec.resources),
     )

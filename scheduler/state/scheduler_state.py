@@ -49,7 +49,7 @@ from plait.scheduler.state.messages import (
     WorkerGone,
     WorkerJoined,
 )
-from plait.scheduler.state.outbox import Outbox
+from plait.scheduler.state.outbox import Outbox, TaskColumns
 from plait.scheduler.state.placement import Placement
 from plait.scheduler.state.records import SENT, Client, Run, Table, Worker
 from plait.scheduler.state.transitions import Failure, Transitions
@@ -224,10 +224,11 @@ class SchedulerState:
     def _done(self, worker: Worker, event: Done) -> None:
         table = self.table
         state, attempts, where, groups = table.state, table.attempt, table.where, table.group
-        find, finish, number = table.row_of.get, self.moves.finish, worker.number
+        find, number = table.row_of.get, worker.number
         told: Run | None = None
-        column: list[tuple[int, int, float, bytes]] = []
+        columns: TaskColumns = ([], [], [], [])
         worker.last_done = self._now
+        done: dict[int, tuple[int, ...]] = {}
         for task, attempt, sizes, seconds, report in zip(
             event.tasks, event.attempts, event.sizes, event.seconds, event.reports, strict=True
         ):
@@ -235,6 +236,9 @@ class SchedulerState:
             if row < 0 or state[row] != SENT or attempts[row] != attempt or where[row] != number:
                 self._stale(worker, task, attempt)
                 continue
+            if row in done:
+                continue  # twice in one message
+            done[row] = sizes
             group = groups[row]
             pace = group.pace
             if pace.seconds is None:
@@ -242,11 +246,14 @@ class SchedulerState:
             else:
                 pace.seconds += (seconds - pace.seconds) * _NEWEST
             run = group.run
-            finish(row, sizes)
             if run.observe:
                 if run is not told:
-                    told, column = run, self.out.done(run)
-                column.append((task, number, seconds, report))
+                    told, columns = run, self.out.done(run)
+                columns[0].append(task)
+                columns[1].append(number)
+                columns[2].append(seconds)
+                columns[3].append(report)
+        self.moves.finish_all(worker, done)
 
     def _stale(self, worker: Worker, task: int, attempt: int) -> None:
         """A worker has results that we do not expect from it."""

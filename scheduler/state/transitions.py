@@ -18,7 +18,7 @@ scans: a task with 100 000 inputs is looked at once for each of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from plait.scheduler.state.messages import RunFailed
@@ -105,6 +105,15 @@ class Transitions:
             elif count == missing:
                 self.placement.may_follow(row, self.workers[lean])
 
+    def activate_free(self, rows: Sequence[int]) -> None:
+        """Start computing new rows without inputs."""
+        table, enqueue = self.table, self.placement.enqueue
+        state = table.state
+        for row in rows:
+            table.missing[row] = 0
+            state[row] = READY
+            enqueue(row)
+
     def _inherit(self, row: int, source: int) -> None:
         group, cause = self.table.group[row], self.table.group[source]
         fault = cause.run.fault or "unknown"
@@ -148,6 +157,58 @@ class Transitions:
         if not table.parts_held[row]:
             self._release(row)
 
+    def finish_all(self, worker: Worker, done: Mapping[int, tuple[int, ...]]) -> None:
+        """`finish` for many tasks of a worker: the same, in one piece where there is one part."""
+        table, placement, out = self.table, self.placement, self.out
+        state, group, where, first_slot = table.state, table.group, table.where, table.first_slot
+        owner, uses, wanted, consumers = table.owner, table.uses, table.wanted, table.consumers
+        missing, lean, lean_count, inputs = (
+            *(table.missing, table.lean, table.lean_count, table.inputs),
+        )
+        number, sent, held = worker.number, worker.sent, worker.held
+        enqueue = placement.enqueue
+        for row, weights in done.items():
+            if state[row] != SENT:
+                continue  # what came before it made it superfluous
+            kind = group[row]
+            run = kind.run
+            slot = first_slot[row]
+            if kind.special or run.loading or not (uses[slot] or wanted[slot]):
+                self.finish(row, weights)
+                continue
+            where[row] = -1
+            worker.load -= sent.pop(row)
+            run.sent -= 1
+            state[row] = MEMORY
+            (size,) = weights
+            key = table.task[row] << PART_SHIFT
+            owner[slot] = number
+            table.size[slot] = size
+            table.parts_held[row] = 1
+            held[slot] = key
+            placement.held_bytes += size
+            if wanted[slot]:
+                out.finished(run.client, key, number, size)
+            readers = consumers[slot]
+            if readers is not None:
+                for reader in (readers,) if type(readers) is int else table.reading(slot):
+                    now = state[reader]
+                    if now == WAITING:
+                        left = missing[reader] = missing[reader] - 1
+                        if not left:
+                            state[reader] = READY
+                            enqueue(reader)
+                        elif lean[reader] == number and lean_count[reader]:
+                            lean_count[reader] -= 1
+                    elif now == SENT:
+                        missing[reader] -= 1
+            taken = inputs[row]
+            if taken:
+                self.let_go(taken)
+        if not sent:
+            placement.idles(worker)
+        placement.look_at(worker)
+
     def _arrived(self, reader: int, worker: int) -> None:
         """One input of a task is there now."""
         table = self.table
@@ -170,9 +231,7 @@ class Transitions:
         table.owner[slot] = worker.number
         table.size[slot] = size
         table.parts_held[row] += 1
-        worker.held.add(slot)
-        worker.held_xor ^= key
-        worker.held_bytes += size
+        worker.held[slot] = key
         self.placement.held_bytes += size
         return key
 
@@ -183,12 +242,8 @@ class Transitions:
         table.owner[slot] = -1
         row = table.maker[slot]
         table.parts_held[row] -= 1
-        key = table.task[row] << PART_SHIFT | (slot - table.first_slot[row])
-        size = table.size[slot]
-        worker.held.discard(slot)
-        worker.held_xor ^= key
-        worker.held_bytes -= size
-        self.placement.held_bytes -= size
+        key = worker.held.pop(slot)
+        self.placement.held_bytes -= table.size[slot]
         if drop:
             self.out.drop(worker, key, table.held_attempt(row))
 
@@ -196,13 +251,29 @@ class Transitions:
 
     def let_go(self, slots: Iterable[int]) -> None:
         """Each part has one use less: free what nobody needs, cancel what only served that."""
-        uses = self.table.uses
-        wanted = self.table.wanted
+        table = self.table
+        uses, wanted, owner, maker, group = (
+            *(table.uses, table.wanted, table.owner, table.maker, table.group),
+        )
         stack: list[int] = []
         for slot in slots:
-            uses[slot] -= 1
-            if not uses[slot] and not wanted[slot]:
+            left = uses[slot] = uses[slot] - 1
+            if left or wanted[slot]:
+                continue
+            row = maker[slot]
+            kind = group[row]
+            if owner[slot] < 0 or kind.special or kind.run.loading or table.state[row] != MEMORY:
                 stack.append(slot)
+                continue
+            # mostly: the only part of a task is there, and was needed by this one last
+            holder = self.workers[owner[slot]]
+            owner[slot] = -1
+            table.parts_held[row] = 0
+            self.placement.held_bytes -= table.size[slot]
+            self.out.drop(holder, holder.held.pop(slot), table.attempt[row])
+            table.state[row] = RELEASED
+            if table.consumers[slot] is None:
+                self.loose.append(row)
         while stack:
             for slot in self._free(stack.pop()):
                 uses[slot] -= 1
@@ -258,9 +329,12 @@ class Transitions:
             self.out.discard(worker, self.table.task[row], self.table.attempt[row])
 
     def _release(self, row: int) -> None:
-        self.table.state[row] = RELEASED
-        self.table.group[row].run.unconsumed.discard(row)
-        self.loose.append(row)
+        table = self.table
+        table.state[row] = RELEASED
+        table.group[row].run.unconsumed.discard(row)
+        # what is read is forgotten after its readers
+        if not table.read(row):
+            self.loose.append(row)
 
     # losing ---------------------------------------------------------------------------------------
 

@@ -147,10 +147,7 @@ class WorkerState:
             if passed > 0.0:
                 self._now += passed if passed < _LARGEST_STEP else _LARGEST_STEP
         self._outside = now
-        if type(event) is Ran:  # by far the most frequent
-            self._ran(event)
-        else:
-            self._take(event)
+        self._take(event)
         if self._runnable:
             self._start()
         if self.fetching:
@@ -162,6 +159,8 @@ class WorkerState:
 
     def _take(self, event: WorkerEvent) -> None:
         match event:
+            case Ran():
+                self._ran(event)
             case Raised():
                 self._raised(event)
             case Fetched(peer=peer, keys=keys, sizes=sizes):

@@ -161,8 +161,8 @@ MUTANTS = [
     Mutant(
         "lineage is forgotten",
         "records",
-        "        if self.readers[row] or self.state[row]",
-        "        if self.state[row]",
+        "            return not self.wanted[first] and self.consumers[first] is None\n",
+        "            return not self.wanted[first]\n",
     ),
     Mutant(
         "attempts are not counted",
