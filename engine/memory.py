@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.types as pat
 
 from plait.io.reader import cached_bytes, shrink_cache
-from plait.scheduler.context import current_context
+from plait.scheduler.context import current_context, when_short
 
 _BROADCAST = 16  # with its index a table takes twice its rows' bytes, and there may be several
 _CACHED = 4  # of the limit, what columns of files may take unless it is set
@@ -65,6 +65,16 @@ def results_are_full() -> bool:
     if cached_bytes() > free:
         shrink_cache(free)
     return free < 0
+
+
+def _give_cache(count: int) -> int:
+    """Let decoded columns go, so many bytes of them if there are."""
+    before = cached_bytes()
+    shrink_cache(max(0, before - count))
+    return before - cached_bytes()
+
+
+when_short(_give_cache)
 
 
 def cache_bytes(wanted: int) -> int:

@@ -16,7 +16,7 @@ task there is a detached one, so that a task's function can be called by hand an
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from plait.scheduler.errors import RunCancelledError
@@ -160,3 +160,23 @@ def take_seat(seat: Seat | None) -> Seat | None:
     previous = _current.seat
     _current.seat = seat
     return previous
+
+
+_caches: list[Callable[[int], int]] = []
+
+
+def when_short(give: Callable[[int], int]) -> None:
+    """Have `give` called with a number of bytes when the process is short of memory.
+
+    It lets go of up to so many that it only keeps for later, and returns how many those were.
+    """
+    _caches.append(give)
+
+
+def give_back(count: int) -> int:
+    """For executors: have caches give back so many bytes; how many they did."""
+    given = 0
+    for give in _caches:
+        if given < count:
+            given += give(count - given)
+    return given

@@ -62,9 +62,13 @@ def _number(path: Path) -> int | None:
 
 
 def process_memory(process: str = "self") -> int:
-    """Bytes of memory that a process has resident; 0 where the system does not tell."""
+    """Bytes of memory that a process has to itself; 0 where the system does not tell.
+
+    Without the pages of mapped files, libraries and spilled results among them, which the system
+    takes back when it needs them.
+    """
     try:
-        pages = Path(f"/proc/{process}/statm").read_text().split()[1]
-    except (OSError, IndexError):
+        resident, shared = Path(f"/proc/{process}/statm").read_text().split()[1:3]
+    except (OSError, ValueError):
         return 0
-    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+    return (int(resident) - int(shared)) * os.sysconf("SC_PAGE_SIZE")

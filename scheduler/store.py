@@ -37,6 +37,7 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _ALIGNED = 64
 _HEAD = struct.Struct("<II")  # checksum of the rest, number of pieces
 _WORTH = 64 << 10  # bytes below which writing a value gains nothing
+_SLICED = 1.25  # how much more than they share slices may weigh, to be kept each by itself
 _SMALL = 1024  # plain values up to this size are kept without weighing
 
 PLAIN_SIZE = 32
@@ -104,6 +105,33 @@ class Store:
         weight = weigh(value)
         self._keep(key, _Entry(value, weight=weight))
         return weight.size
+
+    def put_parts(self, keys: Iterable[int], parts: Sequence[object]) -> tuple[int, ...]:
+        """Keep what one task gave; what sending each part takes, in bytes.
+
+        Parts are often slices of one table, none of which could be freed, or written to a file,
+        to any use before the last is. They are then kept as the buffers that would be sent.
+        """
+        weights = [weigh(part) for part in parts]
+        if not any(weight.buffers for weight in weights):
+            return tuple([self.put(key, part) for key, part in zip(keys, parts, strict=True)])
+        shared: dict[int, int] = {}
+        for weight in weights:
+            shared.update(weight.buffers)
+        apart = sum([weight.size for weight in weights])
+        whole = sum(shared.values())
+        alone = whole == sum([sum(weight.buffers.values()) for weight in weights])
+        for key, part, weight in zip(keys, parts, weights, strict=True):
+            if alone or apart > _SLICED * whole or not self._put_apart(key, part):
+                self._keep(key, _Entry(part, weight=weight))
+        return tuple([weight.size for weight in weights])
+
+    def _put_apart(self, key: int, part: object) -> bool:
+        try:
+            self.put_packed(key, serialize.dumps(part))
+        except SerializationError:
+            return False
+        return True
 
     def put_packed(self, key: int, packed: Packed) -> None:
         """Keep a value that came as buffers."""
@@ -183,6 +211,12 @@ class Store:
     def clear(self) -> None:
         """Forget all."""
         self.drop(list(self._entries))
+
+    def bound(self, limit: int) -> None:
+        """Keep at most so many bytes in memory from now on."""
+        with self._lock:
+            self.limit = max(0, limit)
+            self._start_writing()
 
     def settle(self, timeout: float | None = None) -> bool:
         """Wait until nothing is being written; whether that was so in time."""

@@ -29,6 +29,7 @@ from dataclasses import dataclass
 
 from plait.scheduler import server, worker
 from plait.scheduler.crash_slots import SLOTS, running_tasks
+from plait.scheduler.host import process_memory
 from plait.scheduler.net.address import Address, parse
 from plait.scheduler.net.blocking import BlockingConnection
 from plait.scheduler.net.control import Beat, Exited, Kill
@@ -272,13 +273,13 @@ def _die_with(parent: int) -> None:
 
 
 def _look(pid: int) -> tuple[str, int]:
-    """State and resident bytes of a process; nothing is known outside of Linux."""
+    """State and memory of a process; nothing is known outside of Linux."""
     try:
         with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
-            fields = file.read().rpartition(")")[2].split()
+            state = file.read().rpartition(")")[2].split()[0]
     except OSError:
         return "", 0
-    return fields[0], int(fields[21]) * os.sysconf("SC_PAGE_SIZE")
+    return state, process_memory(str(pid))
 
 
 def main() -> None:

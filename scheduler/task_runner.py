@@ -112,8 +112,7 @@ class TaskRunner:
 
     def _put_parts(self, task: int, parts: Sequence[object]) -> tuple[int, ...]:
         first = m.key_of(task)
-        put = self._store.put
-        return tuple([put(first + part, value) for part, value in enumerate(parts)])
+        return self._store.put_parts(range(first, first + len(parts)), parts)
 
 
 def _raised(start: m.Start, error: BaseException, seconds: float, retryable: bool) -> m.Raised:

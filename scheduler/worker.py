@@ -31,6 +31,7 @@ from plait.scheduler.net.comm import Connection
 from plait.scheduler.net.control import Hello, Leave, Leaving, Welcome
 from plait.scheduler.net.protocol import Frame
 from plait.scheduler.net.wire import CODEC, TO_WORKER
+from plait.scheduler.pressure import Pressure
 from plait.scheduler.scratch import ScratchFolder
 from plait.scheduler.state import messages as m
 from plait.scheduler.state.worker_state import WorkerState
@@ -44,7 +45,7 @@ _log = logging.getLogger(__name__)
 _TICK = 0.1
 _LOOK = 0.004  # seconds between two looks for results to report
 _MEMORY = 0.5  # seconds between two looks at our memory
-_SPILL_AT = 0.6  # of the limit: stored results
+_ALONE, _FAILED = "the scheduler is gone", "its loop failed"
 _JOIN = 10.0  # seconds to wait for the scheduler's welcome
 
 
@@ -58,7 +59,8 @@ class Worker:
         self.number = -1
         self.scratch = ScratchFolder(options.scratch)
         limit = options.memory_limit
-        self.store = Store(self.scratch, None if limit is None else int(_SPILL_AT * limit))
+        self.store = Store(self.scratch)
+        self.pressure = Pressure(self.store, limit)
         self.runner = TaskRunner(self.store)
         self._slots = slots
         self._lock = threading.RLock()
@@ -96,6 +98,7 @@ class Worker:
             with contextlib.suppress(NotImplementedError, ValueError, RuntimeError):
                 self._loop.add_signal_handler(signal.SIGTERM, self.leave)
             tick = self._loop.create_task(self._ticking())
+            tick.add_done_callback(self._ticked)
             await self._ended.wait()
             tick.cancel()
         finally:
@@ -119,7 +122,7 @@ class Worker:
         def closed(_: Connection) -> None:
             if not welcomed.done():
                 welcomed.set_exception(ConnectionError("The scheduler did not take this worker"))
-            self._end("the scheduler is gone")
+            self._end(_ALONE)
 
         scheduler.receive, scheduler.closed = receive, closed
         scheduler.start()
@@ -272,11 +275,19 @@ class Worker:
             await asyncio.sleep(_TICK)
             events: list[m.WorkerEvent] = [m.Tick()]
             now = time.monotonic()
+            used = process_memory()
+            self.pressure.look(used)
             if now - self._memory_seen >= _MEMORY:
                 self._memory_seen = now
                 limit = self.options.memory_limit or 0
-                events.insert(0, m.MemoryUsed(process_memory(), limit, self.store.spilled))
+                events.insert(0, m.MemoryUsed(used, limit, self.store.spilled))
             self.handle(*events)
+
+    def _ticked(self, tick: asyncio.Task[None]) -> None:
+        """Without ticks we would be silent, and stopped for it much later."""
+        if not tick.cancelled() and tick.exception() is not None:
+            _log.error("The worker cannot go on", exc_info=tick.exception())
+            self._end(_FAILED)
 
     # ---------------------------------------------------------------------------------- the threads
 
@@ -347,7 +358,7 @@ def main(address: Address, name: str, options: Options, slots: mmap.mmap | None 
     asyncio.run(worker.run())
     _log.info("Worker %s ends: %s", name, worker.why)
     # threads that still run tasks are not waited for
-    os._exit(0 if worker.why != "the scheduler is gone" else 3)
+    os._exit(3 if worker.why in (_ALONE, _FAILED) else 0)
 
 
 _process_worker: Worker | None = None

@@ -30,14 +30,17 @@ def rows_of(part: Part) -> int:
 
 
 class HeldRows(list[pa.RecordBatch]):
-    """A part in memory. Parts of a task share memory, hence one Hold."""
+    """A part in memory. Parts of a task share memory, hence one Hold; sent, each has its own."""
 
     def __init__(self, rows: Iterable[pa.RecordBatch], hold: Hold) -> None:
         super().__init__(rows)
         self.hold = hold
 
     def __reduce__(self) -> tuple[type[HeldRows], tuple[list[pa.RecordBatch], Hold]]:
-        return HeldRows, (list(self), self.hold)
+        weight = Weight()
+        for batch in self:
+            weight.add(batch)
+        return HeldRows, (list(self), Hold(weight.bytes))
 
 
 class Outputs:

@@ -33,6 +33,7 @@ Packed = list[Buffer]
 """A value as bytes: the pickle, then its buffers."""
 
 _PROTOCOL = 5
+_EXACT = 64 << 10  # bytes of Arrow data from which it is measured before it is written
 _IN_BAND = 4096  # buffers below this many bytes are no gain: they stay in the pickle
 _PLAIN = frozenset({int, float, bool, str, bytes, type(None)})
 _TEXT = 64 << 10  # characters of an error's text that are sent
@@ -289,11 +290,22 @@ def _arrow(value: Any, kind: type) -> Any:
 
 
 def _written(pa: Any, schema: Any, batches: Sequence[Any]) -> pickle.PickleBuffer:
-    sink = pa.BufferOutputStream()
+    if sum([batch.nbytes for batch in batches]) < _EXACT:
+        sink = pa.BufferOutputStream()
+        _write(pa, sink, schema, batches)
+        return pickle.PickleBuffer(sink.getvalue())
+    # A stream that grows takes up to twice what is written, and results are kept for long.
+    measure = pa.MockOutputStream()
+    _write(pa, measure, schema, batches)
+    buffer = pa.allocate_buffer(measure.size())
+    _write(pa, pa.FixedSizeBufferWriter(buffer), schema, batches)
+    return pickle.PickleBuffer(buffer)
+
+
+def _write(pa: Any, sink: Any, schema: Any, batches: Sequence[Any]) -> None:
     with pa.ipc.new_stream(sink, schema) as writer:
         for batch in batches:
             writer.write_batch(batch)
-    return pickle.PickleBuffer(sink.getvalue())
 
 
 def _stream(data: Buffer) -> Any:

@@ -49,16 +49,28 @@ class Shelf:
         return key in self.held or key in self.copies
 
     def unuse(self, keys: Iterable[int], task: int, now: float) -> list[int]:
-        """A task does not take these keys any more."""
+        """A task does not take these keys any more.
+
+        What was one of several parts goes at once: an exchange's parts are taken by one task each.
+        """
+        gone: list[int] = []
         for key in keys:
             users = self.users[key]
             users.discard(task)
             if not users:
                 del self.users[key]
-                if key in self.copies:
+                if key not in self.copies:
+                    continue
+                if key & PART_MASK:
+                    self.copies.discard(key)
+                    del self._sizes[key]
+                    gone.append(key)
+                else:
                     self.idle[key] = now
                     self._idle_bytes += self._sizes[key]
-        return self.evict() if self._idle_bytes > self.copy_bytes else []
+        if self._idle_bytes > self.copy_bytes:
+            gone += self.evict()
+        return gone
 
     def hold(self, key: int, attempt: int, size: int) -> None:
         """A key becomes the worker's own."""

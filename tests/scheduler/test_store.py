@@ -45,6 +45,42 @@ def test_keeps_and_drops(scratch: ScratchFolder) -> None:
             ask(1)
 
 
+def test_parts_of_a_table_are_kept_each_by_itself(scratch: ScratchFolder) -> None:
+    whole = pa.table({"n": np.arange(MEBI)})
+    step = MEBI // 8
+    store = Store(scratch)
+    sizes = store.put_parts(range(8), [whole.slice(i * step, step) for i in range(8)])
+    assert all(MEBI <= size < MEBI + 1000 for size in sizes)
+    assert 8 * MEBI <= store.bytes < 8 * MEBI + 16_000
+    store.drop(range(4))
+    assert store.bytes < 4 * MEBI + 8_000
+    assert [store.get(key) for key in range(4, 8)] == [
+        whole.slice(i * step, step) for i in range(4, 8)
+    ]
+
+
+def test_parts_that_share_a_dictionary_stay_slices(scratch: ScratchFolder) -> None:
+    entries = pa.array([f"a rather long entry of a dictionary, number {i}" for i in range(50_000)])
+    codes = pa.array(np.arange(50_000, dtype=np.int32))
+    whole = pa.table({"s": pa.DictionaryArray.from_arrays(codes, entries)})
+    store = Store(scratch)
+    store.put_parts(range(10), [whole.slice(i * 5000, 5000) for i in range(10)])
+    assert store.bytes < 2 * entries.nbytes
+    assert store.get(3) == whole.slice(15_000, 5000)
+
+
+def test_small_plain_values_go_together(scratch: ScratchFolder) -> None:
+    store, other = Store(scratch), Store(scratch)
+    values: dict[int, object] = {1: 5, 2: "text", 3: None}
+    for key, value in values.items():
+        store.put(key, value)
+    store.put(4, [1])
+    found = store.plain([1, 2, 3, 4, 5])
+    assert found == values
+    other.put_plain(found, found.values())
+    assert [other.get(key) for key in (1, 2, 3)] == [5, "text", None]
+
+
 def test_slices_count_once(scratch: ScratchFolder) -> None:
     whole = pa.table({"n": np.arange(MEBI)})
     store = Store(scratch)

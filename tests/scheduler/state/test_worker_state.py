@@ -194,6 +194,15 @@ def test_copies_stay_for_the_next_tasks_up_to_a_bound() -> None:
     assert not bench.of(Fetch)
 
 
+def test_copies_of_parts_go_with_the_task_that_took_them() -> None:
+    bench = Bench()
+    whole, part = key_of(100), key_of(101, 3)
+    bench.run((1, ((whole, 2), (part, 2))))
+    bench.do(Fetched(2, (whole, part), (10, 10)))
+    assert Delete((part,)) in bench.ran(1)
+    assert bench.state.shelf.copies == {whole}
+
+
 def test_results_are_reported_in_batches() -> None:
     bench = Bench()
     bench.run(*[(task, ()) for task in range(200)])
