@@ -22,6 +22,7 @@ from plait.engine.lower import lower, task_group
 from plait.engine.memory import broadcast_bytes, result_bytes, task_bytes
 from plait.engine.prepared import Prepared
 from plait.errors import PlaitError, PlanError
+from plait.io.reader import shrink_cache
 from plait.io.store.access import Access, carried
 from plait.io.write.staging import staged
 from plait.persisting import kept_here, kept_there
@@ -64,7 +65,8 @@ class Runner:
     executor: Executor
     disabled_rules: tuple[str, ...] = ()
     broadcast_bytes: int = 512 << 20
-    cache_bytes: int = 0
+    cache_bytes: int = 0  # of decoded columns that are kept for later queries
+    shared_bytes: int = 0  # if none are: of those that a plan reads again, while it runs
     progress: Callable[[], AbstractContextManager[Observer | None]] = nullcontext
     access: Callable[[Mapping[str, Any] | None], Access] = Access.of
     plans: PlanCache[PlanKey, Prepared] = field(default_factory=PlanCache)
@@ -79,6 +81,7 @@ class Runner:
                 workers=workers,
                 broadcast_bytes=self.broadcast_bytes,
                 cache_bytes=self.cache_bytes,
+                shared_bytes=self.shared_bytes,
                 tier=self.tier(),
             )
         return Settings(
@@ -87,6 +90,7 @@ class Runner:
             task_bytes=task_bytes(limit, self.executor.threads),
             result_bytes=result_bytes(limit) * max(1, workers // self.executor.threads),
             cache_bytes=min(self.cache_bytes, result_bytes(limit)),
+            shared_bytes=min(self.shared_bytes, result_bytes(limit)),
             tier=self.tier(),
         )
 
@@ -142,8 +146,12 @@ class Runner:
         with self.progress() as observe:
             driver = Driver(self.executor, observe)
             driver.report.planning = planning
-            with nullcontext() if self.executor.shares_memory else carried():
-                return driver.run(prepared), driver.report
+            try:
+                with nullcontext() if self.executor.shares_memory else carried():
+                    return driver.run(prepared), driver.report
+            finally:
+                if self.shared_bytes and not self.cache_bytes:
+                    shrink_cache(0)
 
     def execute(self, plan: LogicalPlan) -> pa.Table:
         """The plan's rows as a table of the plan's schema."""

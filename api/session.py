@@ -277,8 +277,11 @@ def memory_limit(config: Config) -> int | None:
 def column_cache_bytes(config: Config, executor: Executor) -> int:
     """Bytes of decoded columns that the session's queries may keep in the process."""
     wanted: int | str = config.get("column_cache.bytes")
-    if isinstance(wanted, int):
-        return wanted
+    return wanted if isinstance(wanted, int) else _decoded_bytes(executor)
+
+
+def _decoded_bytes(executor: Executor) -> int:
+    """Bytes that decoded columns may take unless a setting says otherwise."""
     limit = executor.memory_limit
     if limit is None:
         try:
@@ -295,6 +298,7 @@ def make_runner(executor: Executor, config: Config) -> Runner:
         disabled_rules=tuple(config.get("optimizer.disabled")),
         broadcast_bytes=config.get("broadcast.limit"),
         cache_bytes=column_cache_bytes(config, executor),
+        shared_bytes=_decoded_bytes(executor) if executor.shares_memory else 0,
         progress=partial(progress_bar, config),
         plans=PlanCache(plans_kept(config)),
         access=partial(Access.within, config=config),

@@ -10,7 +10,7 @@ applied.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -60,18 +60,22 @@ def iterate_split(
     cache_bytes: int = 0,
     test: RowTest | None = None,
     bounds: Mapping[str, ColumnStatistics] | None = None,
+    cached: Container[str] | None = None,
 ) -> Iterator[pa.Table | pa.RecordBatch]:
     """The rows of a split, in order, in pieces of at most `batch_rows` rows: batches if they are
     in memory already, or were decoded as such, else tables.
 
     cache_bytes    how much the process may keep of what it decoded; 0 reads all anew
+    cached         the columns that may be kept; None: all
     test           pieces none of whose rows pass may be left out
     bounds         rows with a NULL or a value outside may be left out
     """
     kind, module = _reader(split)
     found: Iterator[pa.Table | pa.RecordBatch]
     if kind == "plait.io.parquet.source":
-        found = module.iterate(split, columns, predicate, batch_rows, cache_bytes, test, bounds)
+        found = module.iterate(
+            split, columns, predicate, batch_rows, cache_bytes, test, bounds, cached
+        )
     else:
         found = module.iterate(split, columns, batch_rows)
     return found

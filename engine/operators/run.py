@@ -278,7 +278,9 @@ class Runner:
         for split in splits:
             room = cache_bytes(op.cache_bytes)
             names = op.schema.names
-            for piece in iterate_split(split, names, op.predicate, most, room, test, bounds):
+            for piece in iterate_split(
+                split, names, op.predicate, most, room, test, bounds, op.cached
+            ):
                 context.check_cancelled()
                 known = isinstance(piece, pa.RecordBatch)
                 yield piece if known else batches.from_table(piece, op.schema)

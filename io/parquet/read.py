@@ -12,7 +12,7 @@ waits for 7 blocks, then 14, 28, ...; and it is not tried where nothing is left 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import groupby
@@ -109,15 +109,18 @@ def iterate(
     cache_bytes: int = 0,
     test: RowTest | None = None,
     bounds: Mapping[str, ColumnStatistics] | None = None,
+    cached: Container[str] | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """The rows of `read` in pieces of at most `batch_rows`, decoded as they are asked for.
 
-    Columns are looked for in the cache and kept there if it may have any bytes.
+    Columns are looked for in the cache if it may have any bytes, and kept there, or only the
+    `cached` ones.
     """
     groups = prune(split, predicate, bounds)
     known = footer(split.file)
     stored = stored_names(columns, split.constants, known.leaves)
-    scan = _Scan(split, known, stored, batch_rows, cache_bytes if split.file.identity else 0)
+    room = cache_bytes if split.file.identity else 0
+    scan = _Scan(split, known, stored, batch_rows, room, stored if cached is None else cached)
     if not stored or not groups:
         check(split.file)
         yield from scan.without_data(columns, sum(known.rows[g] for g in groups))
@@ -172,6 +175,7 @@ class _Scan:
     stored: Sequence[str]
     batch_rows: int
     cache_bytes: int
+    cached: Container[str]
 
     def kept(self, block: Block) -> dict[str, Pieces]:
         """The columns of a block that are in the cache."""
@@ -204,7 +208,8 @@ class _Scan:
         if not names:
             return
         assert file is not None
-        keep = self._bytes(block, names) <= self.cache_bytes
+        cached = [name for name in names if name in self.cached]
+        keep = bool(cached) and self._bytes(block, cached) <= self.cache_bytes
         pieces = []
         for arrays in self._arrays(file, block, names):
             some = tuple(Column.of(n, a, keep) for n, a in zip(names, arrays, strict=True))
@@ -212,7 +217,8 @@ class _Scan:
                 pieces.append(some)
             yield some
         if keep:
-            for i, name in enumerate(names):
+            for name in cached:
+                i = names.index(name)
                 column = tuple(some[i] for some in pieces)
                 cache.put(self._key(block, name), column, self.cache_bytes, self.stored)
 

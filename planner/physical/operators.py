@@ -45,7 +45,8 @@ def _listed(items: Any) -> str:
 class ScanSplits(PhysicalOp):
     """Partition i reads `partitions[i]`, a tuple of splits; `predicate` may skip pieces of them.
 
-    What is decoded may be kept for other scans, within `cache_bytes` of all such columns.
+    What is decoded may be kept for other scans, within `cache_bytes` of all such columns; `cached`
+    are the columns that may be, None all.
     """
 
     schema: Schema
@@ -54,6 +55,7 @@ class ScanSplits(PhysicalOp):
     predicate: Expr | None = None
     pruned: int = 0  # splits left out because their ranges cannot match
     cache_bytes: int = 0
+    cached: frozenset[str] | None = None
 
     def label(self) -> str:
         splits = sum(map(len, self.partitions))

@@ -75,6 +75,8 @@ class Settings:
     result_bytes: int | None = None
     tier: str | None = None  # what runs pipelines (`compile.tier`); None: as the process is set
     cache_bytes: int = 0  # that decoded columns of files may take
+    # without such a cache: those that a plan reads more than once, while it runs
+    shared_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -120,12 +122,15 @@ class StagePlanner:
     shared: dict[LogicalPlan, Piece | None] = field(default_factory=dict)
     repeated: frozenset[LogicalPlan] = frozenset()
     shared_stages: dict[LogicalPlan, int] = field(default_factory=dict)
+    read_again: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def plan(self, root: LogicalPlan) -> Step:
         """The next step towards the rows of `root`."""
         counts = Counter(root.walk())
         self.repeated = frozenset(plan for plan, count in counts.items() if count > 1)
         self.shared = dict.fromkeys(p for p in self.repeated if _costs_more_than_a_scan(p))
+        if self.settings.shared_bytes and not self.settings.cache_bytes:
+            self.read_again = _read_again(root)
         piece = self.lower(root, frozenset(root.schema.names))
         if self.pending:
             needed = self._needed_for(self.pending.values())
@@ -291,6 +296,8 @@ class StagePlanner:
             pruned,
             self.settings.cache_bytes,
         )
+        if not op.cache_bytes and (again := self.read_again.get(plan.identity)):
+            op = replace(op, cache_bytes=self.settings.shared_bytes, cached=again)
         return Piece(op, len(kept), source=True)
 
     def _lower_filter(self, plan: Filter, need: Need) -> Piece:
@@ -494,6 +501,18 @@ def _call_over_columns(call: AggregateCall, columns: Mapping[Expr, Column]) -> A
 
 def _costs_more_than_a_scan(plan: LogicalPlan) -> bool:
     return any(isinstance(p, Join | Aggregate | Sort) for p in plan.walk())
+
+
+@per_node  # every step of a plan asks again
+def _read_again(root: LogicalPlan) -> Mapping[str, frozenset[str]]:
+    """By source, the columns that more than one scan of a plan reads."""
+    scans = (p for p in root.walk() if isinstance(p, Scan) and p.identity)
+    counts = Counter((scan.identity, name) for scan in scans for name in scan.schema.names)
+    found: dict[str, frozenset[str]] = {}
+    for (identity, name), count in counts.items():
+        if count > 1:
+            found[identity] = found.get(identity, frozenset()) | {name}
+    return found
 
 
 @per_node  # every step of a plan asks again
