@@ -56,6 +56,7 @@ _T = TypeVar("_T")
 
 _JOIN = 10.0
 _CLOSE = 5.0
+_SILENCE = 30.0  # seconds without a word until the scheduler, which says one each, is given up
 _LOOK = 0.1  # seconds between two looks whether the task around us has been cancelled
 
 
@@ -363,6 +364,7 @@ class ClusterExecutor:
 
         connection.receive, connection.closed = receive, closed
         connection.start()
+        connection.insist(lambda: True, _SILENCE)
         self._connection = connection
         self.number = await asyncio.wait_for(welcomed, _JOIN)
 

@@ -20,7 +20,9 @@ from plait.scheduler.net.protocol import Frame
 from plait.scheduler.net.serialize import Packed
 from plait.scheduler.net.wire import CODEC
 from plait.scheduler.state import messages as m
-from plait.scheduler.transfer import peer_address, results_of
+from plait.scheduler.transfer import SILENCE, peer_address, results_of
+
+_TRIES = 3  # in a row at one worker, which the scheduler still hears
 
 
 class Plain(NamedTuple):
@@ -45,6 +47,7 @@ class _Request:
     waiting: set[int]
     found: dict[int, Found] = field(default_factory=dict)
     gone: list[int] = field(default_factory=list)
+    answered: bool = False
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -57,6 +60,7 @@ class Gatherer:
         self._errors: dict[int, Exception] = {}
         self._addresses: dict[int, Address] = {}
         self._connections: dict[int, asyncio.Task[Connection]] = {}
+        self._unanswered: dict[int, int] = {}  # worker -> requests in a row
         self._requests: dict[int, _Request] = {}
         self._count = 0
         self._news = asyncio.Event()
@@ -101,6 +105,7 @@ class Gatherer:
         """Workers that will not answer any more."""
         for worker in workers:
             self._addresses.pop(worker, None)
+            self._unanswered.pop(worker, None)
             connection = self._connections.pop(worker, None)
             if connection is not None and connection.done() and not connection.exception():
                 connection.result().close()
@@ -144,11 +149,27 @@ class Gatherer:
             answers = await asyncio.gather(*[self._ask(o, k) for o, k in by_owner.items()])
             for request in answers:
                 found.update(request.found)
+                self._judge(request)
                 gone = [*request.gone, *request.waiting]
                 if gone:
                     self.lost(gone)
                     owners = (request.worker,) * len(gone)
                     self._send(m.Unreachable(self.client, tuple(gone), owners))
+
+    def _judge(self, request: _Request) -> None:
+        """Results that are made again are no help while we cannot reach who makes them."""
+        worker = request.worker
+        address = self._addresses.get(worker)
+        if request.answered or address is None:
+            self._unanswered.pop(worker, None)
+            return
+        count = self._unanswered[worker] = self._unanswered.get(worker, 0) + 1
+        if count >= _TRIES:
+            del self._unanswered[worker]
+            raise ConnectionError(
+                f"The worker at {address.place} does not answer this client, though the scheduler "
+                "hears from it: look at the network, or a firewall, between the two"
+            )
 
     async def _ask(self, worker: int, keys: Sequence[int]) -> _Request:
         request = _Request(worker, set(keys))
@@ -196,12 +217,16 @@ class Gatherer:
 
         connection.receive, connection.closed = receive, closed
         connection.start()
+        connection.insist(
+            lambda: any(request.worker == worker for request in self._requests.values()), SILENCE
+        )
         return connection
 
     def _got(self, got: Got) -> None:
         request = self._requests.get(got.request)
         if request is None:
             return
+        request.answered = True
         for key, packed in results_of(got):
             request.waiting.discard(key)
             if packed is None:
@@ -215,6 +240,7 @@ class Gatherer:
         request = self._requests.get(got.request)
         if request is None:
             return
+        request.answered = True
         request.waiting.difference_update(got.keys)
         request.found.update(
             zip(got.keys, map(Plain, serialize.load_plain(got.values)), strict=True)

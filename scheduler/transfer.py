@@ -33,6 +33,7 @@ _log = logging.getLogger(__name__)
 
 _INLINE = 64 << 10  # bytes of a value that the loop's thread pickles itself
 _FRAME = 4 << 20  # bytes of results that one frame takes before it is sent
+SILENCE = 10.0  # seconds without a byte until a peer that owes us something is given up
 _AHEAD = 64 << 20  # bytes that wait to be written before the next is made
 
 
@@ -114,6 +115,7 @@ class Transfer:
         connection.receive = receive
         connection.closed = lambda _: self._gone(peer)
         connection.start()
+        connection.insist(lambda: any(asked == peer for asked, _ in self._asked.values()), SILENCE)
         return connection
 
     def _gone(self, peer: int) -> None:

@@ -3,6 +3,10 @@
 All of it runs on one loop's thread. What arrives is handed on at once, as many frames as there are;
 what is to go out is gathered and written in one go when everything readable has been dealt with,
 without any timer: a busy connection has large frames, an idle one has no delay.
+
+A peer that dies closes its end, which is seen at once. One that falls silent (its machine lost its
+power, a cable was cut, a process was stopped) shows only to who waits for it: `insist` closes a
+connection on which an answer is due and nothing comes.
 """
 
 from __future__ import annotations
@@ -28,6 +32,7 @@ _log = logging.getLogger(__name__)
 _READ = 256 << 10  # bytes read at a time between large buffers
 _CHUNK = 16 << 20  # and within one: tornado takes no more than its max_buffer_size at once
 _BUFFER = 1 << 62  # what waits to be written is bounded by those who write
+_LOOKS = 5  # in a row without a byte, until a silent peer is given up
 _STRANGERS = 32  # connections that may be in the handshake at a time
 
 
@@ -49,6 +54,7 @@ class Connection:
         self._task: asyncio.Task[None] | None = None
         self._unwritten = 0
         self._written = asyncio.Event()
+        self._heard = False
 
     @property
     def peer_host(self) -> str:
@@ -99,6 +105,29 @@ class Connection:
             self._written.clear()
             await self._written.wait()
 
+    def insist(self, due: Callable[[], bool], seconds: float) -> None:
+        """Close the stream when something is due and nothing has come for so long.
+
+        Looks are counted instead of seconds: a process that was stopped, or a machine that slept,
+        has missed the looks too, and blames nobody.
+        """
+        silent = 0
+
+        def look() -> None:
+            nonlocal silent
+            if self.gone:
+                return
+            silent = silent + 1 if due() and not self._heard else 0
+            self._heard = False
+            if silent >= _LOOKS:
+                who = self.name or self.peer_host
+                _log.warning("Nothing came from %s for %g seconds; it is given up", who, seconds)
+                self.close()
+                return
+            self._loop.call_later(seconds / _LOOKS, look)
+
+        self._loop.call_later(seconds / _LOOKS, look)
+
     def close(self) -> None:
         """Close the stream; `closed` is told."""
         self.flush()
@@ -128,6 +157,7 @@ class Connection:
                     frames = reader.advance(count)
                 else:
                     frames = reader.feed(await stream.read_bytes(_READ, partial=True))
+                self._heard = True
                 if frames:
                     self.receive(frames)
         except StreamClosedError:
