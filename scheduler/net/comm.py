@@ -30,6 +30,7 @@ from plait.scheduler.net.protocol import Buffer, Frame, FrameReader, encode
 _log = logging.getLogger(__name__)
 
 _READ = 256 << 10  # bytes read at a time between large buffers
+_MUCH = 64 << 10  # bytes of a header whose messages are dealt with before more are read
 _CHUNK = 16 << 20  # and within one: tornado takes no more than its max_buffer_size at once
 _BUFFER = 1 << 62  # what waits to be written is bounded by those who write
 _LOOKS = 5  # in a row without a byte, until a silent peer is given up
@@ -160,6 +161,10 @@ class Connection:
                 self._heard = True
                 if frames:
                     self.receive(frames)
+                    if any(len(frame.header) > _MUCH for frame in frames):
+                        # one such at a time, though more may be here: nothing was awaited then
+                        del frames
+                        await asyncio.sleep(0)
         except StreamClosedError:
             pass
         except ProtocolError as error:

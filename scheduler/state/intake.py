@@ -123,27 +123,27 @@ class Intake:
             return _ONE_BY_ONE
         first, rank = event.first, run.rank
         ranks = [rank + position for position in event.positions]
-        begin = table.add_block(first, groups, event.arguments, ranks)
-        if begin < 0:
+        rows = table.add_block(first, groups, event.arguments, ranks)
+        if not rows:
             return _ONE_BY_ONE
         consumers, uses, add_consumer = table.consumers, table.uses, table.add_consumer
         inputs, missing, lean, lean_count = (
             *(table.inputs, table.missing, table.lean, table.lean_count),
         )
         ready: list[int] = []
-        own, shift = first << PART_SHIFT, table.first_slot[begin] - first
-        row = begin
-        for keys in event.inputs:
+        own, shift = first << PART_SHIFT, rows[0] - first
+        first_slot = table.first_slot
+        for row, keys in zip(rows, event.inputs, strict=True):
             if not keys:
                 ready.append(row)
             elif min(keys) >= own:
                 # All are of this message: none is there yet, and none with a worker.
                 slots = []
                 for key in keys:
-                    slot = (key >> PART_SHIFT) + shift
-                    if key & PART_MASK or slot - row >= shift + first - begin:
+                    maker = (key >> PART_SHIFT) + shift
+                    if key & PART_MASK or maker >= row:
                         return self._unknown(run, table.group[row].name, table.task[row], key)
-                    slots.append(slot)
+                    slots.append(first_slot[maker])
                 for slot in slots:
                     uses[slot] += 1
                     if consumers[slot] is None:
@@ -164,8 +164,7 @@ class Intake:
                     add_consumer(slot, row)
                 table.state[row] = RELEASED
                 self.moves.activate((row,))
-            row += 1
-        for row, window in enumerate(event.windows, begin):
+        for row, window in zip(rows, event.windows, strict=False):
             if window:
                 table.windows[row] = window
         self.moves.activate_free(ready)

@@ -218,6 +218,8 @@ class Table:
         if row < 0:
             return -1
         part = key & PART_MASK
+        if not part:
+            return self.first_slot[row]  # the same object, not one more number
         return self.first_slot[row] + part if part < self.group[row].outputs else -1
 
     def slots(self, row: int) -> range:
@@ -254,10 +256,11 @@ class Table:
 
     def add_block(
         self, first: int, groups: list[Group], arguments: Sequence[bytes], ranks: Iterable[int]
-    ) -> int:
-        """New rows of one slot each, one after the other, all at once; returns the first of them.
+    ) -> list[int]:
+        """New rows of one slot each, one after the other, all at once.
 
-        They are WAITING; their inputs are for the caller to set. -1 if there is no such place.
+        They are WAITING; their inputs are for the caller to set. None of them if there is no place
+        for so many in a row.
         """
         count = len(groups)
         if len(self._free_rows) < count:
@@ -267,20 +270,23 @@ class Table:
         slots = self._free_slots[1]
         row, slot = _in_a_row(self._free_rows, count), _in_a_row(slots, count)
         if row < 0 or slot < 0:
-            return -1
+            return []
         del self._free_rows[-count:], slots[-count:]
+        # one object for each number, wherever it stands
         end = row + count
-        self.task[row:end] = range(first, first + count)
+        rows, tasks = list(range(row, end)), list(range(first, first + count))
+        of_tasks = rows if slot == row else list(range(slot, slot + count))
+        self.task[row:end] = tasks
         self.state[row:end] = [WAITING] * count
         self.group[row:end] = groups
         self.arguments[row:end] = arguments
-        self.first_slot[row:end] = range(slot, slot + count)
+        self.first_slot[row:end] = of_tasks
         self.rank[row:end] = array("q", ranks)
         self.attempt[row:end] = [-1] * count
-        self.row_of.update(zip(range(first, first + count), range(row, end), strict=True))
-        self.maker[slot : slot + count] = range(row, end)
+        self.row_of.update(zip(tasks, rows, strict=True))
+        self.maker[slot : slot + count] = rows
         groups[0].run.live += count
-        return row
+        return rows
 
     def add_consumer(self, slot: int, row: int) -> None:
         """A row takes a slot."""
