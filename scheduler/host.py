@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import math
 import os
+import sys
+from contextlib import suppress
 from pathlib import Path
+
+_MMAP_THRESHOLD = -3  # mallopt's M_MMAP_THRESHOLD
 
 
 def available_cpus(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
@@ -72,3 +77,14 @@ def process_memory(process: str = "self") -> int:
     except (OSError, ValueError):
         return 0
     return (int(resident) - int(shared)) * os.sysconf("SC_PAGE_SIZE")
+
+
+def give_back_large_blocks() -> None:
+    """Have the C library give blocks of memory back to the system one by one, from 1 MiB on.
+
+    For processes with lists that grow for long, as a scheduler's: glibc learns from the first one
+    that was freed to keep such blocks, and each list leaves all its former sizes behind.
+    """
+    if sys.platform == "linux":
+        with suppress(OSError, AttributeError):  # another C library
+            ctypes.CDLL(None).mallopt(_MMAP_THRESHOLD, 1 << 20)

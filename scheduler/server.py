@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from plait.scheduler.host import give_back_large_blocks
 from plait.scheduler.net import comm
 from plait.scheduler.net.address import Address
 from plait.scheduler.net.comm import Connection
@@ -382,4 +383,5 @@ def serve(settings: Settings, listening: Callable[[int], None]) -> None:
         gc.set_threshold(100_000, 50, 100)
         await server.run(listening)
 
+    give_back_large_blocks()
     asyncio.run(main())

@@ -311,7 +311,7 @@ class Table:
     def _grow_rows(self, least: int = _GROW) -> None:
         """More rows, in all columns at once."""
         first = len(self.group)
-        count = max(least, first // 8)
+        count = max(least, _GROW)
         zeros, none = [0] * count, [-1] * count
         for column in (
             *(self.task, self.first_slot, self.missing, self.lean_count, self.parts_held),
@@ -329,7 +329,7 @@ class Table:
     def _grow_slots(self, width: int, least: int = _GROW) -> list[int]:
         """More runs of so many slots; returns where they begin."""
         first = len(self.consumers)
-        runs = max(1, max(least, first // 8) // width) if width < _GROW else 1
+        runs = max(1, max(least, _GROW) // width)
         count = runs * width
         for column in (self.uses, self.wanted):
             column.extend([0] * count)
