@@ -18,6 +18,7 @@ Between processes there are also
     ProtocolError(ConnectionError)     a peer that sends something else than plait does
     AuthenticationError(PermissionError)  a wrong token, another version
     SchedulerLostError(ConnectionError)   the scheduler is gone
+    DiskFullError(OSError)             results fit neither in a worker's memory nor on its disk
 """
 
 from __future__ import annotations
@@ -66,6 +67,10 @@ class WorkerKilledError(RuntimeError):
 
 class ProtocolError(ConnectionError):
     """What came over a connection is not what plait sends."""
+
+
+class DiskFullError(OSError):
+    """A result fits neither into its worker's memory nor on the disk; the text names the folder."""
 
 
 class AuthenticationError(PermissionError):

@@ -18,6 +18,7 @@ from plait.scheduler.context import give_back
 from plait.scheduler.store import Store
 
 _FULL = 0.6  # of the limit
+_ROOM = 0.85  # of the limit: beyond it no large results are taken while the disk is full
 _RESULTS = 0.6  # of the limit: results in memory, if all else leaves them that
 
 _TRIM_EVERY = 1.0  # seconds
@@ -36,6 +37,7 @@ class Pressure:
         """Do what is to be done about so many bytes in use."""
         if self._limit is None:
             return
+        self._store.room = self._store.bytes + int(_ROOM * self._limit) - used
         most = int(_RESULTS * self._limit)
         excess = used - int(_FULL * self._limit)
         if excess <= 0:

@@ -40,6 +40,7 @@ from plait.scheduler.state.scheduler_state import SchedulerState
 _log = logging.getLogger(__name__)
 
 _TICK = 0.1
+_RUNS = ("R", "S")  # states of a process, as in /proc; another one is stopped, stuck or dead
 _SHOW = 0.02  # seconds that news of tasks done may wait
 _LOAD = 1.0  # seconds between two words about how busy we are
 _REPORT = 1.0  # seconds that a supervisor has to say how its worker ended
@@ -85,6 +86,7 @@ class Server:
         self.supervisors: dict[str, Connection] = {}
         self.beats: dict[str, Beat] = {}
         self._numbers = {"worker": 0, "client": 0}
+        self._beats_heard: list[Beat] = []
         self._exits: dict[str, Exited] = {}
         self._farewells: dict[str, Callable[[Exited | None], None]] = {}
         self._events: list[m.SchedulerEvent] = []
@@ -107,12 +109,25 @@ class Server:
             while not self._stopped.is_set():
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._stopped.wait(), _TICK)
-                self.tell(m.Tick())
+                self.tell(m.Tick(self._running()))
                 self._tell_load()
         finally:
             listener.stop()
             for guest in [*self.workers.values(), *self.clients.values()]:
                 guest.connection.close()
+
+    def _running(self) -> tuple[int, ...]:
+        """Workers whose supervisors have just seen their processes run."""
+        beats, self._beats_heard = self._beats_heard, []
+        if not beats:
+            return ()
+        names = {
+            name
+            for beat in beats
+            for name, state in zip(beat.workers, beat.states, strict=True)
+            if state in _RUNS
+        }
+        return tuple([n for n, guest in self.workers.items() if guest.connection.name in names])
 
     def stop(self) -> None:
         """End `run`."""
@@ -300,6 +315,7 @@ class Server:
             match message:
                 case Beat():
                     self.beats[connection.name] = message
+                    self._beats_heard.append(message)
                 case Exited(worker):
                     _log.info("Worker %s ended: %s", worker, message)
                     farewell = self._farewells.get(worker)

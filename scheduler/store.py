@@ -8,7 +8,9 @@ disk's cache without a copy, and stays in its file too.
 
 A file holds the pieces of a pickled value (`net/serialize.py`), aligned, and their checksum. What
 was changed or cut is gone (`GoneError`), as if the worker had lost it: its task is run again.
-Where the disk is full values stay in memory, and `disk_full` tells.
+Where the disk is full values stay in memory, and the disk is tried again some seconds later. When
+memory has no room either, large results are refused (`DiskFullError`), which ends their run; small
+ones are kept, so that tasks which make much into little go on.
 """
 
 from __future__ import annotations
@@ -19,13 +21,14 @@ import mmap
 import os
 import struct
 import threading
+import time
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
-from plait.scheduler.errors import SerializationError
+from plait.scheduler.errors import DiskFullError, SerializationError
 from plait.scheduler.net import serialize
 from plait.scheduler.net.serialize import Packed
 from plait.scheduler.scratch import ScratchFolder
@@ -37,6 +40,7 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _ALIGNED = 64
 _HEAD = struct.Struct("<II")  # checksum of the rest, number of pieces
 _WORTH = 64 << 10  # bytes below which writing a value gains nothing
+_AGAIN = 5.0  # seconds until a full disk is tried again
 _SLICED = 1.25  # how much more than they share slices may weigh, to be kept each by itself
 _SMALL = 1024  # plain values up to this size are kept without weighing
 
@@ -78,6 +82,8 @@ class Store:
     def __init__(self, scratch: ScratchFolder, limit: int | None = None) -> None:
         self.limit = limit
         self.disk_full = False
+        self.room: int | None = None
+        """Bytes that results may have in memory when they cannot leave it."""
         self.bytes = 0
         self.spilled = 0
         self._scratch = scratch
@@ -86,6 +92,7 @@ class Store:
         self._buffers: dict[int, list[int]] = {}  # address -> bytes, users
         self._names = count()
         self._writing = False
+        self._try_at = 0.0
         self._written = threading.Condition(self._lock)
 
     def __len__(self) -> int:
@@ -95,7 +102,7 @@ class Store:
         return key in self._entries
 
     def put(self, key: int, value: object) -> int:
-        """Keep a value; what sending it takes, in bytes."""
+        """Keep a value; what sending it takes, in bytes. DiskFullError."""
         kind = type(value)
         if kind in PLAIN and (kind not in (str, bytes) or len(value) < _SMALL):  # type: ignore[arg-type]
             with self._lock:
@@ -103,6 +110,7 @@ class Store:
                 self._entries[key] = value
             return PLAIN_SIZE
         weight = weigh(value)
+        self._check_room(weight.size)
         self._keep(key, _Entry(value, weight=weight))
         return weight.size
 
@@ -119,12 +127,24 @@ class Store:
         for weight in weights:
             shared.update(weight.buffers)
         apart = sum([weight.size for weight in weights])
+        self._check_room(apart)
         whole = sum(shared.values())
         alone = whole == sum([sum(weight.buffers.values()) for weight in weights])
         for key, part, weight in zip(keys, parts, weights, strict=True):
             if alone or apart > _SLICED * whole or not self._put_apart(key, part):
                 self._keep(key, _Entry(part, weight=weight))
         return tuple([weight.size for weight in weights])
+
+    def _check_room(self, size: int) -> None:
+        if not self.disk_full or self.room is None or size < _WORTH:
+            return
+        if self.bytes + size > self.room:
+            raise DiskFullError(
+                f"The disk is full at {self._scratch.path}, and memory has no room for a result of "
+                f"{size >> 20} MiB beside the {self.bytes >> 20} MiB of results that wait there. "
+                "Free some of the disk, or start workers with another folder (scratch=) or more "
+                "memory (memory_limit=)"
+            )
 
     def _put_apart(self, key: int, part: object) -> bool:
         try:
@@ -270,7 +290,7 @@ class Store:
             if type(entry) is _Entry and not entry.stays and entry.weight.size >= _WORTH:
                 if entry.value is _NOTHING and entry.packed is None:
                     continue
-                if self.disk_full and entry.file is None:
+                if self.disk_full and entry.file is None and time.monotonic() < self._try_at:
                     continue
                 return key, entry
         return None
@@ -318,7 +338,7 @@ class Store:
             write_pieces(path, pieces)
         except OSError as error:
             if error.errno in _FULL:
-                self.disk_full = True
+                self.disk_full, self._try_at = True, time.monotonic() + _AGAIN
             else:
                 entry.stays = True
             _log.warning(
@@ -327,6 +347,7 @@ class Store:
             if path is not None:
                 path.unlink(missing_ok=True)
             return None
+        self.disk_full = False
         return path
 
     def _read(self, key: int, file: Path | None) -> Packed:

@@ -15,7 +15,7 @@ from time import perf_counter
 
 from plait.scheduler.calls import decode_call
 from plait.scheduler.context import CancelFlag, Seat, TaskContext
-from plait.scheduler.errors import SerializationError
+from plait.scheduler.errors import DiskFullError, SerializationError
 from plait.scheduler.net import serialize
 from plait.scheduler.net.serialize import Buffer, dump_error
 from plait.scheduler.state import messages as m
@@ -82,10 +82,13 @@ class TaskRunner:
         if error is not None:
             retryable = isinstance(error, Exception) and not isinstance(error, SerializationError)
             return _raised(start, error, seconds, retryable)
-        if outputs == 1:
-            sizes: tuple[int, ...] = (self._store.put(task << m.PART_SHIFT, result),)
-        else:
-            sizes = self._put_parts(task, result)  # type: ignore[arg-type]
+        try:
+            if outputs == 1:
+                sizes: tuple[int, ...] = (self._store.put(task << m.PART_SHIFT, result),)
+            else:
+                sizes = self._put_parts(task, result)  # type: ignore[arg-type]
+        except DiskFullError as full:
+            return _raised(start, full, seconds, retryable=False)
         report = b""
         if context is not None and context.reported:
             report = dump_report(context)

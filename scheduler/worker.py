@@ -46,6 +46,8 @@ _TICK = 0.1
 _LOOK = 0.004  # seconds between two looks for results to report
 _MEMORY = 0.5  # seconds between two looks at our memory
 _ALONE, _FAILED = "the scheduler is gone", "its loop failed"
+_STUCK = 5.0  # seconds that we are too full to run anything, until that is no help any more
+_LEAKED = 0.1  # of the limit: with fewer bytes of results it is not they that fill us
 _JOIN = 10.0  # seconds to wait for the scheduler's welcome
 
 
@@ -73,6 +75,7 @@ class Worker:
         self._transfer: Transfer | None = None
         self._ended: asyncio.Event | None = None
         self._memory_seen = 0.0
+        self._full_since: float | None = None
         self._leaving = False
         self._waiting = 0
         self._looking = False  # whether the loop looks for results that are to be reported
@@ -280,8 +283,26 @@ class Worker:
             if now - self._memory_seen >= _MEMORY:
                 self._memory_seen = now
                 limit = self.options.memory_limit or 0
-                events.insert(0, m.MemoryUsed(used, limit, self.store.spilled))
+                stuck = self._is_stuck(now)
+                events.insert(0, m.MemoryUsed(used, limit, self.store.spilled, stuck))
             self.handle(*events)
+
+    def _is_stuck(self, now: float) -> bool:
+        """Whether we are too full to run anything, and waiting has not helped.
+
+        If our results are not what fills us, something has leaked: a new process takes our place.
+        """
+        state = self._state
+        if state is None or not state.paused or state.running or self._leaving:
+            self._full_since = None
+            return False
+        self._full_since = self._full_since or now
+        if now - self._full_since < _STUCK:
+            return False
+        if self.store.bytes < _LEAKED * (self.options.memory_limit or 0):
+            _log.warning("Worker %s is full of what tasks have left behind; it ends", self.name)
+            self.leave()
+        return True
 
     def _ticked(self, tick: asyncio.Task[None]) -> None:
         """Without ticks we would be silent, and stopped for it much later."""

@@ -6,7 +6,8 @@ what ran when it died: a task that killed `crash_limit` workers fails its run.
 Silence. Workers say something every second. After `suspect_after` seconds without a word a worker
 gets nothing new and its tasks are run elsewhere; after `dead_after` it is to be killed. Its results
 stay its own until then: who cannot fetch them says Missing. A worker that wakes up finds Discards
-and goes on.
+and goes on. While its process is seen to run (Tick) a silent worker is in a call that lets no other
+thread run, most likely: it has `busy_after` seconds for that.
 
 Leaving. A retiring worker gives back what has not begun, finishes what runs, and its results are
 copied to others; then it is stopped. After `retire_seconds` it is stopped in any case, and what it
@@ -54,6 +55,7 @@ class Limits:
     """How often a task may be given back because inputs could not be fetched."""
     suspect_after: float = 5.0
     dead_after: float = 30.0
+    busy_after: float = 300.0
     retire_seconds: float = 30.0
     unplaceable_after: float | None = 60.0
     """How long tasks wait for a worker that could run them; None: for ever."""
@@ -93,7 +95,8 @@ class Membership:
             event.threads,
             event.memory_limit,
             dict(event.resources),
-            heard=now,
+            now,
+            now,
             free=dict(event.resources),
             last_done=now,
         )
@@ -163,10 +166,18 @@ class Membership:
             worker.suspect = False
             self.placement.look_at(worker)
 
+    def seen(self, running: Iterable[int], now: float) -> None:
+        """The processes of these workers run, whether or not they say anything."""
+        for number in running:
+            if number in self.workers:
+                self.workers[number].seen = now
+
     def check_silence(self, now: float) -> None:
         """Suspect who has been silent, and have those killed who were for long."""
         for worker in list(self.workers.values()):
             silent = now - worker.heard
+            if silent < self.limits.busy_after:
+                silent = min(silent, now - worker.seen)
             if worker.stopped or silent < self.limits.suspect_after:
                 continue
             if not worker.suspect:

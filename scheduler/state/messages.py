@@ -281,7 +281,9 @@ class Retire:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """Time has passed; comes every 0.1 s or so."""
+    """Time has passed, about 0.1 s. `running`: workers seen to run, whether they speak or not."""
+
+    running: tuple[int, ...] = ()
 
 
 # scheduler -> worker ------------------------------------------------------------------------------
@@ -491,8 +493,6 @@ SchedulerCommand = ToWorker | ToClient | Stop
 
 
 # a worker and its shell ---------------------------------------------------------------------------
-
-
 # Ran and Start are made for each task by itself: named tuples, which take a third of the time.
 
 
@@ -553,11 +553,12 @@ class KeysLost:
 
 @dataclass(frozen=True, slots=True)
 class MemoryUsed:
-    """How much memory the process uses, of how much (0: no limit); every second or oftener."""
+    """Memory in use, of how much (0: no limit); `stuck`: too full to run anything, for seconds."""
 
     used: int
     limit: int
     spilled: int = 0
+    stuck: bool = False
 
 
 class Start(NamedTuple):

@@ -127,6 +127,8 @@ class Worker:
     memory_limit: int
     resources: dict[str, float]
     heard: float
+    """When it said something, and when its process was seen to run."""
+    seen: float
     free: dict[str, float] = field(default_factory=dict)
     sent: dict[int, float] = field(default_factory=dict)
     """Row of each task it has -> seconds it is thought to take."""

@@ -128,7 +128,8 @@ class SchedulerState:
                 self.membership.joined(event, self._now)
             case WorkerGone():
                 self.membership.gone(event)
-            case Tick():
+            case Tick(running=running):
+                self.membership.seen(running, self._now)
                 self._tick()
             case _:
                 worker = self.workers.get(event.worker)

@@ -22,7 +22,8 @@ work (`flush_due` tells the shell when it has to call with a Tick).
 
 Memory. From 70 % of the limit on nothing is fetched while anything else can be done; from 80 % on
 what has not begun is returned to the scheduler and one task at a time runs: a worker that is full
-still gets smaller, and never stands still.
+still gets smaller. If nothing leaves its memory (`stuck`) it goes on all the same, a little at a
+time: better an error than to stand still.
 """
 
 from __future__ import annotations
@@ -533,7 +534,7 @@ class WorkerState:
 
     def _memory(self, event: MemoryUsed) -> None:
         self._full = event.used / event.limit if event.limit else 0.0
-        self.paused = self._full >= (_RESUME if self.paused else _PAUSE)
+        self.paused = self._full >= (_RESUME if self.paused else _PAUSE) and not event.stuck
         if self.paused:
             # One stays if it is all there is to do: we alone may be able to make room.
             count = len(self.tasks) - sum([item.running for item in self.tasks.values()])

@@ -18,6 +18,7 @@ from plait.scheduler.state.messages import (
     Retract,
     Returned,
     RunFailed,
+    Tick,
     WorkerGone,
 )
 from plait.scheduler.state.numbers import key_of
@@ -99,6 +100,23 @@ def test_a_silent_worker_is_suspected_then_killed() -> None:
     stage.tick(29.0)
     assert not stage.stops
     stage.tick(2.0)
+    assert [(stop.worker, stop.kill) for stop in stage.stops] == [(0, True)]
+
+
+def test_a_silent_worker_whose_process_runs_is_busy() -> None:
+    stage = Stage((1,), Limits(busy_after=100.0))
+    (task,) = stage.submit([()])
+
+    def pass_seconds(count: int) -> None:
+        for _ in range(count // 2):
+            stage.tick(2.0)
+            stage.say(Tick((0, 7)))
+
+    pass_seconds(94)
+    assert task in stage.given[0]
+    assert not stage.stops
+    pass_seconds(12)
+    assert not stage.given[0]
     assert [(stop.worker, stop.kill) for stop in stage.stops] == [(0, True)]
 
 
