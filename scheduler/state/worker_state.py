@@ -15,7 +15,7 @@ What cannot be fetched goes to the scheduler as Missing, with the tasks that nee
 up here.
 
 A running task cannot be stopped. If it was discarded, its results are thrown away when they come;
-until then it keeps its thread.
+until then it keeps its thread. While such tasks have all threads nothing is accepted.
 
 Results are reported in batches: at the latest when nothing is left to run, at 64, or after 2 ms of
 work (`flush_due` tells the shell when it has to call with a Tick).
@@ -535,7 +535,9 @@ class WorkerState:
     def _memory(self, event: MemoryUsed) -> None:
         self._full = event.used / event.limit if event.limit else 0.0
         self.paused = self._full >= (_RESUME if self.paused else _PAUSE) and not event.stuck
-        if self.paused:
+        given_up = sum([task not in self.tasks for task, _ in self.running])
+        blocked = given_up >= self.threads
+        if self.paused or blocked:
             # One stays if it is all there is to do: we alone may be able to make room.
             count = len(self.tasks) - sum([item.running for item in self.tasks.values()])
             if not self.running:
@@ -543,7 +545,13 @@ class WorkerState:
             if count > 0:
                 self._give_back(count)
         self._say(
-            Memory(self.worker, event.used, self.shelf.held_bytes, event.spilled, self.paused)
+            Memory(
+                self.worker,
+                event.used,
+                self.shelf.held_bytes,
+                event.spilled,
+                self.paused or blocked,
+            )
         )
 
 

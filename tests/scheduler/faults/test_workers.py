@@ -223,3 +223,13 @@ def test_nothing_grows_with_clients(cluster: LocalCluster, executor: ClusterExec
     for _ in range(20):
         once()
     until(lambda: all(now <= then for now, then in zip(used(), before, strict=True)))
+
+
+def test_a_task_that_does_not_listen(executor: ClusterExecutor) -> None:
+    """A cancelled task that goes on keeps its thread, and nothing else."""
+    run = executor.submit(graph_of(time.sleep, (60.0,)), [Ref(0)])
+    time.sleep(0.1)
+    run.cancel()
+    fine = executor.submit(graph_of(abs, *[(-i,) for i in range(20)]), [Ref(i) for i in range(20)])
+    fine.wait(DEADLINE)
+    assert fine.result() == list(range(20))
