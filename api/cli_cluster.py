@@ -30,15 +30,18 @@ def run_scheduler(options: argparse.Namespace) -> int:
     logging.basicConfig(level=options.log.upper())
     token = _token(options) or server.new_token()
     settings = server.Settings(
-        *(options.host, options.port, token, options.tls_cert, options.tls_key, options.tls_ca)
+        *(options.host, options.port, token, options.tls_cert, options.tls_key, options.tls_ca),
+        options.dashboard,
     )
 
-    def listening(port: int) -> None:
+    def listening(port: int, dashboard: str) -> None:
         host = options.host
         if host in ("0.0.0.0", "::", ""):
             host = socket.gethostname()
         where = Address(host, port, bool(options.tls_cert), token)
         print(where.url, flush=True)
+        if dashboard:
+            print(f"dashboard: {dashboard}", flush=True)
 
     try:
         server.serve(settings, listening)
@@ -81,6 +84,9 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     scheduler = commands.add_parser("scheduler", help="run the scheduler of a cluster")
     scheduler.add_argument("--host", default="127.0.0.1", help="where to listen (127.0.0.1)")
     scheduler.add_argument("--port", type=int, default=8786, help="(8786); 0: any that is free")
+    scheduler.add_argument(
+        "--dashboard", type=int, metavar="PORT", help="serve a dashboard; 0: any port that is free"
+    )
     _add_security(scheduler)
     scheduler.set_defaults(run=run_scheduler)
 

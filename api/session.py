@@ -109,7 +109,8 @@ class Session:
         """Start a page that shows what this session does, if there is none yet; gives its URL.
 
         The page is for this machine and for who has the URL, which contains a token. It ends with
-        the session. What ran before is not shown.
+        the session. What ran before is not shown. A session on a cluster gives the URL of the
+        cluster's own, if that was started with one.
 
         Parameters
         ----------
@@ -126,7 +127,8 @@ class Session:
         ConfigError
             The port is taken.
         UnsupportedError
-            The session is on Dask or Ray, which have dashboards of their own.
+            The session is on Dask or Ray, which have dashboards of their own, or on a cluster that
+            was started without one.
 
         Examples
         --------
@@ -135,6 +137,9 @@ class Session:
         ...     session.dashboard().startswith("http://127.0.0.1:")
         True
         """
+        of_cluster: str = getattr(self.executor, "dashboard_url", "")
+        if of_cluster:
+            return of_cluster
         if self._dashboard is None:
             # Most sessions have none.
             from plait.watching import observed, start_dashboard

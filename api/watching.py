@@ -16,6 +16,7 @@ from contextlib import AbstractContextManager, contextmanager
 
 from plait.engine.memory import held
 from plait.errors import UnsupportedError
+from plait.scheduler.client import ClusterExecutor
 from plait.scheduler.dashboard.background import BackgroundDashboard
 from plait.scheduler.dashboard.feed import Feed
 from plait.scheduler.dashboard.observer import both, watched
@@ -30,10 +31,15 @@ Observed = Callable[[], AbstractContextManager[Observer | None]]
 
 def start_dashboard(executor: Executor, port: int) -> BackgroundDashboard:
     """A dashboard of an executor of this process, on loopback."""
+    if isinstance(executor, ClusterExecutor):
+        raise UnsupportedError(
+            "This cluster was started without a dashboard: LocalCluster(dashboard=True) and "
+            "`plait scheduler --dashboard PORT` have one"
+        )
     if not isinstance(executor, ThreadExecutor | InlineExecutor):
         raise UnsupportedError(
             f"There is no dashboard of ours for {type(executor).__name__}, only for sessions on "
-            "'threads' or 'inline'; Dask and Ray have their own"
+            "'threads', 'inline' or clusters of our own; Dask and Ray have their own"
         )
     threads = "1 thread" if executor.workers == 1 else f"{executor.workers} threads"
     feed = Feed(f"process {os.getpid()} · {threads}")

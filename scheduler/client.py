@@ -105,6 +105,7 @@ class ClusterExecutor:
         self._arrived: list[tuple[JobsRun, int, int]] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self.number = -1
+        self.dashboard_url = ""  # of the cluster, if it has one
         self._thread = threading.Thread(target=self._serve, name="plait-client", daemon=True)
         self._thread.start()
         self.gatherer = Gatherer(self.address, self._send)
@@ -353,6 +354,7 @@ class ClusterExecutor:
             for frame in frames:
                 for message in CODEC.decode(frame):
                     if isinstance(message, Welcome):
+                        self.dashboard_url = message.dashboard
                         welcomed.set_result(message.number)
                     else:
                         self._hear(message)

@@ -27,9 +27,9 @@ from plait.scheduler.executor import Jobs, TaskMetrics
 from plait.scheduler.graph import Handle, Ref, TaskGraph
 from plait.scheduler.net.serialize import load_error
 from plait.scheduler.observing import Announcer, annotate, group_summaries
+from plait.scheduler.reports import load_report
 from plait.scheduler.state import messages as m
 from plait.scheduler.submission import Submission
-from plait.scheduler.task_runner import load_report
 
 SMALL = 64 << 10
 """Bytes up to which a value is handed over."""

@@ -50,6 +50,8 @@ class LocalCluster:
         Where workers make their folders for spilled results.
     resources : dict, optional
         What each worker offers, such as `{"GPU": 1}`.
+    dashboard : bool or int
+        Whether there is a dashboard, or its port; its address is `dashboard_url`.
 
     Examples
     --------
@@ -68,6 +70,7 @@ class LocalCluster:
         memory_limit: int | str | None = "auto",
         scratch: str | None = None,
         resources: dict[str, float] | None = None,
+        dashboard: bool | int = False,
     ) -> None:
         if not hasattr(os, "fork"):
             raise NotImplementedError(
@@ -88,7 +91,13 @@ class LocalCluster:
         self._adapting: threading.Event | None = None
         self._monitor_client: ClusterExecutor | None = None
         plan = Plan(
-            count, "", f"local-{os.getpid()}", options, tuple(map(str, sys.path)), os.getcwd()
+            count,
+            "",
+            f"local-{os.getpid()}",
+            options,
+            tuple(map(str, sys.path)),
+            os.getcwd(),
+            0 if dashboard is True else None if dashboard is False else dashboard,
         )
         self._process, self._where = _started(plan, threads)
         # also at the end of the interpreter, and when the cluster is forgotten
@@ -103,6 +112,11 @@ class LocalCluster:
     def address(self) -> str:
         """What `plait.connect` takes, token included."""
         return self._where.url
+
+    @property
+    def dashboard_url(self) -> str:
+        """What to open in a browser, token included; empty without a dashboard."""
+        return self._monitor.dashboard_url
 
     @property
     def workers(self) -> int:

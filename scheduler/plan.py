@@ -23,6 +23,8 @@ class Plan:
     paths: tuple[str, ...] = ()
     """Where modules are looked for, as where the cluster was made."""
     folder: str = ""
+    dashboard: int | None = None
+    """The port of the scheduler's dashboard, if it is started and is to have one."""
 
     def to_json(self) -> str:
         """As a line of text."""

@@ -16,6 +16,7 @@ import signal
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from plait.scheduler.host import give_back_large_blocks
 from plait.scheduler.net import comm
@@ -29,6 +30,7 @@ from plait.scheduler.net.control import (
     Leave,
     Leaving,
     Load,
+    Moved,
     Welcome,
     Workers,
 )
@@ -36,6 +38,10 @@ from plait.scheduler.net.protocol import Frame
 from plait.scheduler.net.wire import CODEC, FROM_CLIENT, FROM_WORKER
 from plait.scheduler.state import messages as m
 from plait.scheduler.state.scheduler_state import SchedulerState
+
+if TYPE_CHECKING:
+    from plait.scheduler.dashboard.of_cluster import ClusterDashboard
+    from plait.scheduler.dashboard.watch import ClusterWatch
 
 _log = logging.getLogger(__name__)
 
@@ -56,6 +62,8 @@ class Settings:
     tls_cert: str = ""
     tls_key: str = ""
     tls_ca: str = ""
+    dashboard: int | None = None
+    """The port of the dashboard, 0 for any that is free; None: there is none."""
 
 
 def new_token() -> str:
@@ -96,15 +104,19 @@ class Server:
         self._stopped = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._load_seen = 0.0
+        self.dashboard: ClusterDashboard | None = None
+        self.watch: ClusterWatch | None = None
 
-    async def run(self, listening: Callable[[int], None]) -> None:
-        """Serve; `listening` is told the port."""
+    async def run(self, listening: Callable[[int, str], None]) -> None:
+        """Serve; `listening` is told the port, and the dashboard's URL."""
         settings = self.settings
+        if settings.dashboard is not None:
+            self._start_dashboard(settings.dashboard)
         listener = comm.Listener(
             *(settings.token, self.welcome, settings.tls_cert, settings.tls_key, settings.tls_ca)
         )
         port = listener.listen_at(settings.host, settings.port)
-        listening(port)
+        listening(port, self._dashboard_url)
         try:
             while not self._stopped.is_set():
                 with contextlib.suppress(TimeoutError):
@@ -113,6 +125,8 @@ class Server:
                 self._tell_load()
         finally:
             listener.stop()
+            if self.dashboard is not None:
+                self.dashboard.close()
             for guest in [*self.workers.values(), *self.clients.values()]:
                 guest.connection.close()
 
@@ -133,11 +147,27 @@ class Server:
         """End `run`."""
         self._stopped.set()
 
+    def _start_dashboard(self, port: int) -> None:
+        # Here, because nobody else is to wait for the web server to be loaded.
+        from plait.scheduler.dashboard.of_cluster import ClusterDashboard
+
+        settings = self.settings
+        self.dashboard = ClusterDashboard(
+            settings.host, port, settings.tls_cert, settings.tls_key, settings.tls_ca
+        )
+        self.watch = self.dashboard.watch
+
+    @property
+    def _dashboard_url(self) -> str:
+        return "" if self.dashboard is None else self.dashboard.url
+
     # ----------------------------------------------------------------------------------- the state
 
     def tell(self, event: m.SchedulerEvent) -> None:
         """An event for the state, which gets all those of a turn of the loop together."""
         self._events.append(event)
+        if self.watch is not None:
+            self.watch.heard(event)
         self._soon()
 
     def _turn(self) -> None:
@@ -149,6 +179,8 @@ class Server:
                 case m.ToWorker(worker, message):
                     self._send(self.workers.get(worker), message)
                 case m.ToClient(client, message):
+                    if self.watch is not None:
+                        self.watch.said(client, message)
                     self._send(self.clients.get(client), message)
                 case m.Stop(worker, kill, reason):
                     self._stop_worker(worker, kill, reason)
@@ -241,7 +273,7 @@ class Server:
             self.tell(m.ClientGone(number))
 
         connection.receive, connection.closed = _listening(hear), closed
-        self._send(guest, Welcome(number))
+        self._send(guest, Welcome(number, self.watch is not None, self._dashboard_url))
         self._send(guest, self._present())
         self.tell(m.ClientJoined(number))
 
@@ -257,6 +289,9 @@ class Server:
                 self._worker_joined(guest, message)
             elif isinstance(message, Leaving):
                 self.tell(m.Retire(number))
+            elif isinstance(message, Moved):
+                if self.watch is not None:
+                    self.watch.moved(number, message)
             elif isinstance(message, FROM_WORKER) and message.worker == number:  # type: ignore[attr-defined]
                 self.tell(message)  # type: ignore[arg-type]
             else:
@@ -269,7 +304,9 @@ class Server:
         self.workers[guest.number] = guest
         host = hello.host or guest.connection.peer_host
         place = Address(host, hello.port, hello.tls).place
-        self._send(guest, Welcome(guest.number))
+        self._send(guest, Welcome(guest.number, self.watch is not None))
+        if self.watch is not None:
+            self.watch.joined(guest.number, guest.connection.name, hello)
         self.tell(
             m.WorkerJoined(
                 *(guest.number, place, hello.threads, hello.memory_limit, hello.resources)
@@ -287,13 +324,14 @@ class Server:
             self._farewells.pop(name, None)
             self._exits.pop(name, None)
             if exited is None:
-                self.tell(m.WorkerGone(guest.number))
-                return
-            self.tell(
-                m.WorkerGone(
+                event = m.WorkerGone(guest.number)
+            else:
+                event = m.WorkerGone(
                     *(guest.number, exited.running, _reason(exited)), expected=exited.code == 0
                 )
-            )
+            if self.watch is not None:
+                self.watch.left(event.worker, event.reason, event.expected)
+            self.tell(event)
 
         exited = self._exits.get(name)
         if exited is not None or self._supervisor_of(name) is None:
@@ -316,6 +354,8 @@ class Server:
                 case Beat():
                     self.beats[connection.name] = message
                     self._beats_heard.append(message)
+                    if self.watch is not None:
+                        self.watch.beat(message)
                 case Exited(worker):
                     _log.info("Worker %s ended: %s", worker, message)
                     farewell = self._farewells.get(worker)
@@ -385,7 +425,7 @@ def _reason(exited: Exited) -> str:
     return how
 
 
-def serve(settings: Settings, listening: Callable[[int], None]) -> None:
+def serve(settings: Settings, listening: Callable[[int, str], None]) -> None:
     """Run a scheduler in this process until SIGTERM or Ctrl-C."""
 
     async def main() -> None:

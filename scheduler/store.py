@@ -23,7 +23,7 @@ import struct
 import threading
 import time
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -86,6 +86,8 @@ class Store:
         """Bytes that results may have in memory when they cannot leave it."""
         self.bytes = 0
         self.spilled = 0
+        # told of what was written ("spill", when it began, bytes), if somebody watches
+        self.moved: Callable[[str, float, int], None] | None = None
         self._scratch = scratch
         self._lock = threading.Lock()
         self._entries: dict[int, object] = {}  # used longest ago first; plain small values as such
@@ -309,7 +311,10 @@ class Store:
                 key, entry = oldest
                 value, packed, file = entry.value, entry.packed, entry.file
             if file is None:
+                begun = time.monotonic()
                 file = self._write(entry, value, packed)
+                if self.moved is not None and file is not None:
+                    self.moved("spill", begun, entry.weight.size)
             del value, packed
             with self._lock:
                 if file is None:

@@ -165,4 +165,5 @@ class Submission:
         return m.GroupSpec(
             *(found.name, self._functions[group][0], found.source, found.outputs),
             *(found.retries, tuple([(name, float(n)) for name, n in found.resources])),
+            note=found.note,
         )

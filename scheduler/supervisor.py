@@ -203,10 +203,11 @@ class Supervisor:
 
     def _beat(self) -> None:
         everyone = [*self.children.values(), *self.leaving.values()]
-        states = []
+        states, cpu = [], []
         for child in everyone:
-            state, child.memory = _look(child.pid)
+            state, child.memory, used = _look(child.pid)
             states.append(state)
+            cpu.append(used)
             limit = self.plan.options.memory_limit
             if limit and child.memory > _KILL_AT * limit:
                 used, most = child.memory >> 20, limit >> 20
@@ -214,7 +215,7 @@ class Supervisor:
                 with suppress(ProcessLookupError):
                     os.kill(child.pid, signal.SIGKILL)
         names, memory = [c.name for c in everyone], [c.memory for c in everyone]
-        self._tell(Beat(tuple(names), tuple(states), tuple(memory)))
+        self._tell(Beat(tuple(names), tuple(states), tuple(memory), tuple(cpu)))
 
     def _tell(self, message: object) -> None:
         assert self._connection is not None
@@ -272,14 +273,18 @@ def _die_with(parent: int) -> None:
         os._exit(1)
 
 
-def _look(pid: int) -> tuple[str, int]:
-    """State and memory of a process; nothing is known outside of Linux."""
+def _look(pid: int) -> tuple[str, int, float]:
+    """State of a process, its memory, the seconds of processors it has used.
+
+    Nothing is known outside of Linux.
+    """
     try:
         with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
-            state = file.read().rpartition(")")[2].split()[0]
+            fields = file.read().rpartition(")")[2].split()
     except OSError:
-        return "", 0
-    return state, process_memory(str(pid))
+        return "", 0, 0.0
+    used = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return fields[0], process_memory(str(pid)), used
 
 
 def main() -> None:
@@ -299,19 +304,22 @@ def main() -> None:
     sys.path[:0] = [path for path in plan.paths if path not in sys.path]
     if plan.folder:
         os.chdir(plan.folder)
-    address = parse(plan.address) if plan.address else start_scheduler(commands, ready)
+    if plan.address:
+        address = parse(plan.address)
+    else:
+        address = start_scheduler(commands, ready, plan.dashboard)
     os.write(ready, (address.url + "\n").encode())
     os.close(ready)
     Supervisor(plan, address).run(commands)
 
 
-def start_scheduler(commands: int, ready: int) -> Address:
+def start_scheduler(commands: int, ready: int, dashboard: int | None = None) -> Address:
     """Fork a scheduler that listens on this machine only; where."""
     told, tell = os.pipe()
-    settings = server.Settings(token=server.new_token())
+    settings = server.Settings(token=server.new_token(), dashboard=dashboard)
 
     def serve() -> None:
-        def listening(port: int) -> None:
+        def listening(port: int, _: str) -> None:
             os.write(tell, struct.pack("<I", port))
             os.close(tell)
 

@@ -8,16 +8,15 @@ the task is told as missing it and is run again where the input is.
 
 from __future__ import annotations
 
-import contextlib
-import pickle
 from collections.abc import Callable, Sequence
-from time import perf_counter
+from time import monotonic, perf_counter
 
 from plait.scheduler.calls import decode_call
-from plait.scheduler.context import CancelFlag, Seat, TaskContext
+from plait.scheduler.context import CancelFlag, Seat
 from plait.scheduler.errors import DiskFullError, SerializationError
 from plait.scheduler.net import serialize
 from plait.scheduler.net.serialize import Buffer, dump_error
+from plait.scheduler.reports import dump_report
 from plait.scheduler.state import messages as m
 from plait.scheduler.store import GoneError, Store
 
@@ -30,6 +29,7 @@ class TaskRunner:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self.watched = False  # whether tasks that reported nothing are to be shown as well
         self._bytes: dict[bytes, Buffer] = {}
         self._functions: dict[bytes, Callable[..., object]] = {}
         self._running: dict[int, tuple[int, CancelFlag]] = {}  # task -> attempt and its flag
@@ -50,7 +50,7 @@ class TaskRunner:
         for _, flag in list(self._running.values()):
             flag.is_set = True
 
-    def execute(self, start: m.Start, seat: Seat) -> Outcome:
+    def execute(self, start: m.Start, seat: Seat, thread: int = 0) -> Outcome:
         """Run a task and store its results."""
         task, attempt, identity, call, keys, outputs = start
         seat.run_flag = flag = CancelFlag()
@@ -90,8 +90,8 @@ class TaskRunner:
         except DiskFullError as full:
             return _raised(start, full, seconds, retryable=False)
         report = b""
-        if context is not None and context.reported:
-            report = dump_report(context)
+        if self.watched or (context is not None and context.reported):
+            report = dump_report(context, monotonic(), thread)
         return m.Ran(task, attempt, sizes, seconds, report)
 
     def _inputs(self, keys: Sequence[int]) -> tuple[list[object], tuple[int, ...]]:
@@ -121,28 +121,3 @@ class TaskRunner:
 def _raised(start: m.Start, error: BaseException, seconds: float, retryable: bool) -> m.Raised:
     name, text, data = dump_error(error)
     return m.Raised(start.task, start.attempt, name, text, data, seconds, retryable)
-
-
-def dump_report(context: TaskContext) -> bytes:
-    """What a task reported, as bytes; without what cannot be sent."""
-    extra = context.extra or {}
-    try:
-        return pickle.dumps((context.rows, context.bytes, extra), 5)
-    except Exception:
-        kept = {}
-        for name, value in extra.items():
-            with contextlib.suppress(Exception):
-                pickle.dumps(value, 5)
-                kept[name] = value
-        return pickle.dumps((context.rows, context.bytes, kept), 5)
-
-
-def load_report(data: Buffer) -> tuple[int | None, int | None, dict[str, object]]:
-    """Rows, bytes and the rest; nothing if it cannot be read here."""
-    if not len(data):
-        return None, None, {}
-    try:
-        rows, size, extra = pickle.loads(data)
-    except Exception:  # reports are for show: one that cannot be read must not end a run
-        return None, None, {}
-    return rows, size, extra

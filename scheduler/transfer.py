@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -30,6 +31,8 @@ from plait.scheduler.state import messages as m
 from plait.scheduler.store import PLAIN_SIZE, GoneError, Store
 
 _log = logging.getLogger(__name__)
+
+Moved = Callable[[str, float, int], None]
 
 _INLINE = 64 << 10  # bytes of a value that the loop's thread pickles itself
 _FRAME = 4 << 20  # bytes of results that one frame takes before it is sent
@@ -48,6 +51,9 @@ class Transfer:
         self._peers: dict[int, asyncio.Task[Connection]] = {}
         self._asked: dict[int, tuple[int, set[int]]] = {}  # request -> peer, keys to come
         self._requests = 0
+        # told of what was fetched ("transfer", when it was asked for, bytes), if somebody watches
+        self.moved: Moved | None = None
+        self._begun: dict[int, float] = {}  # request -> when, if somebody watches
         self._guests: set[Connection] = set()
         self._pool = ThreadPoolExecutor(1, "plait-send")
         self._tasks: set[asyncio.Task[None]] = set()
@@ -88,6 +94,8 @@ class Transfer:
             return
         self._requests += 1
         self._asked[self._requests] = peer, set(keys)
+        if self.moved is not None:
+            self._begun[self._requests] = time.monotonic()
         connection.send(*CODEC.encode([Get(self._requests, tuple(keys))]))
         if connection.gone:
             self._gone(peer)
@@ -125,6 +133,7 @@ class Transfer:
             if asked == peer:
                 lost += keys
                 del self._asked[request]
+                self._begun.pop(request, None)
         if lost:
             self._handle(m.NotFetched(peer, tuple(lost)))
 
@@ -144,8 +153,7 @@ class Transfer:
             here.append(key)
             sizes.append(serialize.size(packed))
             self._store.put_packed(key, packed)
-        if not waiting:
-            del self._asked[got.request]
+        self._came(got.request, sum(sizes), not waiting)
         self._tell(peer, here, sizes, missing)
 
     def _got_values(self, got: Values) -> None:
@@ -155,9 +163,18 @@ class Transfer:
         peer, waiting = asked
         waiting.difference_update(got.keys)
         self._store.put_plain(got.keys, serialize.load_plain(got.values))
-        if not waiting:
-            del self._asked[got.request]
+        self._came(got.request, PLAIN_SIZE * len(got.keys), not waiting)
         self._tell(peer, got.keys, (PLAIN_SIZE,) * len(got.keys), ())
+
+    def _came(self, request: int, size: int, whole: bool) -> None:
+        """An answer, of which this was all or a piece."""
+        if whole:
+            del self._asked[request]
+        begun = self._begun.pop(request, None)
+        if begun is not None and self.moved is not None:
+            self.moved("transfer", begun, size)
+            if not whole:
+                self._begun[request] = time.monotonic()
 
     def _tell(
         self, peer: int, here: Sequence[int], sizes: Sequence[int], missing: Sequence[int]

@@ -28,7 +28,7 @@ from plait.scheduler.host import process_memory
 from plait.scheduler.net import comm
 from plait.scheduler.net.address import Address
 from plait.scheduler.net.comm import Connection
-from plait.scheduler.net.control import Hello, Leave, Leaving, Welcome
+from plait.scheduler.net.control import Hello, Leave, Leaving, Moved, Welcome
 from plait.scheduler.net.protocol import Frame
 from plait.scheduler.net.wire import CODEC, TO_WORKER
 from plait.scheduler.pressure import Pressure
@@ -78,6 +78,7 @@ class Worker:
         self._full_since: float | None = None
         self._leaving = False
         self._waiting = 0
+        self._moves: list[tuple[str, float, float, int]] = []
         self._looking = False  # whether the loop looks for results that are to be reported
         self.why = ""
 
@@ -117,6 +118,8 @@ class Worker:
             for frame in frames:
                 for message in CODEC.decode(frame):
                     if isinstance(message, Welcome) and not welcomed.done():
+                        if message.watched:
+                            self._be_watched()
                         self._begin(message.number)
                         welcomed.set_result(message.number)
                     else:
@@ -142,6 +145,23 @@ class Worker:
         self._state = WorkerState(number, self.options.threads)
         for _ in range(self.options.threads):
             self._start_thread()
+
+    def _be_watched(self) -> None:
+        """There is a dashboard: note what only that wants to know."""
+        assert self._transfer is not None
+        self.runner.watched = True
+        self._transfer.moved = self.store.moved = self._note
+
+    def _note(self, kind: str, start: float, size: int) -> None:
+        """Something was fetched or written, and has just ended. Any thread."""
+        self._moves.append((kind, start, time.monotonic() - start, size))
+
+    def _tell_moves(self) -> None:
+        moves, self._moves = self._moves, []
+        if moves and self._scheduler is not None:
+            kinds, starts, seconds, sizes = zip(*moves, strict=True)
+            told = Moved(time.monotonic(), kinds, starts, seconds, sizes)
+            self._scheduler.send(*CODEC.encode([told]))
 
     def _start_thread(self) -> None:
         number = min(set(range(len(self._threads) + 1)) - self._threads)
@@ -286,6 +306,7 @@ class Worker:
                 stuck = self._is_stuck(now)
                 events.insert(0, m.MemoryUsed(used, limit, self.store.spilled, stuck))
             self.handle(*events)
+            self._tell_moves()
 
     def _is_stuck(self, now: float) -> bool:
         """Whether we are too full to run anything, and waiting has not helped.
@@ -334,7 +355,7 @@ class Worker:
                 return
             while start is not None:
                 mark(start.task)
-                outcome = execute(start, seat)
+                outcome = execute(start, seat, number)
                 mark(-1)
                 start = self._after(outcome)
                 del outcome

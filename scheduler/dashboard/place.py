@@ -35,6 +35,8 @@ class Place:
         Needed for addresses that other machines can reach.
     names : tuple of str
         Further names by which browsers may call this machine, beside its address.
+    shown : str, optional
+        The name in the URL, if it is not to be `host`.
 
     Raises
     ------
@@ -50,6 +52,7 @@ class Place:
         token: str | None = None,
         tls: ssl.SSLContext | None = None,
         names: tuple[str, ...] = (),
+        shown: str = "",
     ) -> None:
         if tls is None and not is_loopback(host):
             raise ConfigError(
@@ -67,11 +70,12 @@ class Place:
         self.host, self.port = host, int(self.socket.getsockname()[1])
         self.tls = tls
         self.token = token or secrets.token_urlsafe(24)
-        self.names = frozenset({host, "localhost", "127.0.0.1", "::1", *names})
+        self.shown = shown or host
+        self.names = frozenset({host, self.shown, "localhost", "127.0.0.1", "::1", *names})
 
     @property
     def url(self) -> str:
         """What to open in a browser; contains the token."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
+        host = f"[{self.shown}]" if ":" in self.shown else self.shown
         scheme = "http" if self.tls is None else "https"
         return f"{scheme}://{host}:{self.port}/?token={quote(self.token)}"

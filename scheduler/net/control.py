@@ -2,7 +2,8 @@
 
 supervisor -> scheduler      Beat, once a second; Exited, when a worker's process ended
 scheduler -> supervisor      Kill
-worker -> scheduler          Hello, the first message: where it listens, what it offers; Leaving
+worker -> scheduler          Hello, the first message: where it listens, what it offers; Moved;
+                             Leaving
 scheduler -> worker          Welcome, its answer; Leave
 scheduler -> client          Welcome; Workers, when one came or went; Load, now and then
 worker, client -> worker     Get: results by key
@@ -23,6 +24,8 @@ class Beat:
     workers: tuple[str, ...]
     states: tuple[str, ...]
     memory: tuple[int, ...]
+    cpu: tuple[float, ...] = ()
+    """Seconds of processors they have used so far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,25 @@ class Welcome:
     """The number of a worker or client."""
 
     number: int
+    watched: bool = False
+    """Whether there is a dashboard: a worker is to tell what only that wants to know."""
+    dashboard: str = ""
+    """Its URL, for clients."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What a worker fetched from others or wrote to its disk, for a dashboard.
+
+    Times are of the worker's monotonic clock; `now` is when this was sent.
+    """
+
+    now: float
+    kinds: tuple[str, ...]
+    """transfer or spill"""
+    starts: tuple[float, ...]
+    seconds: tuple[float, ...]
+    sizes: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,5 +148,6 @@ class Values:
 
 
 CONTROL: tuple[type, ...] = (
-    *(Beat, Exited, Kill, Hello, Welcome, Leaving, Leave, Workers, Load, Get, Got, Values),
+    *(Beat, Exited, Kill, Hello, Welcome, Moved, Leaving, Leave, Workers, Load),
+    *(Get, Got, Values),
 )

@@ -58,6 +58,8 @@ class GroupSpec:
     outputs: int = 1
     retries: int = 0
     resources: tuple[tuple[str, float], ...] = ()
+    note: str = ""
+    """The text of its plan, for a dashboard."""
 
 
 @dataclass(frozen=True, slots=True)
