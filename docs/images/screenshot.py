@@ -1,4 +1,5 @@
-"""Makes docs/images/dashboard.png: the dashboard of a real query, in headless Chromium.
+"""Makes docs/images/dashboard.png: the dashboard of a real query on a
+cluster of two workers, in headless Chromium.
 
     python docs/images/screenshot.py [folder of TPC-H tables] [file.png] [width] [light|dark]
 
@@ -68,7 +69,8 @@ def main(source: str = "", target: str = "", width: str = "1280", scheme: str = 
     path = Path(target or Path(__file__).parent / "dashboard.png")
     with (
         tempfile.TemporaryDirectory() as made,
-        plait.connect(threads=4, memory_limit="600MB", compile__tier="vectorised") as session,
+        plait.LocalCluster(2, threads=2, memory_limit="1GB", dashboard=True) as cluster,
+        plait.connect(cluster, compile__tier="vectorised") as session,
         sync_playwright() as playwright,
     ):
         folder = Path(source) if source else made_up(Path(made))

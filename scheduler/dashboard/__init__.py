@@ -11,6 +11,8 @@
     access      who may see it
     app         the pages, on tornado
     background  a dashboard on a thread of its own, for executors of this process
+    watch       what a cluster's scheduler hears and says, told to a feed
+    of_cluster  a dashboard on the loop of that scheduler
 
 Nothing of it is imported, made or called until somebody wants a dashboard.
 """

@@ -10,6 +10,8 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
 import plait
@@ -32,6 +34,12 @@ COLOURED = """() => {
   }
   return found;
 }"""
+
+
+RED = COLOURED.replace(
+    "Math.max(...colours) - Math.min(...colours) > 40",
+    "colours[0] > 180 && colours[1] < 130 && colours[2] < 130",
+)
 
 
 @pytest.fixture(scope="module")
@@ -141,6 +149,20 @@ def test_a_query_shows_its_plan_with_rows(session: plait.Session, visit: Visit) 
     )
     assert "3 rows" in figures
     quiet_and_at_home(visit, url)
+
+
+def test_transfers_between_the_workers_of_a_cluster_are_red(visit: Visit) -> None:
+    with plait.LocalCluster(2, dashboard=True) as cluster, plait.connect(cluster) as session:
+        visit.page.goto(cluster.dashboard_url)
+        visit.wait(state_is("idle"))
+        frame = pd.DataFrame({"k": np.arange(600_000) * 7919 % 400_000, "x": 1})
+        session.register("t", plait.from_pandas(frame, npartitions=8))
+        answer = session.execute("select k, sum(x) s from t group by k")
+        assert answer.num_rows == 400_000
+        visit.wait(f"({RED})() > 20")
+        visit.wait(state_is("idle"))
+        visit.wait("document.querySelectorAll('#workers > *').length >= 2")
+        quiet_and_at_home(visit, cluster.dashboard_url)
 
 
 def test_queries_can_be_chosen_and_windows_too(session: plait.Session, visit: Visit) -> None:
