@@ -307,10 +307,14 @@ def _read_files(environ: Mapping[str, str]) -> dict[str, Any]:
     return found
 
 
+# where settings are, the token of a cluster, what its processes write to their logs
+_NO_SETTINGS = frozenset({"PLAIT_CONFIG", "PLAIT_TOKEN", "PLAIT_LOG"})
+
+
 def _read_environment(environ: Mapping[str, str]) -> dict[str, Any]:
     found = {}
     for name, value in environ.items():
-        if name.startswith("PLAIT_") and name != "PLAIT_CONFIG":
+        if name.startswith("PLAIT_") and name not in _NO_SETTINGS:
             key = name.removeprefix("PLAIT_").lower().replace("__", ".")
             found[key] = _parse(key, value, f"environment variable {name}")
     return found

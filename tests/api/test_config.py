@@ -124,3 +124,10 @@ def test_mistakes_in_files_and_environment_say_where(
 def test_asking_for_what_there_is_not() -> None:
     with pytest.raises(ConfigError, match="threads"):
         config.get("threds")
+
+
+def test_variables_of_clusters_are_no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLAIT_TOKEN", "secret")
+    monkeypatch.setenv("PLAIT_LOG", "INFO")
+    config.refresh()
+    assert config.get("progress") in ("auto", "on", "off")

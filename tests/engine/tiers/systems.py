@@ -6,6 +6,7 @@ share what they know of its loops.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -30,6 +31,7 @@ from tests.engine.tiers.pipelines import Pipeline, Table
 VECTORISED: dict[str, object] = {"compile.tier": "vectorised"}
 OPTIMIZED = {**CHECKED, "compile.checked": False}
 _FEW = 3
+_BY_ORDER = re.compile(r"\b(first|last|arg_min|arg_max)\(")
 
 
 class Pieces(ArrowSource):
@@ -97,7 +99,10 @@ def check(pipeline: Pipeline, settings: dict[str, object] = CHECKED) -> None:
 
 
 def check_crowded(pipeline: Pipeline, settings: dict[str, object]) -> None:
-    """As `check`, both with threads; which of several errors is raised is left to them."""
+    """As `check`, both with threads; which of several errors is raised is left to them, and above a
+    join which row is first."""
+    if " join " in pipeline.sql and _BY_ORDER.search(pipeline.sql):
+        return
     expected, actual = crowded(pipeline, VECTORISED), crowded(pipeline, settings)
     if isinstance(expected, PlaitError) or isinstance(actual, PlaitError):
         assert isinstance(actual, PlaitError), f"the vectorised tier raises\n{expected}"
