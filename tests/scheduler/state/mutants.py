@@ -22,6 +22,7 @@ import pytest
 FOLDER = Path(__file__).parent
 ROOT = FOLDER.parents[2]
 PACKAGE = "plait.scheduler.state"
+MACHINES = ROOT / "scheduler" / "state"
 STORIES = 400
 SECONDS = 140.0  # after which a mutant is taken to hang
 SEARCH = 30.0  # seconds, from the start; tests and at least one story are always run
@@ -245,20 +246,22 @@ MUTANTS = [
     Mutant(
         "a worker deletes what its tasks still use",
         "shelf",
-        "        if key in self.users:\n            self.copies.add(key)\n            return []\n",
+        "        if key in self.users:\n"
+        "            self.copies.add(key)\n"
+        "            return False\n",
         "",
     ),
     Mutant(
         "a worker drops results of newer attempts",
         "worker_state",
-        "if self.shelf.held.get(key, attempt + 1) <= attempt:",
-        "if key in self.shelf.held:",
+        "if held.get(key, attempt + 1) <= attempt and unhold(key):",
+        "if key in held and unhold(key):",
     ),
     Mutant(
         "a worker discards results of other attempts",
         "shelf",
-        "                if self.held.get(key) == attempt:",
-        "                if key in self.held:",
+        "if self.held.get(key) == attempt and self.unhold(key)]",
+        "if key in self.held and self.unhold(key)]",
     ),
     Mutant(
         "a worker reports what was discarded",
@@ -304,18 +307,23 @@ MUTANTS = [
 CONTROL = Mutant("no fault", "shelf", "class Shelf:", "class Shelf:")
 
 
+def occurrences(mutant: Mutant) -> int:
+    """How often the mutant's text stands in its module; anything but once is a mistake here."""
+    return (MACHINES / f"{mutant.module}.py").read_text().count(mutant.text)
+
+
 def load_changed(mutant: Mutant) -> None:
     """Import the mutant's module with its text changed, in place of the real one."""
     name = f"{PACKAGE}.{mutant.module}"
     spec = importlib.util.find_spec(name)
     if spec is None or spec.origin is None:
         raise ImportError(name)
-    source = Path(spec.origin).read_text()
-    if source.count(mutant.text) != 1:
-        raise ValueError(f"{mutant.name!r}: its text occurs {source.count(mutant.text)} times")
+    if occurrences(mutant) != 1:
+        raise ValueError(f"{mutant.name!r}: its text occurs {occurrences(mutant)} times")
+    source = Path(spec.origin).read_text().replace(mutant.text, mutant.instead)
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    exec(compile(source.replace(mutant.text, mutant.instead), spec.origin, "exec"), module.__dict__)
+    exec(compile(source, spec.origin, "exec"), module.__dict__)
     setattr(importlib.import_module(PACKAGE), mutant.module, module)
 
 

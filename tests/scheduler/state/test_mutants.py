@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.scheduler.state.mutants import CONTROL, MUTANTS, Mutant, found
+from tests.scheduler.state.mutants import CONTROL, MUTANTS, Mutant, found, occurrences
 
 HANDFUL = MUTANTS[::8]
 
@@ -12,6 +12,12 @@ HANDFUL = MUTANTS[::8]
 def test_there_are_enough_of_them() -> None:
     assert len(MUTANTS) >= 20
     assert len({mutant.name for mutant in MUTANTS}) == len(MUTANTS)
+
+
+def test_each_changes_one_place() -> None:
+    """A text that the code has moved away from would change nothing, and be tried by nobody."""
+    counts = {mutant.name: occurrences(mutant) for mutant in (CONTROL, *MUTANTS)}
+    assert {name: count for name, count in counts.items() if count != 1} == {}
 
 
 @pytest.mark.heavy
