@@ -56,7 +56,6 @@ _T = TypeVar("_T")
 
 _JOIN = 10.0
 _CLOSE = 5.0
-_SILENCE = 30.0  # seconds without a word until the scheduler, which says one each, is given up
 _LOOK = 0.1  # seconds between two looks whether the task around us has been cancelled
 
 
@@ -366,7 +365,7 @@ class ClusterExecutor:
 
         connection.receive, connection.closed = receive, closed
         connection.start()
-        connection.insist(lambda: True, _SILENCE)
+        connection.insist(lambda: True, comm.SCHEDULER_SILENCE)
         self._connection = connection
         self.number = await asyncio.wait_for(welcomed, _JOIN)
 

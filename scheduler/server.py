@@ -15,7 +15,7 @@ import secrets
 import signal
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from plait.scheduler.host import give_back_large_blocks
@@ -37,6 +37,7 @@ from plait.scheduler.net.control import (
 from plait.scheduler.net.protocol import Frame
 from plait.scheduler.net.wire import CODEC, FROM_CLIENT, FROM_WORKER
 from plait.scheduler.state import messages as m
+from plait.scheduler.state.membership import Limits
 from plait.scheduler.state.scheduler_state import SchedulerState
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class Settings:
     tls_ca: str = ""
     dashboard: int | None = None
     """The port of the dashboard, 0 for any that is free; None: there is none."""
+    limits: Limits = field(default_factory=Limits)
 
 
 def new_token() -> str:
@@ -88,7 +90,7 @@ class Server:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.state = SchedulerState()
+        self.state = SchedulerState(settings.limits)
         self.workers: dict[int, Guest] = {}
         self.clients: dict[int, Guest] = {}
         self.supervisors: dict[str, Connection] = {}
@@ -391,12 +393,16 @@ class Server:
             self._send(client, present)
 
     def _tell_load(self) -> None:
+        """A word to everybody: who hears nothing for long takes us for dead."""
         now = time.monotonic()
         if now - self._load_seen >= _LOAD:
             self._load_seen = now
             load = Load(self.state.placement.ready + self.state.placement.sent)
-            for client in self.clients.values():
-                self._send(client, load)
+            frame = CODEC.encode([load])
+            for guest in [*self.clients.values(), *self.workers.values()]:
+                guest.connection.send(*frame)
+            for supervisor in self.supervisors.values():
+                supervisor.send(*frame)
 
 
 def _listening(hear: Callable[[object], None]) -> Callable[[list[Frame]], None]:

@@ -22,19 +22,23 @@ import select
 import signal
 import struct
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from plait.scheduler import server, worker
 from plait.scheduler.crash_slots import SLOTS, running_tasks
 from plait.scheduler.host import process_memory
+from plait.scheduler.net import comm
 from plait.scheduler.net.address import Address, parse
 from plait.scheduler.net.blocking import BlockingConnection
 from plait.scheduler.net.control import Beat, Exited, Kill
 from plait.scheduler.net.wire import CODEC
 from plait.scheduler.plan import Plan
+from plait.scheduler.scratch import remove_abandoned
 
 _log = logging.getLogger(__name__)
 
@@ -69,6 +73,7 @@ class Supervisor:
         self._started = 0
         self._failures = 0
         self._connection: BlockingConnection | None = None
+        self._silent = 0  # beats since the scheduler last said something
 
     def run(self, commands: int | None) -> None:
         """Until the end. `commands`: a pipe of lines, whose end is ours."""
@@ -119,6 +124,11 @@ class Supervisor:
             self._reap()
             if time.monotonic() >= beat:
                 beat = time.monotonic() + _BEAT
+                # beats instead of seconds: who was stopped has missed the beats too
+                self._silent += 1
+                if self._silent * _BEAT > comm.SCHEDULER_SILENCE:
+                    _log.warning("Nothing comes from the scheduler at %s", self.address.place)
+                    return
                 self._beat()
             self._adjust()
 
@@ -126,6 +136,7 @@ class Supervisor:
         """Do what the scheduler asks; whether it is still there."""
         assert self._connection is not None
         frames = self._connection.receive()
+        self._silent = 0
         for frame in frames or ():
             for message in CODEC.decode(frame):
                 if isinstance(message, Kill):
@@ -233,6 +244,8 @@ class Supervisor:
         for pid in [*self.children, *self.leaving]:
             with suppress(ChildProcessError):
                 os.waitpid(pid, 0)
+        # they were given no time to clean up
+        remove_abandoned(Path(self.plan.options.scratch or tempfile.gettempdir()))
         if self._connection is not None:
             self._connection.close()
 
@@ -307,16 +320,16 @@ def main() -> None:
     if plan.address:
         address = parse(plan.address)
     else:
-        address = start_scheduler(commands, ready, plan.dashboard)
+        settings = server.Settings(token=server.new_token(), dashboard=plan.dashboard)
+        address = start_scheduler(settings, [commands, ready])
     os.write(ready, (address.url + "\n").encode())
     os.close(ready)
     Supervisor(plan, address).run(commands)
 
 
-def start_scheduler(commands: int, ready: int, dashboard: int | None = None) -> Address:
-    """Fork a scheduler that listens on this machine only; where."""
+def start_scheduler(settings: server.Settings, inherited: list[int]) -> Address:
+    """Fork a scheduler; where it is. It closes the descriptors that are not for it."""
     told, tell = os.pipe()
-    settings = server.Settings(token=server.new_token(), dashboard=dashboard)
 
     def serve() -> None:
         def listening(port: int, _: str) -> None:
@@ -325,13 +338,13 @@ def start_scheduler(commands: int, ready: int, dashboard: int | None = None) -> 
 
         server.serve(settings, listening)
 
-    fork(serve, [commands, ready, told])
+    fork(serve, [*inherited, told])
     os.close(tell)
     data = os.read(told, 4)
     os.close(told)
     if len(data) < 4:
         raise RuntimeError("The scheduler did not start")
-    return Address("127.0.0.1", struct.unpack("<I", data)[0], token=settings.token)
+    return Address(settings.host, struct.unpack("<I", data)[0], token=settings.token)
 
 
 if __name__ == "__main__":

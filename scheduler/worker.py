@@ -28,7 +28,7 @@ from plait.scheduler.host import process_memory
 from plait.scheduler.net import comm
 from plait.scheduler.net.address import Address
 from plait.scheduler.net.comm import Connection
-from plait.scheduler.net.control import Hello, Leave, Leaving, Moved, Welcome
+from plait.scheduler.net.control import Hello, Leave, Leaving, Load, Moved, Welcome
 from plait.scheduler.net.protocol import Frame
 from plait.scheduler.net.wire import CODEC, TO_WORKER
 from plait.scheduler.pressure import Pressure
@@ -132,6 +132,7 @@ class Worker:
 
         scheduler.receive, scheduler.closed = receive, closed
         scheduler.start()
+        scheduler.insist(lambda: True, comm.SCHEDULER_SILENCE)
         hello = Hello(
             *(host, port, tls, options.threads, options.memory_limit or 0),
             *(options.resources, os.getpid()),
@@ -288,6 +289,8 @@ class Worker:
                     self._look_for_results()
             case Leave(why):
                 self._end(why)
+            case Load():
+                pass  # that it was said is enough
             case _ if isinstance(message, TO_WORKER):
                 self.handle(message)  # type: ignore[arg-type]
             case _:

@@ -33,7 +33,8 @@ class BlockingConnection:
             raise AuthenticationError(f"{address.place}: {error}") from None
         except OSError as error:
             raw.close()
-            raise ConnectionError(f"{address.place} cannot be reached: {error}") from error
+            hint = tls.one_sided(address, error)
+            raise ConnectionError(f"{address.place} cannot be reached: {error}{hint}") from error
         self._socket = raw
         self._reader = FrameReader()
 

@@ -34,6 +34,9 @@ _MUCH = 64 << 10  # bytes of a header whose messages are dealt with before more 
 _CHUNK = 16 << 20  # and within one: tornado takes no more than its max_buffer_size at once
 _BUFFER = 1 << 62  # what waits to be written is bounded by those who write
 _LOOKS = 5  # in a row without a byte, until a silent peer is given up
+SCHEDULER_SILENCE = (
+    30.0  # seconds without a word until the scheduler, which says one each, is given up
+)
 _STRANGERS = 32  # connections that may be in the handshake at a time
 
 
@@ -192,29 +195,30 @@ async def connect(address: Address, role: str, name: str = "", seconds: float = 
         return await asyncio.wait_for(_connect(address, role, name), seconds)
     except TimeoutError:
         raise ConnectionError(
-            f"{address.place} did not answer within {seconds:g} seconds"
+            f"{address.place} did not answer within {seconds:g} seconds{tls.one_sided(address)}"
         ) from None
     except StreamClosedError as error:
         why = error.real_error or "the connection was closed"
+        if error.real_error is None or isinstance(error.real_error, ssl.SSLError):
+            why = f"{why}{tls.one_sided(address, error.real_error)}"
         raise ConnectionError(f"{address.place} cannot be reached: {why}") from error
     except (OSError, ValueError) as error:
         if isinstance(error, AuthenticationError):
             raise AuthenticationError(f"{address.place}: {error}") from None
-        raise ConnectionError(f"{address.place} cannot be reached: {error}") from error
+        hint = tls.one_sided(address, error) if isinstance(error, ssl.SSLError) else ""
+        raise ConnectionError(f"{address.place} cannot be reached: {error}{hint}") from error
 
 
 async def _connect(address: Address, role: str, name: str) -> Connection:
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
     family, kind, protocol, _, target = found[0]
-    stream = _stream(socket.socket(family, kind, protocol))
+    context = tls.client_context(address) if address.tls else None
+    stream = _stream(socket.socket(family, kind, protocol), context)
     seen = ""
     try:
-        await stream.connect(target)
-        if address.tls:
-            stream = await stream.start_tls(False, tls.client_context(address))
-            assert isinstance(stream, SSLIOStream)
-            stream.max_buffer_size = _BUFFER
+        await stream.connect(target)  # and TLS's handshake, if so
+        if context is not None:
             seen = tls.fingerprint(stream.socket.getpeercert(True) or b"")
         handshake = auth.ClientHandshake(address.token, role, name, seen)
         await stream.write(handshake.answer(await _frame(stream)))
@@ -225,9 +229,11 @@ async def _connect(address: Address, role: str, name: str) -> Connection:
     return Connection(stream, role, name)
 
 
-def _stream(raw: socket.socket) -> IOStream:
+def _stream(raw: socket.socket, context: ssl.SSLContext | None) -> IOStream:
     raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return IOStream(raw, max_buffer_size=_BUFFER, read_chunk_size=_READ)
+    if context is None:
+        return IOStream(raw, max_buffer_size=_BUFFER, read_chunk_size=_READ)
+    return SSLIOStream(raw, ssl_options=context, max_buffer_size=_BUFFER, read_chunk_size=_READ)
 
 
 async def _frame(stream: IOStream) -> bytes:

@@ -5,7 +5,8 @@ scheduler -> supervisor      Kill
 worker -> scheduler          Hello, the first message: where it listens, what it offers; Moved;
                              Leaving
 scheduler -> worker          Welcome, its answer; Leave
-scheduler -> client          Welcome; Workers, when one came or went; Load, now and then
+scheduler -> client          Welcome; Workers, when one came or went
+scheduler -> everybody       Load, once a second: who hears nothing for long gives it up
 worker, client -> worker     Get: results by key
 worker -> worker, client     Got: what of them is here, as buffers
 """

@@ -13,6 +13,12 @@ from pathlib import Path
 
 from plait.scheduler.net.address import Address
 
+# What OpenSSL calls an answer that is not of its protocol, which depends on the answer's bytes.
+_NO_TLS = {
+    *("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "UNEXPECTED_MESSAGE"),
+    *("UNKNOWN_PROTOCOL", "PACKET_LENGTH_TOO_LONG"),
+}
+
 
 def server_context(cert: str, key: str, ca: str = "") -> ssl.SSLContext:
     """What a server speaks TLS with; with `ca` clients must show a certificate of it."""
@@ -38,6 +44,15 @@ def client_context(address: Address) -> ssl.SSLContext:
     if address.cert:
         _load(context, address.cert, address.key)
     return context
+
+
+def one_sided(address: Address, error: BaseException | None = None) -> str:
+    """What to add where a handshake failed like this, as when only one side speaks TLS."""
+    if not address.tls:
+        return "; if it speaks TLS, its address begins with tls://"
+    if isinstance(error, ssl.SSLError) and error.reason in _NO_TLS:
+        return "; it does not speak TLS: its address begins with tcp://"
+    return ""
 
 
 def fingerprint_of_file(cert: str) -> str:

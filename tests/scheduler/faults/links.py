@@ -1,7 +1,8 @@
-"""A worker whose connections to others can be cut, or fall silent, at a chosen byte.
+"""Connections that can be cut, or fall silent, at a chosen byte; a worker behind such ones.
 
 Others reach this worker through a small proxy that lives in its own process, so that tasks which
 run there set it: `cut`, `swallow` and `silence`, after so many bytes that it serves from then on.
+A proxy before a scheduler is the test's own; `darken` is for those: a machine that has vanished.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 
-from plait.scheduler import worker
+from plait.scheduler import transfer, worker
 from plait.scheduler.net import comm
 from plait.scheduler.net.address import parse
 from plait.scheduler.worker_options import Options
@@ -28,6 +29,7 @@ class Proxy:
         self.target = target
         self._left: int | None = None
         self._stays = False
+        self._dark = False
         self._at_end: Callable[[socket.socket, socket.socket], None] = _end
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
@@ -45,6 +47,10 @@ class Proxy:
         """The same for all that come later."""
         self._at_end, self._left, self._stays = _silent, after, True
 
+    def darken(self) -> None:
+        """Nothing comes or goes any more, over any connection, nor is any seen to end."""
+        self._dark = True
+
     def _accept(self) -> None:
         while True:
             guest, _ = self._listener.accept()
@@ -55,6 +61,8 @@ class Proxy:
     def _pass(self, source: socket.socket, sink: socket.socket, counted: bool) -> None:
         with suppress(OSError):
             while data := source.recv(_PIECE):
+                if self._dark:
+                    continue
                 left = self._left
                 if counted and left is not None and left <= len(data):
                     self._left = 0 if self._stays else None
@@ -64,7 +72,8 @@ class Proxy:
                 if counted and left is not None:
                     self._left = left - len(data)
                 sink.sendall(data)
-        _end(source, sink)
+        if not self._dark:
+            _end(source, sink)
 
 
 def _end(source: socket.socket, sink: socket.socket) -> None:
@@ -82,15 +91,19 @@ def _silent(source: socket.socket, sink: socket.socket) -> None:
 proxies: list[Proxy] = []
 """Of this process: one, in a worker that was started here."""
 
+SILENCE = 1.5
+"""Seconds without a byte until such a worker gives up another, or its scheduler."""
 
-def start_worker(address: str, name: str) -> subprocess.Popen[bytes]:
+
+def start_worker(address: str, name: str, scratch: str = "") -> subprocess.Popen[bytes]:
     """A worker without a supervisor, behind a proxy."""
     code = "from tests.scheduler.faults import links; import sys; links.main(*sys.argv[1:])"
-    return subprocess.Popen([sys.executable, "-c", code, address, name])
+    return subprocess.Popen([sys.executable, "-c", code, address, name, scratch])
 
 
-def main(address: str, name: str) -> None:
+def main(address: str, name: str, scratch: str) -> None:
     """The life of such a worker."""
+    transfer.SILENCE = comm.SCHEDULER_SILENCE = SILENCE
     listen = comm.Listener.listen_at
 
     def listen_behind(self: comm.Listener, host: str, port: int) -> int:
@@ -98,4 +111,4 @@ def main(address: str, name: str) -> None:
         return proxies[0].port
 
     comm.Listener.listen_at = listen_behind  # type: ignore[method-assign]
-    worker.main(parse(address), name, Options())
+    worker.main(parse(address), name, Options(scratch=scratch or None))

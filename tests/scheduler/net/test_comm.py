@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import functools
 import socket
 import struct
 from collections.abc import Awaitable, Callable
@@ -15,6 +16,7 @@ import trustme
 from plait.scheduler.errors import AuthenticationError
 from plait.scheduler.net import auth
 from plait.scheduler.net.address import Address
+from plait.scheduler.net.blocking import BlockingConnection
 from plait.scheduler.net.comm import Connection, Listener, connect
 from plait.scheduler.net.protocol import Frame
 
@@ -120,6 +122,23 @@ def test_tls(certificates: dict[str, str], ca: bool) -> None:
         if ca:
             with pytest.raises(ConnectionError, match="cannot be reached"):
                 await connect(server.address, "worker")
+
+    run(test)
+
+
+@pytest.mark.parametrize("secured", [False, True])
+def test_tls_on_one_side_only(certificates: dict[str, str], secured: bool) -> None:
+    """An error that says what to write instead, to who has a loop and to who has none."""
+    said = "begins with tcp://" if secured else "begins with tls://"
+
+    async def test() -> None:
+        own = () if secured else (certificates["server.pem"], certificates["server.key"])
+        address = dataclasses.replace(Echo(*own).address, tls=secured)
+        with pytest.raises(ConnectionError, match=said):
+            await connect(address, "client", seconds=0.3)
+        blocking = functools.partial(BlockingConnection, address, "supervisor", "s", seconds=0.3)
+        with pytest.raises(ConnectionError, match=said):
+            await asyncio.get_running_loop().run_in_executor(None, blocking)
 
     run(test)
 
