@@ -28,6 +28,10 @@ from plait.planner.types import BOOL
 I1, I8, I16, I32, I64, I128 = (ir.IntType(n) for n in (1, 8, 16, 32, 64, 128))
 FLOAT, DOUBLE, POINTER = ir.FloatType(), ir.DoubleType(), ir.PointerType()
 
+# llvmlite fills its table of characters when it first writes a text, and a second thread that then
+# comes along finds it half full (KeyError). Here only one thread comes along.
+str(ir.Constant(ir.ArrayType(I8, 1), bytearray(1)))
+
 DONE, TRAPPED, BEYOND, STOPPED, ASTRAY = 0, 1, 2, 3, 4
 """What a loop returns: all rows were done; `trapped`: see above; a group key was beyond the range
 of its table; the caller's `grow` failed; an address was out of bounds (debug mode only)."""
