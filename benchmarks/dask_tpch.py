@@ -1,4 +1,4 @@
-"""TPC-H queries as Dask dataframe code, on Dask's threads.
+"""TPC-H queries as Dask dataframe code, on Dask's threads or a cluster.
 
 Decimals become float64, dates timestamps, when a piece is read: Dask keeps decimals as Python
 objects, which nobody would choose. That is to its favour; the answers still agree to 1e-9.
@@ -34,8 +34,8 @@ class Tables:
         return self._open(table)
 
     @staticmethod
-    def compute(lazy: Frame, threads: int) -> pa.Table:
-        with dask.config.set(scheduler="threads", num_workers=threads):
+    def compute(lazy: Frame, threads: int, scheduler: Any = "threads") -> pa.Table:
+        with dask.config.set(scheduler=scheduler, num_workers=threads):
             answer = lazy.compute()
         if not isinstance(answer, pd.DataFrame):
             answer = pd.DataFrame({"value": [answer]})

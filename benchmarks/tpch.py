@@ -2,6 +2,7 @@
 
     python -m benchmarks.tpch --scale 1 --json data/bench/tpch.json
     python -m benchmarks.tpch --scale 1 --source memory
+    python -m benchmarks.tpch --scale 1 --source cluster
     python -m benchmarks.tpch --scale 1 --operators
 
 plait, DuckDB, Polars and DataFusion run the same SQL text (for Polars, date arithmetic on literals
@@ -13,6 +14,8 @@ Polars. They are made once, and the session with them serves all runs; `--keep` 
 Parquet, to see what is won by what plait keeps between two queries (decoded columns too, which
 otherwise are not kept).
 
+On clusters of as many processes, plait's and Dask's run beside plait's threads, all held open.
+
 Three columns are of plait alone. `first` is the first run of the query in a process that has
 loaded plait but seen no query, and whose cache folder is empty; `again` the same in a next process
 that finds that cache folder. `scan` is the share of scans in the work of all threads: for Parquet
@@ -22,6 +25,7 @@ that is decoding by pyarrow.
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import os
 import re
 import sys
@@ -124,6 +128,35 @@ def open_dask(settings: Settings) -> Answer:
     return answer
 
 
+def open_plait_cluster(settings: Settings) -> Answer:
+    import plait
+
+    session = plait.connect(plait.LocalCluster(settings["threads"]))
+    tables = {t: session.read_parquet(_path(settings, t)) for t in _tables(settings)}
+    session.sql("select 42").to_arrow()
+    return lambda job: session.sql(_text(job), tables=tables).to_arrow()
+
+
+def open_dask_cluster(settings: Settings) -> Answer:
+    from distributed import Client, LocalCluster
+
+    from benchmarks.dask_tpch import QUERIES, Tables
+
+    count = settings["threads"]
+    # what the race starts may not start processes of its own, unless it forgets what it is
+    multiprocessing.current_process()._config["daemon"] = False  # type: ignore[attr-defined]
+    cluster = LocalCluster(n_workers=count, threads_per_worker=1, dashboard_address=":0")
+    client = Client(cluster)
+
+    def answer(job: str) -> pa.Table:
+        if job not in QUERIES:
+            raise SkipJobError("not written for Dask")
+        tables = Tables(Path(settings["folder"]))
+        return tables.compute(QUERIES[job](tables), threads=count, scheduler=client)
+
+    return answer
+
+
 def _path(settings: Settings, table: str) -> str:
     return str(Path(settings["folder"]) / f"{table}.parquet")
 
@@ -170,6 +203,11 @@ CONTESTANTS = {
         Contestant("dask", open_dask),
     ),
     "memory": (DUCKDB, PLAIT, POLARS),
+    "cluster": (
+        PLAIT,
+        Contestant("cluster", open_plait_cluster),
+        Contestant("dask", open_dask_cluster),
+    ),
 }
 
 
@@ -221,8 +259,8 @@ def main(arguments: list[str] | None = None) -> int:
         "scale": options.scale,
         "source": options.source,
         "threads": options.threads,
-        "keep": options.keep or options.source == "memory",
-        "plait": plait_settings(options.plait_config, options.keep),
+        "keep": options.keep or options.source != "parquet",
+        "plait": plait_settings(options.plait_config, options.keep or options.source == "cluster"),
     }
     jobs = [f"q{n}" for n in options.queries]
     if options.operators:

@@ -105,6 +105,7 @@ class ClusterExecutor:
         self._tasks: set[asyncio.Task[None]] = set()
         self.number = -1
         self.dashboard_url = ""  # of the cluster, if it has one
+        self.cluster: object = None  # what is to live as long as this does
         self._thread = threading.Thread(target=self._serve, name="plait-client", daemon=True)
         self._thread.start()
         self.gatherer = Gatherer(self.address, self._send)

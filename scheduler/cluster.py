@@ -124,8 +124,10 @@ class LocalCluster:
         return len(self._monitor.present.numbers)
 
     def executor(self) -> ClusterExecutor:
-        """A new client of the cluster; to be closed by itself."""
-        return ClusterExecutor(self._where)
+        """A new client of the cluster; to be closed by itself. The cluster lives as long as it."""
+        made = ClusterExecutor(self._where)
+        made.cluster = self
+        return made
 
     def scale(self, n_workers: int, *, wait: bool = True) -> None:
         """Have so many workers. Those that go leave their results to others first."""

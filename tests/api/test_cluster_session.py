@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gc
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -90,3 +91,10 @@ def test_an_error_names_the_task(session: plait.Session, table: pa.Table) -> Non
     text = session.from_arrow(table.append_column("t", pa.array(["no number"] * ROWS)))
     with pytest.raises(plait.errors.PlaitError, match="no number"):
         session.sql("select t::int from t where k > 1", {"t": text}).to_arrow()
+
+
+def test_a_session_keeps_its_cluster() -> None:
+    session = plait.connect(plait.LocalCluster(1))
+    gc.collect()
+    assert session.sql("select 42 as a").compute().a[0] == 42
+    session.close()
