@@ -218,7 +218,7 @@ async def _connect(address: Address, role: str, name: str) -> Connection:
     seen = ""
     try:
         await stream.connect(target)  # and TLS's handshake, if so
-        if context is not None:
+        if isinstance(stream, SSLIOStream):
             seen = tls.fingerprint(stream.socket.getpeercert(True) or b"")
         handshake = auth.ClientHandshake(address.token, role, name, seen)
         await stream.write(handshake.answer(await _frame(stream)))

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from plait.scheduler import gather
 from plait.scheduler.client import ClusterExecutor
 from plait.scheduler.cluster import LocalCluster
 from plait.scheduler.graph import Ref, TaskGraph, TaskGroup
@@ -20,8 +21,9 @@ SIZE = 1_000_000
 
 
 @pytest.fixture
-def executor() -> Iterator[ClusterExecutor]:
-    """A client of two workers behind proxies."""
+def executor(monkeypatch: pytest.MonkeyPatch) -> Iterator[ClusterExecutor]:
+    """A client of two workers behind proxies; nobody is patient."""
+    monkeypatch.setattr(gather, "SILENCE", links.SILENCE)
     with LocalCluster(0) as cluster, cluster.executor() as executor:
         workers = [links.start_worker(cluster.address, f"lone{i}") for i in range(2)]
         try:

@@ -276,6 +276,16 @@ def test_a_graph_in_pieces_keeps_what_later_pieces_take() -> None:
     assert [task for _, task in stage.finish_all()] == [c]
 
 
+def test_a_graph_in_pieces_keeps_what_earlier_pieces_have_used() -> None:
+    stage = Stage((1,))
+    a, _ = stage.submit([(), (0,)], more=True, run=0)
+    stage.finish_all()
+    assert not stage.dropped(0)
+    (c,) = stage.submit([(-key_of(a),)], run=0, known=True)
+    assert [task for _, task in stage.finish_all()] == [c]
+    assert stage.dropped(0) == [key_of(a)]
+
+
 def test_a_failed_run_ignores_its_later_pieces() -> None:
     stage = Stage((1,))
     (a,) = stage.submit([()], want=[], more=True, run=0)
