@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from plait.scheduler import gather
 from plait.scheduler.client import ClusterExecutor
 from plait.scheduler.cluster import LocalCluster
 from plait.scheduler.graph import Ref, TaskGraph, TaskGroup
+from plait.scheduler.net import comm
 from tests.scheduler.faults import links
 from tests.scheduler.faults.stage import DEADLINE, call, results, until
 
@@ -76,7 +78,10 @@ def test_between_workers(executor: ClusterExecutor, how: str, tmp_path: Path) ->
 
 
 @pytest.mark.heavy
-def test_a_worker_that_a_client_cannot_reach(executor: ClusterExecutor) -> None:
+def test_a_worker_that_a_client_cannot_reach(
+    executor: ClusterExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(comm, "connect", partial(comm.connect, seconds=links.SILENCE))
     with pytest.raises(ConnectionError, match="does not answer this client"):
         results(executor, silent, *[(i,) for i in range(8)])
 
