@@ -410,7 +410,7 @@ _default: Session | None = None
 
 
 def default_session() -> Session:
-    """The session behind `plait.sql` and the readers; made anew when its settings changed."""
+    """The session behind `plait.sql` and the readers; made when it is first asked for."""
     global _default
     with _lock:
         if _default is None:

@@ -17,7 +17,7 @@ import threading
 import time
 import weakref
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, TYPE_CHECKING, Self
 
 from plait.config import parse_bytes
 from plait.scheduler.client import ClusterExecutor
@@ -25,6 +25,9 @@ from plait.scheduler.host import available_cpus, available_memory
 from plait.scheduler.net.address import Address, parse
 from plait.scheduler.plan import Plan, environment
 from plait.scheduler.worker_options import Options
+
+if TYPE_CHECKING:
+    from plait.scheduler.in_process import InProcess
 
 _log = logging.getLogger(__name__)
 
@@ -52,6 +55,9 @@ class LocalCluster:
         What each worker offers, such as `{"GPU": 1}`.
     dashboard : bool or int
         Whether there is a dashboard, or its port; its address is `dashboard_url`.
+    processes : bool
+        False has scheduler and workers as threads of this process: ready at once, for tests; a
+        task that crashes takes everything with it.
 
     Examples
     --------
@@ -71,18 +77,19 @@ class LocalCluster:
         scratch: str | None = None,
         resources: dict[str, float] | None = None,
         dashboard: bool | int = False,
+        processes: bool = True,
     ) -> None:
-        if not hasattr(os, "fork"):
+        if processes and not hasattr(os, "fork"):
             raise NotImplementedError(
                 "A LocalCluster forks its processes, which this system cannot; use "
-                "plait.connect('threads')"
+                "LocalCluster(processes=False) or plait.connect('threads')"
             )
         count = max(1, available_cpus() // threads) if n_workers is None else n_workers
         if count < 0 or threads < 1:
             raise ValueError(f"A cluster of {count} workers with {threads} threads cannot be")
         options = Options(
             threads,
-            _limit(memory_limit, max(1, count)),
+            _limit(memory_limit, max(1, count) if processes else 1),
             scratch,
             tuple(sorted((resources or {}).items())),
         )
@@ -90,18 +97,17 @@ class LocalCluster:
         self._wanted = count
         self._adapting: threading.Event | None = None
         self._monitor_client: ClusterExecutor | None = None
-        plan = Plan(
-            count,
-            "",
-            f"local-{os.getpid()}",
-            options,
-            tuple(map(str, sys.path)),
-            os.getcwd(),
-            0 if dashboard is True else None if dashboard is False else dashboard,
-        )
-        self._process, self._where = _started(plan, threads)
+        port = 0 if dashboard is True else None if dashboard is False else dashboard
+        self._home: _Processes | InProcess
+        if processes:
+            self._home = _Processes(count, options, port)
+        else:
+            from plait.scheduler.in_process import InProcess  # all of a worker: most have no need
+
+            self._home = InProcess(count, options, port)
+        self._where = self._home.where
         # also at the end of the interpreter, and when the cluster is forgotten
-        self._finalizer = weakref.finalize(self, _stopped, self._process)
+        self._finalizer = weakref.finalize(self, self._home.close)
         try:
             self._monitor.wait_for_workers(count, _START)
         except BaseException:
@@ -191,12 +197,10 @@ class LocalCluster:
 
     def _scale(self, count: int) -> None:
         with self._lock:
-            if self._process.poll() is not None:
+            if self._home.ended:
                 raise RuntimeError("This cluster has ended")
             self._wanted = count
-            assert self._process.stdin is not None
-            self._process.stdin.write((json.dumps({"workers": count}) + "\n").encode())
-            self._process.stdin.flush()
+            self._home.scale(count)
 
     def _stop_adapting(self) -> None:
         if self._adapting is not None:
@@ -229,6 +233,31 @@ def _limit(limit: int | str | None, workers: int) -> int | None:
         return int(_USABLE * available_memory()) // workers
     except OSError:
         return None
+
+
+class _Processes:
+    """The supervisor's process, which forks the scheduler and the workers."""
+
+    def __init__(self, count: int, options: Options, dashboard: int | None) -> None:
+        paths = tuple(map(str, sys.path))
+        name = f"local-{os.getpid()}"
+        plan = Plan(count, "", name, options, paths, os.getcwd(), dashboard)
+        self._process, self.where = _started(plan, options.threads)
+
+    @property
+    def ended(self) -> bool:
+        """Whether it is over."""
+        return self._process.poll() is not None
+
+    def scale(self, count: int) -> None:
+        """Have so many workers."""
+        assert self._process.stdin is not None
+        self._process.stdin.write((json.dumps({"workers": count}) + "\n").encode())
+        self._process.stdin.flush()
+
+    def close(self) -> None:
+        """End all processes."""
+        _stopped(self._process)
 
 
 def _started(plan: Plan, threads: int) -> tuple[subprocess.Popen[bytes], Address]:

@@ -16,7 +16,7 @@ from plait.planner.physical.planner import Settings
 from plait.scheduler.local import InlineExecutor, ThreadExecutor
 
 LEFT = ArrowSource(pa.table({"k": [i % 7 for i in range(100)], "v": list(range(100))}), splits=4)
-RIGHT = ArrowSource(pa.table({"j": list(range(50)), "w": list(range(50))}), splits=3)
+RIGHT = ArrowSource(pa.table({"j": list(range(30_000)), "w": list(range(30_000))}), splits=3)
 
 
 def joined(most: int, function: str = "less") -> LogicalPlan:

@@ -13,7 +13,6 @@ import pyarrow.parquet as pq
 import pytest
 
 import plait
-from plait import config
 from plait.errors import PlaitError
 from plait.io.column_cache import cache
 from plait.io.parquet import read
@@ -47,15 +46,17 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     return found
 
 
-@pytest.fixture(autouse=True)
-def emptied() -> Iterator[None]:
+@pytest.fixture
+def session() -> Iterator[plait.Session]:
     cache.shrink(0)
-    with config.set({"column_cache.bytes": 0, "executor": "inline"}):
-        yield
+    with plait.connect("inline", column_cache__bytes=0) as made:
+        yield made
 
 
-def test_each_column_is_decoded_once(path: Path, decoded: Counter[str]) -> None:
-    found = plait.sql(TWICE, tables={"t": str(path)}).to_arrow()
+def test_each_column_is_decoded_once(
+    session: plait.Session, path: Path, decoded: Counter[str]
+) -> None:
+    found = session.sql(TWICE, tables={"t": str(path)}).to_arrow()
     with duckdb.connect() as duck:
         expected = duck.sql(TWICE.replace(" t ", f" '{path}' ")).to_arrow_table()
     assert_same_rows(found, expected)
@@ -63,14 +64,16 @@ def test_each_column_is_decoded_once(path: Path, decoded: Counter[str]) -> None:
     assert cache.bytes == 0
 
 
-def test_what_is_read_once_is_not_kept(path: Path, decoded: Counter[str]) -> None:
+def test_what_is_read_once_is_not_kept(
+    session: plait.Session, path: Path, decoded: Counter[str]
+) -> None:
     for _ in range(2):
-        assert plait.sql("select sum(w) s from t", tables={"t": str(path)}).compute().s[0] > 0
+        assert session.sql("select sum(w) s from t", tables={"t": str(path)}).compute().s[0] > 0
     assert decoded == {"w": 2}
 
 
-def test_nothing_stays_after_an_error(path: Path) -> None:
+def test_nothing_stays_after_an_error(session: plait.Session, path: Path) -> None:
     wrong = "select a.k // 0 from t a join t b on a.k = b.v where error('no') is null"
     with pytest.raises(PlaitError):
-        plait.sql(wrong, tables={"t": str(path)}).to_arrow()
+        session.sql(wrong, tables={"t": str(path)}).to_arrow()
     assert cache.bytes == 0
