@@ -115,6 +115,9 @@ def _lock(path: Path, flags: int) -> int | None:
 def _remove(folder: Path, lock: int | None, owner: int) -> None:
     # A forked child inherits the finalizer, not the folder.
     if os.getpid() == owner:
+        away = folder.with_name(f"{folder.name}-gone")
+        with contextlib.suppress(OSError):
+            folder = folder.rename(away)  # a thread that still writes finds no folder to write to
         shutil.rmtree(folder, ignore_errors=True)
         if lock is not None:
             os.close(lock)

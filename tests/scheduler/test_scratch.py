@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 from plait.scheduler.context import CancelFlag, TaskContext
 from plait.scheduler.scratch import ScratchFolder, remove_abandoned
@@ -19,6 +22,22 @@ def test_scratch_is_lazy_and_removed(tmp_path: Path) -> None:
     scratch.remove()
     assert list(tmp_path.iterdir()) == []
     assert context.scratch.is_dir()
+
+
+def test_nothing_is_written_while_it_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scratch = ScratchFolder(str(tmp_path))
+    folder, remove = scratch.path, shutil.rmtree
+
+    def late(path: Path, ignore_errors: bool) -> None:
+        with pytest.raises(FileNotFoundError):
+            (folder / "file").write_text("x")
+        remove(path, ignore_errors=ignore_errors)
+
+    monkeypatch.setattr(shutil, "rmtree", late)
+    scratch.remove()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_parent_is_made(tmp_path: Path) -> None:
