@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from plait.planner.column_range import range_of, with_range
+from plait.planner.column_range import known_field
 from plait.planner.schema import Schema
 
 
@@ -41,10 +41,10 @@ def from_table(table: pa.Table | pa.RecordBatch, schema: Schema) -> pa.RecordBat
     if not len(schema):
         return without_columns(table.num_rows)
     columns = [concat_arrays(table.column(f.name).chunks, f.type) for f in schema]
-    fields = []
-    for f, array in zip(schema, columns, strict=True):
-        known = range_of(table.schema.field(f.name))
-        fields.append(with_range(pa.field(f.name, array.type), known))
+    fields = [
+        known_field(table.schema.field(f.name), f.name, array.type)
+        for f, array in zip(schema, columns, strict=True)
+    ]
     return pa.RecordBatch.from_arrays(columns, schema=pa.schema(fields))
 
 

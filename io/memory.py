@@ -25,7 +25,7 @@ from plait.io.encoding import logical_schema, table_of, to_logical, unify
 from plait.io.measure import column_statistics, sample, stored_range
 from plait.io.splitting import split_count
 from plait.io.statistics import LazyColumns
-from plait.planner.column_range import Range, range_of, with_range
+from plait.planner.column_range import Range, known_field, range_of, with_range
 from plait.planner.expr import Expr
 from plait.planner.schema import Field, Schema
 from plait.planner.source import Pushdown, Split
@@ -100,7 +100,8 @@ class ArrowSource:
     ) -> ArrowSource:
         """A table of batches in their encodings, each of them a split."""
         made = cls.__new__(cls)
-        made._setup(partitions, schema, name, len(partitions))
+        made._setup(partitions, schema, name, None)
+        made._as_held = True
         return made
 
     def _setup(
@@ -114,6 +115,7 @@ class ArrowSource:
         self._held = tuple(held)
         self._name = name
         self._splits = splits
+        self._as_held = False  # whether each batch is a split
         self._counters = {name: (first, step) for name, first, step in counters}
         # a number of this process: memory has no name by which two sources could be told equal
         self._identity = f"{name}:{next(_serial)}"
@@ -154,8 +156,11 @@ class ArrowSource:
         stored = [name for name in columns if name not in self._counters]
         rows, held = self._rows, self._chosen(stored)
         size = sum(self._bytes[name] for name in stored)
-        count = min(self._splits or split_count(rows, size), max(rows, 1))
-        borders = [rows * i // count for i in range(count + 1)]
+        if self._as_held:
+            borders = [0, *itertools.accumulate(b.num_rows for b in held)]
+        else:
+            count = min(self._splits or split_count(rows, size), max(rows, 1))
+            borders = [rows * i // count for i in range(count + 1)]
         return tuple(
             MemorySplit(
                 rows=stop - start,
@@ -177,8 +182,8 @@ class ArrowSource:
         if not names:
             return [batch.select([]) for batch in self._held]
         stored = self._held[0].schema
-        fields = [with_range(pa.field(n, stored.field(n).type), self._ranges.get(n)) for n in names]
-        schema = pa.schema(fields)
+        fields = [known_field(stored.field(n), n, stored.field(n).type) for n in names]
+        schema = pa.schema([with_range(f, self._ranges.get(f.name)) for f in fields])
         return [
             pa.RecordBatch.from_arrays([batch.column(n) for n in names], schema=schema)
             for batch in self._held

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from plait.engine import batches
 from plait.io.kept import keep
 from plait.io.memory import ArrowSource
-from plait.planner.column_range import range_of
+from plait.planner.column_range import has_distinct_entries, range_of
 from plait.planner.schema import Field, Schema
 from tests.engine.random_batches import KINDS, batch_of, logical
 from tests.io.reading import read_source
@@ -127,12 +127,46 @@ def test_partitions_are_few_and_each_is_in_one_piece(
     rows: int, workers: int, partitions: int
 ) -> None:
     numbers = np.arange(rows, dtype=np.int32)
-    cut = [pa.array(part) for part in np.array_split(numbers, 7)]
+    cut = [pa.array(part) for part in np.array_split(numbers, 97)]
     found = kept(pa.table({"i": pa.chunked_array(cut, pa.int32())}), workers)
     assert len(found) == partitions
     assert max(b.num_rows for b in found) - min(b.num_rows for b in found) <= 1
     assert np.array_equal(np.concatenate([b.column(0).to_numpy() for b in found]), numbers)
     assert {range_of(b.schema.field("i")) for b in found} == {(0, rows - 1) if rows else None}
+
+
+def test_rows_that_come_in_such_partitions_stay_where_they_are() -> None:
+    sizes = [100_000, 0, 80_000]
+    entries = pa.array(["x", "y"])
+    rows = [
+        pa.RecordBatch.from_arrays(
+            [
+                pa.array(np.arange(n)),
+                pa.array([str(i) for i in range(n)], pa.string()),
+                pa.DictionaryArray.from_arrays(pa.array(np.zeros(n, np.int8)), entries),
+            ],
+            names=["i", "s", "d"],
+        )
+        for n in sizes
+    ]
+    schema = Schema.of([("i", pa.int64()), ("s", pa.string()), ("d", pa.string())])
+    expected = [b for b in rows if b.num_rows]
+    found = keep(rows, schema, 2)
+    assert [b.num_rows for b in found] == [100_000, 80_000]
+    for a, b in zip(found, expected, strict=True):
+        for name in ("i", "s"):
+            assert a.column(name).buffers()[-1].address == b.column(name).buffers()[-1].address
+        assert a.column("d").equals(b.column("d"))
+        assert has_distinct_entries(a.schema.field("d"))
+    splits = ArrowSource.of_partitions(found, schema, "kept").splits(["i", "d"])
+    assert [s.rows for s in splits] == [100_000, 80_000]
+    (read,) = splits[1].held
+    assert has_distinct_entries(read.schema.field("d"))
+    # far from even: cut anew
+    uneven = [
+        pa.RecordBatch.from_arrays([pa.array(np.arange(n))], names=["i"]) for n in (10, 1 << 20)
+    ]
+    assert [b.num_rows for b in keep(uneven, Schema.of([("i", pa.int64())]), 2)] == [524_293] * 2
 
 
 def test_wide_rows_make_more_partitions() -> None:
