@@ -115,8 +115,10 @@ def _borders(columns: Sequence[pa.ChunkedArray], sizes: Sequence[int], workers: 
 
 
 def _widest(columns: Sequence[pa.ChunkedArray], borders: Sequence[int]) -> int:
-    pairs = list(itertools.pairwise(borders))
-    return max(c.slice(a, b - a).nbytes for c in columns for a, b in pairs)
+    widest: int = max(
+        c.slice(a, b - a).nbytes for c in columns for a, b in itertools.pairwise(borders)
+    )
+    return widest
 
 
 def _halved(chunks: list[pa.Array], known: Range | None) -> list[pa.Array]:

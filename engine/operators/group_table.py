@@ -34,6 +34,7 @@ from plait.engine.codegen.sinks import (
     Groups,
 )
 from plait.engine.kernels.ordinals import entry_numbers
+from plait.planner.column_range import with_distinct_entries
 
 Words = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -78,12 +79,14 @@ class Dictionary:
         self._known: dict[tuple[int, int, int, int], tuple[pa.Array, Words]] = {}
         self._ranks: np.ndarray[Any, np.dtype[np.int32]] = np.zeros(0, np.int32)
 
-    def numbers(self, dictionary: pa.Array) -> Words:
-        """For each entry of a batch's dictionary, its number among all; new ones are added."""
+    def numbers(self, dictionary: pa.Array, distinct: bool) -> Words:
+        """For each entry of a batch's dictionary, its number among all; new ones are added.
+
+        `distinct`: entries are known to differ."""
         key = place(dictionary)
         found = self._known.get(key)
         if found is None:
-            found = self._known[key] = dictionary, self._number(dictionary)
+            found = self._known[key] = dictionary, self._number(dictionary, distinct)
         return found[1]
 
     def ranks(self) -> np.ndarray[Any, np.dtype[np.int32]]:
@@ -93,10 +96,11 @@ class Dictionary:
             self._ranks = np.arange(len(self.entries), dtype=np.int32) if found is None else found
         return self._ranks
 
-    def _number(self, dictionary: pa.Array) -> Words:
+    def _number(self, dictionary: pa.Array, distinct: bool) -> Words:
         if not len(self.entries):
-            self.entries = dictionary.unique()  # an entry may be there twice
+            self.entries = dictionary if distinct else dictionary.unique()
             if len(self.entries) == len(dictionary):
+                self.entries = dictionary  # by which who comes next knows it again
                 return np.arange(len(dictionary), dtype=np.int32)
         places = pc.index_in(dictionary, self.entries)
         new = places.is_null()
@@ -225,7 +229,13 @@ class GroupTable:
         entries = [d.entries for d in self.dictionaries]
         columns += [finish(a, words, entries) for a in self.sink.aggregates]
         names = [*op.keys, *(name for name, _ in op.calls)]
-        return batches.make(names, columns, count)
+        if not names:
+            return batches.without_columns(count)
+        fields = [
+            with_distinct_entries(field) if pa.types.is_dictionary(field.type) else field
+            for field in (pa.field(n, c.type) for n, c in zip(names, columns, strict=True))
+        ]
+        return pa.RecordBatch.from_arrays(columns, schema=pa.schema(fields))
 
     def _keys(self) -> list[tuple[Words, np.ndarray[Any, np.dtype[np.bool_]] | None]]:
         """Each key's values, and where they are not NULL."""

@@ -32,6 +32,7 @@ from plait.engine.codegen.scalar import Constant, stored_integer
 from plait.engine.kernels.evaluate import Evaluator
 from plait.engine.kernels.views import stored, validity
 from plait.engine.operators.probing import ProbeTable
+from plait.planner.column_range import has_distinct_entries
 from plait.planner.types import BOOL, is_decimal, is_float
 
 Place = tuple[int, int, Any]
@@ -115,6 +116,15 @@ class LoopInputs:
             assert self._batch is not None
             return batches.column(self._batch, name)
         return batches.column(self.tables[of].batch, name)
+
+    def has_distinct_entries(self, codes: Any) -> bool:
+        """Whether the strings that codes of some origin stand for are known to differ."""
+        if isinstance(codes, Answers):
+            return True
+        of, name = codes
+        batch = self._batch if of == SOURCE else self.tables[of].batch
+        assert batch is not None
+        return has_distinct_entries(batch.schema.field(name))
 
     def _point(self, filler: Hashable) -> None:
         at = self._pointer_fillers[filler]

@@ -433,12 +433,13 @@ class LoopRun:
         if (sink.mode == "none" and not texts) or self._fits(batch, sink):
             return
         for codes, dictionary in zip(texts, groups.dictionaries[len(sink.keys) :], strict=True):
-            dictionary.numbers(dictionary_of(codes, inputs))
+            dictionary.numbers(dictionary_of(codes, inputs), inputs.has_distinct_entries(codes))
         needed = []
         for number, key in enumerate(sink.keys):
             if key.kind == "text":
                 dictionary = groups.dictionaries[number]
-                dictionary.numbers(dictionary_of(key.codes, inputs))
+                distinct = inputs.has_distinct_entries(key.codes)
+                dictionary.numbers(dictionary_of(key.codes, inputs), distinct)
                 entries = len(dictionary.entries)
                 needed.append(key_space(key, 0, (1 << entries.bit_length()) - 1))
             else:
@@ -487,7 +488,7 @@ class LoopRun:
                 assert self.groups is not None
                 assert self._inputs is not None
                 dictionary = dictionary_of(codes, self._inputs)
-                numbers = self.groups.dictionaries[key].numbers(dictionary)
+                numbers = self.groups.dictionaries[key].numbers(dictionary, False)  # known by now
                 return numbers if len(numbers) else np.zeros(1, np.int32)
             case Ranks(key):
                 assert self.groups is not None

@@ -10,6 +10,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
@@ -159,3 +160,23 @@ def test_narrow_codes_overflow_nowhere(
     for sql in QUERIES:
         found = plait.sql(sql, frames).to_arrow()
         assert_same_rows(found, duck.sql(sql).to_arrow_table())
+
+
+@pytest.mark.parametrize("tier", ["compiled", "vectorised"])
+def test_groups_by_texts_of_frames_with_dictionaries_of_their_own(
+    duck: duckdb.DuckDBPyConnection, tier: str
+) -> None:
+    """Codes are taken for texts where a dictionary is known to repeat none."""
+    random = np.random.default_rng(7)
+    made = {}
+    for name, low in (("a", 0), ("b", 300)):
+        texts = np.array([f"t{i}" for i in random.permutation(np.arange(low, low + 600))])
+        keys = pa.array(texts[random.integers(0, 600, 20_000)])
+        keys = pc.if_else(pa.array(random.random(20_000) < 0.01), None, keys)
+        made[name] = pa.table({"k": keys, "v": random.integers(0, 9, 20_000)})
+        duck.register(name, made[name])
+    kept = {name: plait.from_arrow(table).persist() for name, table in made.items()}
+    both = "(select * from a union all select * from b)"
+    text = f"select k, sum(v) as s, min(k) as m from {both} group by k"
+    with plait.config.set({"compile.tier": tier}):
+        assert_same_rows(plait.sql(text, tables=kept).persist().to_arrow(), duck.sql(text))
