@@ -73,7 +73,11 @@ def lower(
         group = graph.add_group(groups[stage.id])
         reads = [op for _, op in readers(stage.root)]
         tasks = [
-            graph.add_task(group, [partition, *_arguments(reads, partition, produced)])
+            graph.add_task(
+                group,
+                [partition, *_arguments(reads, partition, produced)],
+                affinity=_affinity(reads, partition) if stage.source else 0,
+            )
             for partition in range(stage.first, stage.first + stage.partitions)
         ]
         outputs = groups[stage.id].outputs
@@ -91,6 +95,14 @@ def _arguments(
         else _inputs(op, partition, produced)
         for op in reads
     ]
+
+
+def _affinity(reads: Sequence[ScanSplits | ReadStage], partition: int) -> int:
+    """The number of the first data that a task reads."""
+    for op in reads:
+        if isinstance(op, ScanSplits) and op.partitions[partition]:
+            return op.partitions[partition][0].affinity
+    return 0
 
 
 def _split(split: Split) -> object:

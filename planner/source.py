@@ -37,6 +37,11 @@ class Split:
     bytes: int | None = None
     ranges: Mapping[str, ColumnStatistics] = field(default_factory=dict, compare=False)
 
+    @property
+    def affinity(self) -> int:
+        """A number for what is read, if who read it may have kept it; else 0."""
+        return 0
+
 
 class TableSource(Protocol):
     """A table as planning sees it."""

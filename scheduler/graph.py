@@ -126,9 +126,10 @@ class TaskGraph:
     inputs: list[tuple[int, ...]] = field(default_factory=list)
     first_slot: list[int] = field(default_factory=list)
     slots: int = 0
-    # Only tasks that have them: results of earlier runs, and references inside containers.
+    # Only tasks that have them: results of earlier runs, references inside containers, affinities.
     handles: dict[int, tuple[Handle, ...]] = field(default_factory=dict)
     nested: set[int] = field(default_factory=set)
+    affinities: dict[int, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.task_groups)
@@ -149,7 +150,14 @@ class TaskGraph:
         self.groups.append(group)
         return len(self.groups) - 1
 
-    def add_task(self, group: int, args: Sequence[object] = (), *, estimated_bytes: int = 0) -> int:
+    def add_task(
+        self,
+        group: int,
+        args: Sequence[object] = (),
+        *,
+        estimated_bytes: int = 0,
+        affinity: int = 0,
+    ) -> int:
         """Add a task and return its id.
 
         Parameters
@@ -161,6 +169,10 @@ class TaskGraph:
             of these, nested at will.
         estimated_bytes : int
             What the result will weigh, if known; steers the order.
+        affinity : int
+            A number, below 2**63, for the data that a task of a source reads, 0 for none. A
+            cluster prefers the worker that read the data with this number last, which may have
+            kept them; other executors ignore it.
         """
         task = len(self.task_groups)
         if not 0 <= group < len(self.groups):
@@ -184,6 +196,8 @@ class TaskGraph:
         self.slots += self.groups[group].outputs
         if nested:
             self.nested.add(task)
+        if affinity:
+            self.affinities[task] = affinity
         return task
 
     def slot(self, ref: Ref) -> int:

@@ -72,6 +72,7 @@ class Submission:
                 known.add(identity)
                 functions.append((identity, data))
         task_groups, base = self.graph.task_groups, m.key_of(first)
+        affinities = self.graph.affinities
         start = 0
         while True:
             stop = self._chunk(start)
@@ -89,6 +90,7 @@ class Submission:
                 tuple([self._position[task] for task in tasks]),
                 tuple(dict.fromkeys(self.keys(first))) if last else (),
                 tuple([self._windows.get(task, 0) for task in tasks]) if self._windows else (),
+                tuple([affinities.get(task, 0) for task in tasks]) if affinities else (),
                 priority=priority,
                 more=not last,
             )

@@ -122,8 +122,8 @@ def _check_totals(state: SchedulerState) -> None:
             assert worker.number in placement.rich, f"worker {worker.number}: not rich"
     assert placement.ready_in == {place: queued[place] for place in placement.ready_in}
     held = [slot for worker in state.workers.values() for slot in worker.held]
-    assert placement.held_bytes == sum([table.size[slot] for slot in held])
-    assert placement.threads == sum([w.threads for w in state.workers.values()])
+    assert placement.sources.held_bytes == sum([table.size[slot] for slot in held])
+    assert placement.sources.threads == sum([w.threads for w in state.workers.values()])
     rows = Counter([id(table.group[row].run) for row in table.row_of.values()])
     for client in state.clients.values():
         assert client.ready == sum([run.ready for run in client.runs.values()])

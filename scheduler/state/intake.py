@@ -76,7 +76,10 @@ class Intake:
     def _problem(self, run: Run, event: Submit) -> RunFailed | None:
         """What contradicts itself in a submission."""
         count = len(event.task_groups)
-        columns = (event.arguments, event.inputs, event.positions, event.windows or event.inputs)
+        columns = (
+            *(event.arguments, event.inputs, event.positions),
+            *(event.windows or event.inputs, event.affinities or event.inputs),
+        )
         groups = len(run.groups) + len(event.groups)
         text = ""
         if any(len(column) != count for column in columns):
@@ -126,6 +129,7 @@ class Intake:
         rows = table.add_block(first, groups, event.arguments, ranks)
         if not rows:
             return _ONE_BY_ONE
+        self._note(rows, event)
         consumers, uses, add_consumer = table.consumers, table.uses, table.add_consumer
         inputs, missing, lean, lean_count = (
             *(table.inputs, table.missing, table.lean, table.lean_count),
@@ -164,9 +168,6 @@ class Intake:
                     add_consumer(slot, row)
                 table.state[row] = RELEASED
                 self.moves.activate((row,))
-        for row, window in zip(rows, event.windows, strict=False):
-            if window:
-                table.windows[row] = window
         self.moves.activate_free(ready)
         return None
 
@@ -192,13 +193,21 @@ class Intake:
                 slots = tuple(found)
             rows.append(add(task, groups[group], arguments, slots, rank + position))
             task += 1
-        for row, window in zip(rows, event.windows, strict=False):
-            if window:
-                table.windows[row] = window
+        self._note(rows, event)
         # In the order of the ids: what a task takes is active before it.
         rows.reverse()
         self.moves.activate(rows)
         return None
+
+    def _note(self, rows: list[int], event: Submit) -> None:
+        """Keep what only some tasks have."""
+        windows, affinity = self.table.windows, self.table.affinity
+        for row, window in zip(rows, event.windows, strict=False):
+            if window:
+                windows[row] = window
+        for row, number in zip(rows, event.affinities, strict=False):
+            if number:
+                affinity[row] = number
 
     def _want(self, run: Run, slot: int) -> RunFailed | None:
         table = self.table

@@ -101,8 +101,8 @@ class Membership:
             last_done=now,
         )
         self.workers[worker.number] = worker
-        self.placement.threads += worker.threads
-        self.placement.memory_limit += worker.memory_limit
+        self.placement.sources.threads += worker.threads
+        self.placement.sources.memory_limit += worker.memory_limit
         self.placement.look_at(worker)
 
     def gone(self, event: WorkerGone) -> None:
@@ -118,8 +118,8 @@ class Membership:
             self.moves.take_back(row, tell=False)
         self.placement.abandon(worker)
         del self.workers[worker.number]
-        self.placement.threads -= worker.threads
-        self.placement.memory_limit -= worker.memory_limit
+        self.placement.sources.threads -= worker.threads
+        self.placement.sources.memory_limit -= worker.memory_limit
         for other in self.workers.values():
             for slot, target in list(other.copying.items()):
                 if target == worker.number:

@@ -72,12 +72,12 @@ class Submit:
     """Tasks to run, all of them needed: what the wanted parts do not need is not submitted.
 
     A large graph comes in several of these with the same `run`, all but the last with `more`;
-    `groups` and `functions` are then added to those before, `want` comes with the last.
+    `groups` and `functions` are then added to those before, `want` comes with the last. `run` is
+    the client's number of it, never used again.
     """
 
     client: int
     run: int
-    """The client's number of the run; never used again."""
     groups: tuple[GroupSpec, ...]
     functions: tuple[tuple[bytes, bytes], ...]
     """(id, pickled function); a client sends each once."""
@@ -94,6 +94,8 @@ class Submit:
     """Keys to keep and to tell about, of this run or of an earlier one."""
     windows: tuple[int, ...] = ()
     """Task -> unconsumed sources the graph calls for (`order.source_windows`), 0 if no source."""
+    affinities: tuple[int, ...] = ()
+    """Task -> a number for the data that it reads, 0 for none; see `TaskGraph.add_task`."""
     priority: int = 0
     """Larger goes first, among the runs of one client."""
     observe: bool = True
@@ -159,8 +161,7 @@ class WorkerGone:
     worker: int
     running: tuple[int, ...] | None = None
     reason: str = "connection lost"
-    expected: bool = False
-    """It was told to stop: nobody is blamed."""
+    expected: bool = False  # it was told to stop: nobody is blamed
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,8 +189,7 @@ class Failed:
     text: str
     error: bytes
     seconds: float = 0.0
-    retryable: bool = True
-    """False for what cannot go better next time: a result that cannot be pickled, say."""
+    retryable: bool = True  # False for what cannot go better next time: an unpicklable result, say
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ worker gets two for each thread.
 
     local      client, worker -> heap: most bytes of the inputs are at that worker
     shared     client -> heap: no inputs
-    sources    run -> heap: source tasks, bounded (below)
+    sources    source tasks, bounded in number; where their data was read before (`sources`)
     special    client -> heap: tasks that take resources; sent only when the resources are free
     followers  worker -> heap of WAITING tasks that may be *chained*: everything they still miss
                is SENT to that worker, so they can be sent behind it
@@ -20,11 +20,6 @@ Order. Among clients the one that was given the least work; within a client by r
 queue and the shared one are merged by rank. A hungry worker for which nothing is left *steals* from
 others' local queues if bringing the inputs takes less time than waiting there. What was sent but
 has not begun is called back (Retract) when a worker is idle and another has more than it can run.
-
-Sources. A run may have `_SOURCES_AHEAD` source results per thread that wait for consumers, more if
-its graph cannot do with less (`windows`), and none beyond one at a time while results fill more
-than half of the cluster's memory. A run with nothing SENT may always start one: a bound must not
-become a deadlock. The same holds for workers that are short of memory.
 """
 
 from __future__ import annotations
@@ -32,20 +27,28 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from heapq import heappop, heappush
 
+from plait.scheduler.state.costs import OVERHEAD, TARGET, UNKNOWN, seconds_of, transfer, wait
 from plait.scheduler.state.messages import Retract
 from plait.scheduler.state.outbox import Outbox
-from plait.scheduler.state.records import READY, SENT, WAITING, Client, Group, Run, Table, Worker
+from plait.scheduler.state.records import (
+    FEW_INPUTS,
+    READY,
+    ROW_BITS,
+    ROW_MASK,
+    SENT,
+    SHARED,
+    SOURCES,
+    SPECIAL,
+    WAITING,
+    Client,
+    Group,
+    Run,
+    Table,
+    Worker,
+)
+from plait.scheduler.state.sources import Sources
 
-TARGET = 0.010  # seconds of work sent ahead, per thread
 MOST_SENT = 512
-UNKNOWN = TARGET / 2
-OVERHEAD = 20e-6  # what a task costs a worker beside its own work
-_SOURCES_AHEAD = 2
-_FEW_INPUTS = 64
-
-# To bring inputs from another worker.
-_LATENCY = 0.5e-3
-_BYTES_PER_SECOND = 500e6
 
 # Looking for something to steal: how many queues each time, else how often.
 _FEW_QUEUES = 16
@@ -54,10 +57,6 @@ _STEAL_EVERY = 0.002
 # Calling tasks back: not more often than, and only from workers that have had no success for.
 _REBALANCE_EVERY = 0.005
 _STUCK = 0.020
-
-_ROW_BITS = 32
-_ROW_MASK = (1 << _ROW_BITS) - 1
-_SHARED, _SOURCES, _SPECIAL = -1, -2, -3
 
 
 class Placement:
@@ -78,11 +77,10 @@ class Placement:
         # Workers with something that only concerns them: local tasks or followers.
         self.rich: dict[int, Worker] = {}
         self.active: dict[int, Client] = {}
-        self.threads = 0
-        self.memory_limit = 0
-        self.held_bytes = 0
+        self.sources = Sources(table, workers)
         self.ready = 0
-        self.ready_in = {_SHARED: 0, _SOURCES: 0, _SPECIAL: 0}
+        self.ready_in = {SHARED: 0, SOURCES: 0, SPECIAL: 0}
+        self._now = 0.0
         self._rebalanced = 0.0
         self._stole = 0.0
 
@@ -93,15 +91,13 @@ class Placement:
         table = self.table
         group = table.group[row]
         client = group.run.client
-        entry = table.rank[row] << _ROW_BITS | row
+        entry = table.rank[row] << ROW_BITS | row
         if group.needs:
-            place = _SPECIAL
+            place = SPECIAL
             heappush(client.special, entry)
         elif group.source:
-            place = _SOURCES
-            run = group.run
-            client.source_runs[run.number] = run
-            heappush(run.sources, entry)
+            place = SOURCES
+            self.sources.enqueue(row)
         else:
             place = self._preferred(row)
             if place < 0:
@@ -134,6 +130,8 @@ class Placement:
         table.where[row] = -1
         if place < 0:
             self.ready_in[place] -= 1
+            if place == SOURCES:
+                self.sources.dequeue(row)
         else:
             worker = self.workers[place]
             worker.local_ready -= 1
@@ -148,64 +146,34 @@ class Placement:
             del self.active[client.number]
 
     def _preferred(self, row: int) -> int:
-        """The worker that has most bytes of a ready task's inputs, or _SHARED."""
+        """The worker that has most bytes of a ready task's inputs, or SHARED."""
         table = self.table
         inputs = table.inputs[row]
         if not inputs:
-            return _SHARED
+            return SHARED
         owners = table.owner
         best = owners[inputs[0]]
         if len(inputs) > 1:
             there: dict[int, int] = {}
-            for slot in inputs[:_FEW_INPUTS]:
+            for slot in inputs[:FEW_INPUTS]:
                 owner = owners[slot]
                 there[owner] = there.get(owner, 0) + table.size[slot] + 1
             best = max(there, key=there.__getitem__)
-        return best if self.workers[best].accepts else _SHARED
-
-    def _top(self, heap: list[int], place: int) -> int:
-        """The first valid entry of a heap, -1 if there is none."""
-        table = self.table
-        state, rank, where = table.state, table.rank, table.where
-        while heap:
-            entry = heap[0]
-            row = entry & _ROW_MASK
-            if state[row] == READY and where[row] == place and rank[row] == entry >> _ROW_BITS:
-                return entry
-            heappop(heap)
-        return -1
-
-    def _next_source(self, client: Client) -> int:
-        """The entry of a source task that may start now, -1 if none."""
-        for run in list(client.source_runs.values()):
-            entry = self._top(run.sources, _SOURCES)
-            if entry < 0:
-                del client.source_runs[run.number]
-            elif self._may_start(run, entry & _ROW_MASK):
-                return entry
-        return -1
-
-    def _may_start(self, run: Run, row: int) -> bool:
-        if not run.sent:
-            return True
-        if self.memory_limit and self.held_bytes * 2 > self.memory_limit:
-            return False
-        most = max(self.table.windows.get(row, 0), _SOURCES_AHEAD * self.threads)
-        return len(run.unconsumed) < most
+        return best if self.workers[best].accepts else SHARED
 
     def _next_special(self, client: Client, worker: Worker) -> int:
         """The entry of a task whose resources this worker has free, -1 if none."""
         kept: list[int] = []
         found = -1
-        while (entry := self._top(client.special, _SPECIAL)) >= 0:
-            group = self.table.group[entry & _ROW_MASK]
+        while (entry := self.table.top(client.special, SPECIAL)) >= 0:
+            group = self.table.group[entry & ROW_MASK]
             if fits(group, worker.free) and (
-                not group.source or self._may_start(group.run, entry & _ROW_MASK)
+                not group.source or self.sources.may_start(group.run, entry & ROW_MASK)
             ):
                 found = entry
                 break
             kept.append(heappop(client.special))
-            if len(kept) == _FEW_INPUTS:
+            if len(kept) == FEW_INPUTS:
                 break
         for entry in kept:
             heappush(client.special, entry)
@@ -217,10 +185,10 @@ class Placement:
         heap = worker.followers
         while heap:
             entry = heap[0]
-            row = entry & _ROW_MASK
+            row = entry & ROW_MASK
             if (
                 table.state[row] == WAITING
-                and table.rank[row] == entry >> _ROW_BITS
+                and table.rank[row] == entry >> ROW_BITS
                 and table.lean[row] == worker.number
                 and table.lean_count[row] == table.missing[row]
             ):
@@ -248,13 +216,13 @@ class Placement:
         best = -1
         heap = worker.local.get(client.number)
         if heap:
-            best = self._top(heap, worker.number)
+            best = self.table.top(heap, worker.number)
         if client.shared:
-            entry = self._top(client.shared, _SHARED)
+            entry = self.table.top(client.shared, SHARED)
             if entry >= 0 and (best < 0 or entry < best):
                 best = entry
         if client.source_runs and worker.sources <= worker.threads:
-            entry = self._next_source(client)
+            entry = self.sources.next(client, worker, self._now)
             if entry >= 0 and (best < 0 or entry < best):
                 best = entry
         if client.special and worker.resources:
@@ -326,7 +294,7 @@ class Placement:
         """A task could be chained at a worker."""
         group = self.table.group[row]
         if not (group.needs or group.source):
-            heappush(worker.followers, self.table.rank[row] << _ROW_BITS | row)
+            heappush(worker.followers, self.table.rank[row] << ROW_BITS | row)
             self.rich[worker.number] = self.changed[worker.number] = worker
 
     def leave(self, row: int) -> Worker:
@@ -390,13 +358,14 @@ class Placement:
             entry = self._next(worker) if most > 0 else self._next_follower(worker)
             if entry < 0:
                 break
-            row = entry & _ROW_MASK
+            row = entry & ROW_MASK
             most -= self.table.state[row] == READY
             self.send(row, worker)
         self._look_at(worker)
 
     def dispatch(self, now: float) -> None:
         """Fill hungry workers as far as there is work for them."""
+        self._now = now
         hungry, rich = self.hungry, self.rich
         changed, self.changed = self.changed, {}
         for number, worker in changed.items():
@@ -420,12 +389,12 @@ class Placement:
     def _common(self) -> bool:
         """Whether there are tasks that some hungry worker may take now, wherever it is."""
         ready_in = self.ready_in
-        if ready_in[_SHARED]:
+        if ready_in[SHARED]:
             return True
-        if ready_in[_SPECIAL] and any(worker.resources for worker in self.hungry.values()):
+        if ready_in[SPECIAL] and any(worker.resources for worker in self.hungry.values()):
             return True
-        return bool(ready_in[_SOURCES]) and any(
-            self._next_source(client) >= 0 for client in self.active.values()
+        return bool(ready_in[SOURCES]) and any(
+            self.sources.may_go_on(client) for client in self.active.values()
         )
 
     def _force(self) -> None:
@@ -438,7 +407,7 @@ class Placement:
             # What lies in another worker's queue may be all there is.
             for victim in list(self.rich.values()):
                 if (entry := self._top_of(victim)) >= 0:
-                    self.send(entry & _ROW_MASK, worker)
+                    self.send(entry & ROW_MASK, worker)
                     return
 
     # questions of membership ----------------------------------------------------------------------
@@ -446,8 +415,8 @@ class Placement:
     def abandon(self, worker: Worker) -> None:
         """A worker is leaving for good: what lies in its queue goes elsewhere."""
         for heap in worker.local.values():
-            while (entry := self._top(heap, worker.number)) >= 0:
-                row = entry & _ROW_MASK
+            while (entry := self.table.top(heap, worker.number)) >= 0:
+                row = entry & ROW_MASK
                 self.dequeue(row)
                 self.enqueue(row)
                 heappop(heap)
@@ -458,11 +427,11 @@ class Placement:
     def special_groups(self) -> list[Group]:
         """The groups of ready tasks that take resources."""
         found: dict[tuple[int, int, int], Group] = {}
-        if self.ready_in[_SPECIAL]:
+        if self.ready_in[SPECIAL]:
             for client in self.active.values():
                 for entry in client.special:
-                    row = entry & _ROW_MASK
-                    if self.table.state[row] == READY and self.table.where[row] == _SPECIAL:
+                    row = entry & ROW_MASK
+                    if self.table.state[row] == READY and self.table.where[row] == SPECIAL:
                         group = self.table.group[row]
                         found[client.number, group.run.number, group.number] = group
         return list(found.values())
@@ -475,7 +444,7 @@ class Placement:
     # stealing -------------------------------------------------------------------------------------
 
     def _top_of(self, victim: Worker) -> int:
-        tops = [self._top(heap, victim.number) for heap in victim.local.values()]
+        tops = [self.table.top(heap, victim.number) for heap in victim.local.values()]
         return min([entry for entry in tops if entry >= 0], default=-1)
 
     def _steal(self, now: float) -> None:
@@ -507,8 +476,8 @@ class Placement:
             if len(thief.sent) > thief.threads and thief.load >= target / 2:
                 break
             entry = self._top_of(victim)
-            row = entry & _ROW_MASK
-            if entry < 0 or self._wait(victim, row, now) <= self._transfer(row, thief):
+            row = entry & ROW_MASK
+            if entry < 0 or self._wait(victim, row, now) <= transfer(self.table, row, thief):
                 return False
             self.send(row, thief)
             most -= 1
@@ -517,20 +486,7 @@ class Placement:
 
     def _wait(self, victim: Worker, row: int, now: float) -> float:
         """Seconds until a worker would begin the last task of its queue."""
-        if victim.paused or not victim.accepts:
-            return float("inf")
-        load = max(victim.load, now - victim.last_done if victim.sent else 0.0)
-        backlog = victim.local_ready * seconds_of(self.table.group[row])
-        return (load + backlog) / victim.threads
-
-    def _transfer(self, row: int, thief: Worker) -> float:
-        """Seconds it takes a worker to get the inputs of a task."""
-        table = self.table
-        total = 0
-        for slot in table.inputs[row][:_FEW_INPUTS]:
-            if table.owner[slot] != thief.number:
-                total += table.size[slot]
-        return _LATENCY + total / _BYTES_PER_SECOND
+        return wait(victim, victim.local_ready * seconds_of(self.table.group[row]), now)
 
     def _call_back(self, now: float) -> None:
         """Ask workers that have more than they can run for some of it, if others are idle."""
@@ -549,12 +505,6 @@ class Placement:
             idle -= count
             if idle <= 0:
                 return
-
-
-def seconds_of(group: Group) -> float:
-    """How long a task of the group is thought to keep a worker busy."""
-    seconds = group.pace.seconds
-    return UNKNOWN if seconds is None else max(seconds, OVERHEAD)
 
 
 def fits(group: Group, offered: Mapping[str, float]) -> bool:

@@ -29,12 +29,26 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from heapq import heappop
 
 from plait.scheduler.state.messages import PART_MASK, PART_SHIFT, Fault, GroupSpec
 
 RELEASED, WAITING, READY, SENT, MEMORY, ERRED = range(6)
 STATE_NAMES = ("released", "waiting", "ready", "sent", "memory", "erred")
 _NO_TASK = 255  # the row is free
+
+# Weight of the newest task in a function's mean duration.
+_NEWEST = 0.1
+_LOST = 0.05  # seconds that reading data anew is thought to take before it was measured
+
+# Entries of heaps of ready tasks: rank << ROW_BITS | row.
+ROW_BITS = 32
+ROW_MASK = (1 << ROW_BITS) - 1
+
+# Where READY tasks lie that are in no worker's queue.
+SHARED, SOURCES, SPECIAL = -1, -2, -3
+
+FEW_INPUTS = 64  # as many are looked at where all might take long
 
 POSITION_BITS = 26
 _SEQUENCE_BITS = 27
@@ -69,9 +83,35 @@ class Group:
 
 @dataclass(slots=True, eq=False)
 class Pace:
-    """How long tasks of a function take: a moving average, None before the first."""
+    """How long tasks of a function take: moving averages, None before the first."""
 
     seconds: float | None = None
+    away: float | None = None
+    """Of source tasks that read data where these had not been read the last time."""
+    at_home: bool = False
+    """`seconds` is of source tasks that ran at home."""
+
+    def ran(self, seconds: float) -> None:
+        """A task took so long."""
+        known = self.seconds
+        self.seconds = seconds if known is None else known + (seconds - known) * _NEWEST
+
+    def read(self, seconds: float, home: bool) -> None:
+        """A source task with a home took so long."""
+        if not home:
+            known = self.away
+            self.away = seconds if known is None else known + (seconds - known) * _NEWEST
+        if home and not self.at_home:
+            self.seconds, self.at_home = seconds, True
+        elif home or not self.at_home:
+            self.ran(seconds)
+
+    @property
+    def lost(self) -> float:
+        """Seconds that are lost by running a source task away from home."""
+        if self.away is None:
+            return _LOST
+        return max(0.0, self.away - (self.seconds or 0.0)) if self.at_home else self.away
 
 
 @dataclass(slots=True, eq=False)
@@ -96,8 +136,11 @@ class Run:
     ready: int = 0
     sent: int = 0
     """Tasks that are READY, and that are SENT."""
-    sources: list[int] = field(default_factory=list)
-    """Heap of ready source tasks (placement)."""
+    sources: dict[int, list[int]] = field(default_factory=dict)
+    """Home -> heap of ready source tasks, `ready_sources` in all (sources)."""
+    ready_sources: int = 0
+    widest: int = 0
+    """The largest window of those."""
     unconsumed: set[int] = field(default_factory=set)
     """Source tasks that were sent and whose results still wait for a consumer."""
 
@@ -194,6 +237,7 @@ class Table:
         self.lean_count: list[int] = []
         self.parts_held: list[int] = []
         self.windows: dict[int, int] = {}
+        self.affinity: dict[int, int] = {}
         self.failures: dict[int, int] = {}
         self.crashes: dict[int, int] = {}
         self.fetch_failures: dict[int, int] = {}
@@ -290,6 +334,17 @@ class Table:
         groups[0].run.live += count
         return rows
 
+    def top(self, heap: list[int], place: int) -> int:
+        """The first entry of a heap that is READY and lies in this queue, -1 if there is none."""
+        state, rank, where = self.state, self.rank, self.where
+        while heap:
+            entry = heap[0]
+            row = entry & ROW_MASK
+            if state[row] == READY and where[row] == place and rank[row] == entry >> ROW_BITS:
+                return entry
+            heappop(heap)
+        return -1
+
     def add_consumer(self, slot: int, row: int) -> None:
         """A row takes a slot."""
         known = self.consumers[slot]
@@ -359,7 +414,9 @@ class Table:
         self.group[row] = _NOBODY
         self.inputs[row] = ()
         self.arguments[row] = b""
-        for few in (self.windows, self.failures, self.crashes, self.fetch_failures):
+        for few in (
+            *(self.windows, self.affinity, self.failures, self.crashes, self.fetch_failures),
+        ):
             if few:
                 few.pop(row, None)
         return last

@@ -54,8 +54,6 @@ from plait.scheduler.state.placement import Placement
 from plait.scheduler.state.records import SENT, Client, Run, Table, Worker
 from plait.scheduler.state.transitions import Failure, Transitions
 
-# Weight of the newest task in a function's mean duration.
-_NEWEST = 0.1
 _LARGEST_STEP = 1.0
 _CHECK_EVERY = 0.5
 
@@ -191,7 +189,7 @@ class SchedulerState:
                 worker.paused = event.paused
                 self.placement.look_at(worker)
             case Waiting(count=count):
-                self.placement.threads += count - worker.waiting
+                self.placement.sources.threads += count - worker.waiting
                 worker.threads += count - worker.waiting
                 worker.waiting = count
                 self.placement.look_at(worker)
@@ -225,7 +223,7 @@ class SchedulerState:
     def _done(self, worker: Worker, event: Done) -> None:
         table = self.table
         state, attempts, where, groups = table.state, table.attempt, table.where, table.group
-        find, number = table.row_of.get, worker.number
+        find, number, affinity = table.row_of.get, worker.number, table.affinity
         told: Run | None = None
         columns: TaskColumns = ([], [], [], [])
         worker.last_done = self._now
@@ -241,11 +239,10 @@ class SchedulerState:
                 continue  # twice in one message
             done[row] = sizes
             group = groups[row]
-            pace = group.pace
-            if pace.seconds is None:
-                pace.seconds = seconds
+            if affinity and row in affinity:
+                group.pace.read(seconds, self.placement.sources.ran(affinity[row], number))
             else:
-                pace.seconds += (seconds - pace.seconds) * _NEWEST
+                group.pace.ran(seconds)
             run = group.run
             if run.observe:
                 if run is not told:

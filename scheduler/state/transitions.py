@@ -186,7 +186,7 @@ class Transitions:
             table.size[slot] = size
             table.parts_held[row] = 1
             held[slot] = key
-            placement.held_bytes += size
+            placement.sources.held_bytes += size
             if wanted[slot]:
                 out.finished(run.client, key, number, size)
             readers = consumers[slot]
@@ -232,7 +232,7 @@ class Transitions:
         table.size[slot] = size
         table.parts_held[row] += 1
         worker.held[slot] = key
-        self.placement.held_bytes += size
+        self.placement.sources.held_bytes += size
         return key
 
     def unhold(self, slot: int, *, drop: bool = True) -> None:
@@ -243,7 +243,7 @@ class Transitions:
         row = table.maker[slot]
         table.parts_held[row] -= 1
         key = worker.held.pop(slot)
-        self.placement.held_bytes -= table.size[slot]
+        self.placement.sources.held_bytes -= table.size[slot]
         if drop:
             self.out.drop(worker, key, table.held_attempt(row))
 
@@ -269,7 +269,7 @@ class Transitions:
             holder = self.workers[owner[slot]]
             owner[slot] = -1
             table.parts_held[row] = 0
-            self.placement.held_bytes -= table.size[slot]
+            self.placement.sources.held_bytes -= table.size[slot]
             self.out.drop(holder, holder.held.pop(slot), table.attempt[row])
             table.state[row] = RELEASED
             if table.consumers[slot] is None:

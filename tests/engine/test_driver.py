@@ -6,6 +6,7 @@ import gc
 import weakref
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -23,6 +24,7 @@ from plait.planner.source import Pushdown, Split
 from plait.planner.statistics import Statistics
 from plait.runner import Runner
 from plait.scheduler.events import Event, TaskFinished
+from plait.scheduler.graph import TaskGraph
 from plait.scheduler.local import InlineExecutor, ThreadExecutor
 
 
@@ -56,6 +58,31 @@ def runner(request: pytest.FixtureRequest) -> Iterator[Runner]:
 
 
 TABLE = pa.table({"k": [i % 7 for i in range(1000)], "v": list(range(1000))})
+
+
+def test_scans_of_files_tell_what_they_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pq.write_table(TABLE, tmp_path / "t.parquet", row_group_size=100)
+    source = ParquetSource(tmp_path / "t.parquet", split_rows=100)
+    graphs: list[TaskGraph] = []
+    with InlineExecutor() as executor:
+        submit = executor.submit
+
+        def noted(graph: TaskGraph, *args: Any, **more: Any) -> Any:
+            graphs.append(graph)
+            return submit(graph, *args, **more)
+
+        monkeypatch.setattr(executor, "submit", noted)
+        for source_of in (source, Counted(TABLE, 10)):
+            Runner(executor).execute(b.distinct(b.scan(source_of)))
+    files, memory = graphs
+    scans = [task.id for task in files if files.group_of(task.id).source]
+    assert len(scans) > 1
+    assert files.affinities == dict(
+        zip(scans, [split.affinity for split in source.splits(["k", "v"])], strict=True)
+    )
+    assert memory.affinities == {}
 
 
 def test_limit_reads_few_partitions(runner: Runner) -> None:

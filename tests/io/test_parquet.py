@@ -390,3 +390,19 @@ def test_through_a_store_of_fsspec() -> None:
     kept = read_source(source, ["a"], call("equal", "year", INT64, 2024))
     assert kept.num_rows == 100
     fs.rm("/bucket", recursive=True)
+
+
+def test_affinity_tells_row_groups_and_versions_of_a_file(tmp_path: Path) -> None:
+    path = save(tmp_path / "t.parquet", {"x": range(10), "y": range(10)}, row_group_size=5)
+
+    def numbers() -> list[int]:
+        source = ParquetSource(path, split_rows=5)
+        return [split.affinity for split in source.splits(["x"])]
+
+    first = numbers()
+    assert len(set(first)) == 2
+    assert min(first) > 0
+    assert max(first) < 2**63
+    assert numbers() == first
+    save(path, {"x": range(1, 11), "z": range(10)}, row_group_size=5)
+    assert not set(first) & set(numbers())

@@ -35,6 +35,13 @@ def test_dependencies_and_slots() -> None:
     assert [task.id for task in graph] == [0, 1, 2]
 
 
+def test_affinities() -> None:
+    graph = graph_of(1)
+    graph.add_task(0, affinity=7)
+    graph.add_task(0)
+    assert graph.affinities == {0: 7}
+
+
 def test_named_tuples_and_other_containers_are_literals() -> None:
     graph = graph_of(1)
     graph.add_task(0)

@@ -179,15 +179,33 @@ MUTANTS = [
     ),
     Mutant(
         "sources are not bounded",
-        "placement",
-        "        return len(run.unconsumed) < most",
+        "sources",
+        "        return len(run.unconsumed) < max(window, _AHEAD * self.threads)",
         "        return True",
     ),
     Mutant(
         "a bound of sources may stop a run",
-        "placement",
+        "sources",
         "        if not run.sent:\n            return True\n",
         "",
+    ),
+    Mutant(
+        "nobody remembers who read what",
+        "sources",
+        "        self._homes[affinity] = worker\n",
+        "",
+    ),
+    Mutant(
+        "what is at home elsewhere is taken at any price",
+        "sources",
+        "        return waiting > transfer(self.table, row, thief) + lost",
+        "        return True",
+    ),
+    Mutant(
+        "what is at home elsewhere is never taken",
+        "sources",
+        "        return waiting > transfer(self.table, row, thief) + lost",
+        "        return False",
     ),
     Mutant(
         "resources are not given back",

@@ -131,6 +131,7 @@ class SimClient:
                     tuple(positions[begin:end]),
                     () if more else want,
                     tuple([rnd.randint(0, 4) for _ in range(begin, end)]),
+                    tuple([rnd.randint(0, 9) for _ in range(begin, end)]),
                     rnd.randint(-1, 1),
                     True,
                     more,

@@ -312,7 +312,7 @@ class World:
             for run in person.runs.values():
                 person.release(run)
         self.run_until(self._at_rest, 100.0, "rest")
-        if self.scheduler.table.row_of or self.scheduler.placement.held_bytes:
+        if self.scheduler.table.row_of or self.scheduler.placement.sources.held_bytes:
             self.complain("the scheduler still has tasks")
 
     def _at_rest(self) -> bool:
