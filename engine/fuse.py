@@ -407,7 +407,8 @@ class PipelineRun:
                 return
             left = rows
             try:
-                run = LoopRun(loop, self.tables.probe_tables(loop), self.limit)
+                tables = self.tables.probe_tables(loop)
+                run = LoopRun(loop, tables, self.limit, self.expected)
                 left = _continued(first, given, rows)
                 run.prepare(first)
                 left = rows

@@ -236,7 +236,7 @@ def stored_column(
     if t == STRING:
         codes = from_stored(values, pa.int32(), valid)
         assert entries is not None
-        return pa.DictionaryArray.from_arrays(codes, entries)
+        return pa.DictionaryArray.from_arrays(codes, entries, safe=False)
     if is_decimal(t):
         return from_stored(values, pa.decimal64(18, t.scale), valid)
     return from_stored(values, t, valid)

@@ -189,6 +189,20 @@ class Emitter:
         """Some elements in the frame."""
         return self.entry.alloca(kind, size=I64(size))
 
+    def zeros(self, size: int) -> Any:
+        """Some words in the frame."""
+        made = self.array(I64, size)
+        for at in range(size):
+            self.entry.store(I64(0), self.entry.gep(made, [I64(at)], source_etype=I64))
+        return made
+
+    def prefetch(self, place: Any) -> None:
+        """Have the processor fetch memory that will be read soon; any address will do."""
+        kind = ir.FunctionType(ir.VoidType(), [POINTER, I32, I32, I32])
+        name = "llvm.prefetch.p0"
+        known = self.module.globals.get(name)
+        self.b.call(known or ir.Function(self.module, kind, name), [place, I32(0), I32(3), I32(1)])
+
     def get(self, place: Any, kind: Any) -> Any:
         return self.b.load(place, typ=kind)
 

@@ -85,6 +85,8 @@ class LoopEmitter:
         self.joins = 0
         self.at = 0  # which operator is being emitted
         self.next: Any = None  # the block that goes on with the next row
+        self.position: Any = None  # counts the rows that are looked at, not always from 0
+        self.row_ahead: Callable[[int], Any]  # the row some positions further on, or the last one
 
     def run(self, operators: list[PhysicalOp], sink: Sink) -> None:
         """The whole function."""
@@ -96,6 +98,7 @@ class LoopEmitter:
             self._filtered(safe, [rest, *operators[1:]], sink)
         else:
             with self.e.counted(I64(0), self.e.rows) as (row, after):
+                self.position, self.row_ahead = row, lambda n: self._further(row, n, self.e.rows)
                 self._row(row, after, operators, sink)
         sink.end(self)
         self.e.finish()
@@ -135,9 +138,21 @@ class LoopEmitter:
                 found = e.get(count, I64)
                 e.store_at(chosen, found, b.trunc(at, I32), room)
                 b.store(b.add(found, b.zext(e.load_at(mask, at, I8, room), I64)), count)
-            with e.counted(I64(0), e.get(count, I64)) as (at, after):
-                row = b.add(start, b.zext(e.load_at(chosen, at, I32, room), I64))
-                self._row(row, after, operators, sink)
+            some = e.get(count, I64)
+
+            def chosen_row(place: Any) -> Any:
+                return b.add(start, b.zext(e.load_at(chosen, place, I32, room), I64))
+
+            with e.counted(I64(0), some) as (at, after):
+                self.position = at
+                self.row_ahead = lambda n: chosen_row(self._further(at, n, some))
+                self._row(chosen_row(at), after, operators, sink)
+
+    def _further(self, at: Any, count: int, end: Any) -> Any:
+        b = self.e.b
+        last = b.sub(end, I64(1))
+        further = b.add(at, I64(count))
+        return b.select(b.icmp_signed("<", further, last), further, last)
 
     def _step(self, operators: list[PhysicalOp], sink: Sink) -> None:
         if not operators:
@@ -170,10 +185,13 @@ class LoopEmitter:
         return bound.value
 
     def _stored(self, bound: Bound) -> Value:
+        return self.stored_at(bound, self.rows[bound.of])
+
+    def stored_at(self, bound: Bound, row: Any) -> Value:
+        """The value of a column in some row of the table it comes from."""
         layout, e = bound.layout, self.e
         if layout is None:
             raise NotCompiledError(f"{bound.name} is of a type that loops do not read")
-        row = self.rows[bound.of]
         data = Data(bound.of, bound.name)
         valid = None
         if layout.nullable:

@@ -41,6 +41,7 @@ Words = np.ndarray[Any, np.dtype[np.int64]]
 DIRECT_SLOTS = 1 << 22  # a table of so many slots is always cheap enough
 _FIRST, _MOST_FIRST = 1 << 10, 1 << 16  # groups there is room for in the beginning
 _ROWS_A_GROUP = 16
+_HALVINGS = 40
 PACKED = 1 << 62
 
 
@@ -158,11 +159,15 @@ class GroupTable:
             self.state[SHIFT] = 65 - len(self.slots).bit_length()
             self.state[MASK] = len(self.slots) - 1
 
-    def grow(self) -> None:
-        """Twice the room; TooManyGroupsError beyond the limit."""
+    def grow(self, seen: int, rows: int) -> None:
+        """At least twice the room, and so much as the rows seen so far let expect of all;
+        TooManyGroupsError beyond the limit."""
         size = 2 * len(self.records)
         if size * self.words * 8 > self.limit or size >= 1 << 31:
             raise TooManyGroupsError
+        all_of_them = 1 << (groups_of(rows, self.count, seen) - 1).bit_length()
+        if all_of_them * self.words * 8 <= self.limit and all_of_them < 1 << 31:
+            size = max(size, all_of_them)
         records = self._new_records(size)
         records[: self.count] = self.records[: self.count]
         self.records = records
@@ -261,6 +266,19 @@ class GroupTable:
         if valid is not None and bool(valid.all()):
             valid = None
         return stored_column(values, key.dtype, valid, self.dictionaries[number].entries)
+
+
+def groups_of(rows: int, found: int, seen: int) -> int:
+    """How many groups rows have, if those seen had `found`, and each is as likely in each row:
+    n rows then have D (1 - exp(-n / D)) of D groups."""
+    if not 0 < seen < rows or found >= seen:
+        return max(found, rows if found >= seen else 0)
+    low, high = math.log(found), math.log(found) + 40
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        fewer = -math.expm1(-seen / math.exp(middle)) * math.exp(middle) < found
+        low, high = (middle, high) if fewer else (low, middle)
+    return min(rows, math.ceil(-math.expm1(-rows / math.exp(low)) * math.exp(low)))
 
 
 def strides(spaces: Sequence[KeySpace]) -> list[int]:

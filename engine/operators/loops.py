@@ -33,6 +33,7 @@ from plait.engine.codegen.fillers import SOURCE, KeyCodes, Ranks, TableShape
 from plait.engine.codegen.layout import Layout, join, layout_of
 from plait.engine.codegen.loop import LoopEmitter
 from plait.engine.codegen.sinks import (
+    AT,
     CAPACITY,
     COUNT,
     GROW,
@@ -42,6 +43,7 @@ from plait.engine.codegen.sinks import (
     KeyNumber,
     Out,
     Rows,
+    Table,
     Written,
 )
 from plait.engine.kernels.views import from_stored
@@ -65,6 +67,7 @@ from plait.planner.types import is_decimal
 
 _GROW = ctypes.CFUNCTYPE(ctypes.c_int32)
 _SLOTS_A_ROW, _MOST_SLOTS = 8, 1 << 25
+_LARGE = 1 << 14  # groups that are more than the caches next to the processor hold
 _WIDE = 2  # values a row, from which on a known range is looked at again
 _MANY_ROWS = 1 << 16  # room for the rows of a join with several matches
 
@@ -171,7 +174,7 @@ class LoopPart:
     def _emit(self, columns: Columns, shapes: Mapping[int, TableShape], ranges: Ranges) -> Emitted:
         sink: Rows | Groups
         if self.groups is not None:
-            sink = Groups(self.groups, lambda keys: self._mode(keys, ranges))
+            sink = Groups(self.groups, lambda keys: self._table(keys, ranges))
         else:
             sink = Rows(self.gives)
         loop = LoopEmitter("loop", columns, shapes, checked())
@@ -198,13 +201,13 @@ class LoopPart:
             _effort(loop),
         )
 
-    def _mode(self, keys: list[GroupKey], ranges: Ranges) -> str:
+    def _table(self, keys: list[GroupKey], ranges: Ranges) -> Table:
         if not self.packed or any(k.kind == "float" for k in keys):
-            return "words"
+            return Table("words", True)
         slots = slots_of([ranges.space(k) for k in keys])
         if self.direct and slots <= ranges.most_slots():
-            return "direct"
-        return "packed" if slots < PACKED else "words"
+            return Table("direct", slots >= _LARGE)
+        return Table("packed" if slots < PACKED else "words", True)
 
 
 def _effort(loop: LoopEmitter) -> Effort:
@@ -285,8 +288,16 @@ def measured(array: pa.Array) -> Range:
 class LoopRun:
     """One part in one task."""
 
-    def __init__(self, part: LoopPart, tables: Mapping[int, ProbeTable], limit: float) -> None:
-        self.part, self.tables, self.limit = part, tables, limit
+    def __init__(
+        self,
+        part: LoopPart,
+        tables: Mapping[int, ProbeTable],
+        limit: float,
+        expected: int | None = None,
+    ) -> None:
+        """`expected`: how many rows there will be, if that is known."""
+        self.part, self.tables, self.limit, self.expected = part, tables, limit, expected
+        self._added = 0  # rows of the batches before
         self.ranges = Ranges(tables)
         self.state = np.zeros(STATE_WORDS, np.int64)
         self.groups: GroupTable | None = None
@@ -343,7 +354,7 @@ class LoopRun:
             if valid is not None:
                 values = np.where(valid, values, 0)
             codes = from_stored(values, pa.int32(), valid)
-            return pa.DictionaryArray.from_arrays(codes, dictionary)
+            return pa.DictionaryArray.from_arrays(codes, dictionary, safe=False)
         if pa.types.is_decimal128(column.type):
             return _wide_decimal(values, column.type, valid)
         return from_stored(values, column.type, valid)
@@ -354,6 +365,7 @@ class LoopRun:
         """Add a batch's rows to the groups; GivenUpError if they cannot all be added."""
         self.prepare(batch)
         self._call(batch.num_rows)
+        self._added += batch.num_rows
 
     def prepare(self, batch: pa.RecordBatch) -> None:
         """The loop for a batch, compiled, and its arguments."""
@@ -520,7 +532,8 @@ class LoopRun:
         """Called by the loop when there is no room for one more row or group."""
         try:
             if self.groups is not None:
-                self.groups.grow()
+                seen = self._added + int(self.state[AT])
+                self.groups.grow(seen, max(seen, self.expected or 0))
             else:
                 self._finished.append(self._written(int(self.state[COUNT])))
         except BaseException as error:

@@ -7,6 +7,7 @@ import weakref
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
@@ -15,7 +16,7 @@ import plait
 from plait import config
 from plait.engine.codegen.emit import NotCompiledError
 from plait.engine.operators import group_table, loops
-from plait.engine.operators.group_table import GroupTable, TooManyGroupsError
+from plait.engine.operators.group_table import GroupTable, TooManyGroupsError, groups_of
 from plait.errors import PlaitError
 from plait.planner.expr import AggregateCall, Column
 from plait.planner.physical.operators import GroupRows, ReadStage
@@ -93,10 +94,47 @@ def test_tables_grow(modes: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     assert set(found) == {(k, 2 if n % 2 == 0 else 1) for n, k in enumerate(keys)}
 
 
+@pytest.mark.parametrize("below", ["t", "(select * from t where v > 1)"])
+@pytest.mark.parametrize("key", ["k", "s", "k, s", "k + 1"])
+def test_tables_that_are_asked_for_ahead(
+    modes: list[str], monkeypatch: pytest.MonkeyPatch, key: str, below: str
+) -> None:
+    """Any table, as if it were large: of more rows than the distance, with NULLs, and growing."""
+    monkeypatch.setattr(loops, "_LARGE", 0)
+    monkeypatch.setattr(group_table, "_FIRST", 2)
+    numbers = [None if n % 13 == 0 else n * n % 97 for n in range(1500)]
+    texts = [None if n % 11 == 0 else f"t{n % 40}" for n in range(1500)]
+    given = {
+        "k": pa.array(numbers, pa.int32()),
+        "s": pa.array(texts).dictionary_encode(),
+        "v": pa.array([n % 5 for n in range(1500)]),
+    }
+    found = rows(f"select {key}, sum(v) as v from {below} group by {key}", t=table(given, given))
+    wanted: dict[Any, int] = {}
+    for k, s, v in zip(numbers, texts, given["v"].to_pylist(), strict=True):
+        if below == "t" or v > 1:
+            made = {"k": (k,), "s": (s,), "k, s": (k, s), "k + 1": (None if k is None else k + 1,)}
+            wanted[made[key]] = wanted.get(made[key], 0) + 2 * v
+    assert {tuple(row[:-1]): row[-1] for row in found} == wanted
+    assert len(found) == len(wanted)
+    assert modes
+
+
+@pytest.mark.parametrize(
+    ("groups", "seen", "rows"), [(1, 50, 1000), (1000, 700, 9000), (10**6, 500, 10**5)]
+)
+def test_groups_of_rows_to_come(groups: int, seen: int, rows: int) -> None:
+    numbers = np.random.default_rng(groups).integers(0, groups, rows)
+    expected = groups_of(rows, len(np.unique(numbers[:seen])), seen)
+    assert 0.7 * expected <= len(np.unique(numbers)) <= 1.3 * expected
+    assert groups_of(rows, seen, seen) == rows  # no two rows were of one group
+    assert groups_of(rows, 3, rows) == 3
+
+
 def test_more_groups_than_there_is_room_for(
     modes: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(_: GroupTable) -> None:
+    def full(*_: Any) -> None:
         raise TooManyGroupsError
 
     monkeypatch.setattr(group_table, "_FIRST", 2)
