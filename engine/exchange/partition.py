@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from plait.engine import batches
+from plait.engine.codegen import scatter
 from plait.engine.kernels.hashing import hash_columns
+from plait.engine.kernels.keys import view
+from plait.engine.kernels.views import is_stored, stored
 
 _HALF = np.uint64(32)
 
@@ -22,24 +24,65 @@ def partition_by_hash(
     if parts == 1:
         return [batch]
     hashes = hash_columns([batches.column(batch, k) for k in keys])
+    if len(hashes) >= scatter.LONG:
+        return split(batch, scatter.parts_of(hashes, parts), parts)
     # the part is the high half of (upper 32 bits x parts): no division
     part_of = ((hashes >> _HALF) * np.uint64(parts)) >> _HALF
-    return split(batch, part_of.astype(np.int64), parts)
+    return split(batch, part_of.astype(np.int32), parts)
 
 
-def split(
-    batch: pa.RecordBatch, part_of: np.ndarray[Any, np.dtype[np.int64]], parts: int
-) -> list[pa.RecordBatch]:
-    """The rows of each part: one gather of the whole batch, then slices of it."""
-    sizes = np.bincount(part_of, minlength=parts)
-    ends = np.cumsum(sizes)
-    starts = ends - sizes
+def split(batch: pa.RecordBatch, part_of: scatter.Parts, parts: int) -> list[pa.RecordBatch]:
+    """The rows of each part: the whole batch part by part, then slices of it."""
+    many = batch.num_rows >= scatter.LONG
+    if many:
+        sizes = scatter.counts_of(part_of, parts)
+    else:
+        sizes = np.bincount(part_of, minlength=parts)
+    starts = np.cumsum(sizes) - sizes
     if sizes.max(initial=0) < batch.num_rows:
-        batch = batches.take(batch, _part_by_part(part_of, parts))
+        arrange = _scattered if many else _gathered
+        batch = arrange(batch, part_of, starts)
     return [batch.slice(int(a), int(n)) for a, n in zip(starts, sizes, strict=True)]
 
 
-def _part_by_part(part_of: np.ndarray[Any, np.dtype[np.int64]], parts: int) -> pa.Array:
-    if parts <= 256:
-        return pc.sort_indices(pa.array(part_of.astype(np.uint8)))  # a counting sort
-    return pa.array(np.argsort(part_of, kind="stable"))
+def _gathered(
+    batch: pa.RecordBatch, part_of: scatter.Parts, starts: scatter.Counts
+) -> pa.RecordBatch:
+    if len(starts) <= 256:
+        order = pc.sort_indices(pa.array(part_of.astype(np.uint8)))  # a counting sort
+    else:
+        order = pa.array(np.argsort(part_of, kind="stable"))
+    return batches.take(batch, order)
+
+
+def _scattered(
+    batch: pa.RecordBatch, part_of: scatter.Parts, starts: scatter.Counts
+) -> pa.RecordBatch:
+    order: pa.Array | None = None
+    columns = []
+    for column in batch.columns:
+        made = _column_scattered(column, part_of, starts)
+        if made is None:
+            if order is None:
+                order = pa.array(scatter.places(part_of, starts))
+            made = pc.take(column, order, boundscheck=False)
+        columns.append(made)
+    return batches.make(batch.schema.names, columns, batch.num_rows)
+
+
+def _column_scattered(
+    column: pa.Array, part_of: scatter.Parts, starts: scatter.Counts
+) -> pa.Array | None:
+    """The column part by part; None unless it is of values of one width without NULLs."""
+    if isinstance(column, pa.DictionaryArray):
+        codes = _column_scattered(column.indices, part_of, starts)
+        if codes is None:
+            return None
+        return pa.DictionaryArray.from_arrays(codes, column.dictionary, safe=False)
+    t = column.type
+    wide = pa.types.is_decimal128(t)
+    if column.null_count or not (wide or is_stored(t)) or pa.types.is_boolean(t):
+        return None
+    values = view(column, t) if wide else stored(column)
+    data = pa.py_buffer(scatter.scattered(values, part_of, starts))
+    return pa.Array.from_buffers(t, len(column), [None, data])

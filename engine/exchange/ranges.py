@@ -66,7 +66,7 @@ def cut_ranges(
     columns = batch.select(list(names))
     if not bounds.num_rows or not batch.num_rows:
         return [columns, *(columns.slice(0, 0) for _ in range(parts - 1))]
-    return split(columns, _part_of(batch, keys, bounds), parts)
+    return split(columns, _part_of(batch, keys, bounds).astype(np.int32), parts)
 
 
 def _part_of(batch: pa.RecordBatch, keys: Sequence[SortKey], bounds: pa.RecordBatch) -> Ints:

@@ -1,8 +1,9 @@
 """Stable 64-bit hashes of rows: the same on every machine and for every encoding of a value.
 
-Integers are mixed by the finaliser of splitmix64 (Steele, Lea & Flood 2014), strings in words of
-eight bytes, those in a dictionary once per entry. Other types, which are rare as keys, are hashed
-once per distinct value (BLAKE2b, 8 bytes).
+Integers are mixed by the finaliser of splitmix64 (Steele, Lea & Flood 2014), many of them by a
+compiled loop (`plait.engine.codegen.scatter`), strings in words of eight bytes, those in a
+dictionary once per entry. Other types, which are rare as keys, are hashed once per distinct value
+(BLAKE2b, 8 bytes).
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.types as pat
 
+from plait.engine.codegen import scatter
 from plait.engine.kernels.keys import integers, valid_mask, view
 from plait.engine.kernels.ordinals import is_text
 
 Hashes = np.ndarray[Any, np.dtype[np.uint64]]
 
-_NULL = np.uint64(0x6E756C6C6E756C6C)
+_NULL = np.uint64(scatter.NULL)
 _WIDTH = 8  # bytes of text in a word
 
 
@@ -29,8 +31,15 @@ def hash_columns(columns: Sequence[pa.Array]) -> Hashes:
     result: Hashes | None = None
     for column in columns:
         hashed = _hash(column)
-        result = hashed if result is None else _mix(result * np.uint64(31) + hashed)
+        result = hashed if result is None else _combined(result, hashed)
     assert result is not None, "a hash needs at least one column"
+    return result
+
+
+def _combined(result: Hashes, more: Hashes) -> Hashes:
+    if len(more) < scatter.LONG:
+        return _mix(result * np.uint64(31) + more)
+    scatter.combine(result, more)
     return result
 
 
@@ -41,11 +50,14 @@ def _mix(x: Hashes) -> Hashes:
 
 
 def _hash(array: pa.Array) -> Hashes:
-    if pat.is_decimal(array.type) and array.type.bit_width > 64:
-        hashed = _hash_wide_decimal(array)
-    elif (values := integers(array)) is not None:
-        hashed = _mix(values.astype(np.int64).view(np.uint64))
-    elif isinstance(array, pa.DictionaryArray):
+    words = _words(array)
+    if words is not None:
+        valid = valid_mask(array)
+        if len(words) >= scatter.LONG:
+            return scatter.hashes(words, valid)
+        hashed = _mix(words.astype(np.int64).view(np.uint64))
+        return hashed if valid is None else np.where(valid, hashed, _NULL)
+    if isinstance(array, pa.DictionaryArray):
         hashed = _hash_dictionary(array)
     elif is_text(array.type):
         hashed = _hash_text(array)
@@ -55,11 +67,16 @@ def _hash(array: pa.Array) -> Hashes:
     return hashed if valid is None else np.where(valid, hashed, _NULL)
 
 
-def _hash_wide_decimal(array: pa.Array) -> Hashes:
+def _words(array: pa.Array) -> np.ndarray[Any, Any] | None:
+    """Integers that are equal where values are; None for what has none."""
+    if array.type == pa.uint64():
+        return view(array, pa.uint64()).view(np.int64)
+    if not pat.is_decimal(array.type) or array.type.bit_width <= 64:
+        return integers(array)
     # the low word alone, so that 64- and 128-bit encodings of a value agree
     wide = array if array.type.bit_width == 128 else array.cast(pa.decimal128(38, array.type.scale))
     words = np.frombuffer(wide.buffers()[1], np.int64)[wide.offset * 2 :]
-    return _mix(np.ascontiguousarray(words[: 2 * len(wide) : 2]).view(np.uint64))
+    return words[: 2 * len(wide) : 2]
 
 
 def _hash_text(array: pa.Array) -> Hashes:
@@ -98,8 +115,6 @@ def _hash_dictionary(array: pa.DictionaryArray) -> Hashes:
 
 
 def _hash_distinct(array: pa.Array) -> Hashes:
-    if array.type == pa.uint64():
-        return _mix(view(array, pa.uint64()).copy())
     coded = array.dictionary_encode()
     entries = coded.dictionary.to_pylist()
     hashed = np.array([_hash_value(v) for v in entries] or [0], np.uint64)

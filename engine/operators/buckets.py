@@ -103,7 +103,7 @@ def part(
         hashes = hash_columns([batches.column(batch, k) for k in keys])
         # other bits than those by which exchanges part rows
         own = ((hashes * _ODD) >> shift) & np.uint64(BUCKETS - 1)
-        return split(batch, own.astype(np.int64), BUCKETS)
+        return split(batch, own.astype(np.int32), BUCKETS)
 
     outputs = Outputs(schema, schema, BUCKETS, cut, lambda _: True, space)
     for batch in rows:

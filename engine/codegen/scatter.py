@@ -1,0 +1,233 @@
+"""Rows to parts, by compiled loops: hashes of integers, the part of each row, columns part by part.
+
+One module of functions; the first argument is how many rows there are, arrays are two arguments
+each: an address, and how many elements are there. In debug mode a function gives -1 instead of
+leaving an array.
+
+    hash_<kind>(rows, stride, [values], [valid], [hashes])   the finaliser of splitmix64; a constant
+                                                    where not valid; no valid: all rows are
+    combine(rows, [hashes], [more])                 hashes of one more column into those so far
+    parts(rows, parts, [hashes], [part_of])         the part that a hash belongs to
+    count(rows, [part_of], [counts])                how many rows each part has
+    places(rows, [part_of], [ends], [places])       row numbers part by part; `ends` begin as the
+                                                    first place of each part
+    scatter_<bytes>(rows, [values], [part_of], [ends], [out])   values part by part
+
+Scattering reads a column once, from its beginning to its end, and writes as many streams as there
+are parts (the partitioning of Manegold, Boncz and Kersten, "Optimizing Main-Memory Join on Modern
+Hardware", TKDE 2002, in one pass).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+import llvmlite.ir as ir
+import numpy as np
+
+from plait.engine import arrays as pool
+from plait.engine.codegen.compile import Effort, Function, checked, load, prototype
+from plait.engine.codegen.emit import I8, I16, I32, I64, I128, POINTER, AstrayError, leave_outside
+
+LONG = 1 << 16
+"""Rows from which on the loops pay, even if they have to be loaded."""
+
+NULL = 0x6E756C6C6E756C6C
+_ASTRAY = -1
+_KINDS = {
+    "int8": (I8, True),
+    "int16": (I16, True),
+    "int32": (I32, True),
+    "int64": (I64, True),
+    "uint8": (I8, False),
+    "uint16": (I16, False),
+    "uint32": (I32, False),
+}
+_WIDTHS = {1: I8, 2: I16, 4: I32, 8: I64, 16: I128}
+
+Array = np.ndarray[Any, Any]
+Hashes = np.ndarray[Any, np.dtype[np.uint64]]
+Parts = np.ndarray[Any, np.dtype[np.int32]]
+Counts = np.ndarray[Any, np.dtype[np.int64]]
+
+
+def hashes(values: Array, valid: np.ndarray[Any, np.dtype[np.bool_]] | None) -> Hashes:
+    """A hash of each integer; of those that are not valid, the same one."""
+    made = pool.empty(len(values), np.uint64)
+    known = np.zeros(0, np.uint8) if valid is None else np.ascontiguousarray(valid).view(np.uint8)
+    _call(f"hash_{values.dtype.name}", len(values), values.strides[0], values, known, made)
+    return made
+
+
+def combine(found: Hashes, more: Hashes) -> None:
+    """Mix the hashes of one more column into `found`."""
+    _call("combine", len(found), found, more)
+
+
+def parts_of(found: Hashes, parts: int) -> Parts:
+    """The part of each hash."""
+    made = pool.empty(len(found), np.int32)
+    _call("parts", len(found), parts, found, made)
+    return made
+
+
+def counts_of(part_of: Parts, parts: int) -> Counts:
+    """How many rows each part has."""
+    made = np.zeros(parts, np.int64)
+    _call("count", len(part_of), part_of, made)
+    return made
+
+
+def places(part_of: Parts, starts: Counts) -> Parts:
+    """The numbers of the rows, part by part, in each as they came."""
+    made = pool.empty(len(part_of), np.int32)
+    _call("places", len(part_of), part_of, starts.copy(), made)
+    return made
+
+
+def scattered(values: Array, part_of: Parts, starts: Counts) -> Array:
+    """The values, part by part, in each as they came."""
+    made = pool.empty(len(part_of), values.dtype)
+    _call(f"scatter_{values.itemsize}", len(part_of), values, part_of, starts.copy(), made)
+    return made
+
+
+def _call(name: str, *args: int | Array) -> None:
+    words: list[int] = []
+    for arg in args:
+        words += [arg.ctypes.data, arg.size] if isinstance(arg, np.ndarray) else [arg]
+    if _functions(checked())[name](*words) == _ASTRAY:
+        raise AstrayError(name)
+
+
+def _functions(checked: bool) -> dict[str, Function]:
+    text, arguments = _module(checked)
+    signatures = {name: prototype(count) for name, count in arguments.items()}
+    return load(text, signatures, Effort.LEAST if checked else Effort.PLAIN).functions
+
+
+@cache
+def _module(checked: bool) -> tuple[str, dict[str, int]]:
+    """The code, and how many arguments each function has."""
+    module = ir.Module("scatter")
+    module.triple = ""
+
+    def function(name: str, numbers: int, arrays: int) -> _Function:
+        return _Function(module, name, numbers, arrays, checked)
+
+    for name, (kind, signed) in _KINDS.items():
+        _hash(function(f"hash_{name}", 1, 3), kind, signed)
+    _combine(function("combine", 0, 2))
+    _parts(function("parts", 1, 2))
+    _count(function("count", 0, 2))
+    _places(function("places", 0, 3))
+    for width, kind in _WIDTHS.items():
+        _scatter(function(f"scatter_{width}", 0, 4), kind)
+    return str(module), {f.name: len(f.args) for f in module.functions if not f.is_declaration}
+
+
+class _Function:
+    """A function under construction: over rows, with some numbers and some arrays."""
+
+    def __init__(
+        self, module: ir.Module, name: str, numbers: int, arrays: int, checked: bool
+    ) -> None:
+        kinds = [I64, *(I64,) * numbers, *(POINTER, I64) * arrays]
+        self.function = ir.Function(module, ir.FunctionType(I32, kinds), name)
+        self.count, rest = self.function.args[0], self.function.args[1:]
+        self.numbers, rest = rest[:numbers], rest[numbers:]
+        self.arrays = list(zip(rest[::2], rest[1::2], strict=True))
+        self.b = ir.IRBuilder(self.function.append_basic_block("entry"))
+        self.checked = checked
+
+    @contextmanager
+    def rows(self) -> Iterator[Any]:
+        """A loop over the numbers of the rows; the function ends after it."""
+        b = self.b
+        number = b.alloca(I64)
+        b.store(I64(0), number)
+        head, body, end = map(self.function.append_basic_block, ("head", "body", "end"))
+        b.branch(head)
+        b.position_at_end(head)
+        at = b.load(number, typ=I64)
+        b.cbranch(b.icmp_signed("<", at, self.count), body, end)
+        b.position_at_end(body)
+        yield at
+        b.store(b.add(at, I64(1)), number)
+        b.branch(head)
+        b.position_at_end(end)
+        b.ret(I32(0))
+
+    def place(self, array: int, index: Any, kind: Any, stride: Any = None) -> Any:
+        """Where an element is; of arrays with gaps, every `stride` bytes."""
+        address, length = self.arrays[array]
+        if self.checked:
+            leave_outside(self.b, index, length, _ASTRAY)
+        if stride is None:
+            return self.b.gep(address, [index], source_etype=kind)
+        return self.b.gep(address, [self.b.mul(index, stride)], source_etype=I8)
+
+    def get(self, array: int, index: Any, kind: Any, stride: Any = None) -> Any:
+        return self.b.load(self.place(array, index, kind, stride), typ=kind, align=1)
+
+    def put(self, array: int, index: Any, value: Any) -> None:
+        self.b.store(value, self.place(array, index, value.type), align=1)
+
+    def next_place(self, ends: int, part: Any) -> Any:
+        """The next free place of a part."""
+        at = self.get(ends, part, I64)
+        self.put(ends, part, self.b.add(at, I64(1)))
+        return at
+
+
+def _mix(b: ir.IRBuilder, x: Any) -> Any:
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        x = b.mul(b.xor(x, b.lshr(x, I64(shift))), I64(factor - (1 << 64)))
+    return b.xor(x, b.lshr(x, I64(31)))
+
+
+def _hash(f: _Function, kind: Any, signed: bool) -> None:
+    b, (stride,) = f.b, f.numbers
+    every = b.icmp_unsigned("==", f.arrays[1][1], I64(0))
+    with f.rows() as row:
+        value = f.get(0, row, kind, stride)
+        wide = value if kind == I64 else (b.sext if signed else b.zext)(value, I64)
+        f.put(2, row, _mix(b, wide))
+        with b.if_then(b.not_(every)):
+            known = b.icmp_unsigned("!=", f.get(1, row, I8), I8(0))
+            f.put(2, row, b.select(known, f.get(2, row, I64), I64(NULL)))
+
+
+def _combine(f: _Function) -> None:
+    b = f.b
+    with f.rows() as row:
+        so_far, more = f.get(0, row, I64), f.get(1, row, I64)
+        f.put(0, row, _mix(b, b.add(b.mul(so_far, I64(31)), more)))
+
+
+def _parts(f: _Function) -> None:
+    b, (parts,) = f.b, f.numbers
+    with f.rows() as row:
+        upper = b.lshr(f.get(0, row, I64), I64(32))  # by how far a hash lies: no division
+        f.put(1, row, b.trunc(b.lshr(b.mul(upper, parts), I64(32)), I32))
+
+
+def _count(f: _Function) -> None:
+    with f.rows() as row:
+        f.next_place(1, f.b.zext(f.get(0, row, I32), I64))
+
+
+def _places(f: _Function) -> None:
+    b = f.b
+    with f.rows() as row:
+        at = f.next_place(1, b.zext(f.get(0, row, I32), I64))
+        f.put(2, at, b.trunc(row, I32))
+
+
+def _scatter(f: _Function, kind: Any) -> None:
+    with f.rows() as row:
+        value = f.get(0, row, kind)
+        f.put(3, f.next_place(2, f.b.zext(f.get(1, row, I32), I64)), value)
