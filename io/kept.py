@@ -103,7 +103,7 @@ def _borders(columns: Sequence[pa.ChunkedArray], sizes: Sequence[int], workers: 
     count = max(least, min(_TASKS * workers, rows // _ROWS))
     found = [n for n in sizes if n]
     even = bool(found) and max(found) * len(found) <= _UNEVEN * rows
-    if even and least <= len(found) <= count:
+    if even and least <= len(found) <= max(count, rows // _ROWS):
         borders = [0, *itertools.accumulate(found)]
         if _widest(columns, borders) <= _OFFSETS:
             return borders

@@ -60,6 +60,23 @@ def group(keys: Sequence[pa.Array]) -> Groups:
     return groups if not rest else group_keys([_key_of(groups), *rest], rows)
 
 
+def cells_of(keys: Sequence[pa.Array]) -> tuple[Ints, int]:
+    """A number for each row, equal where the keys are, and a bound that it is below.
+
+    Unlike those of `group`, numbers may be left out."""
+    found = [k for array in keys for k in column_keys(array)]
+    rows = len(keys[0])
+    span = math.prod(map(_width, found))
+    if rows == 0 or span > _table_limit(rows):
+        groups = group(keys)
+        return groups.codes, groups.count
+    done: Ints | None = None
+    for key in found:
+        done = _append(done, key, _width(key), span)
+    assert done is not None
+    return done.astype(np.int64, copy=False), span
+
+
 def single_group(rows: int) -> Groups:
     """All rows as one group, which is there even without rows."""
     return Groups(np.zeros(rows, np.int64), 1, np.zeros(min(rows, 1), np.int64))

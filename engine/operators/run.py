@@ -29,6 +29,7 @@ from plait.engine.operators.aggregate import aggregate
 from plait.engine.operators.buckets import Gathered, in_buckets
 from plait.engine.operators.compute import compute, row_test
 from plait.engine.operators.distinct import distinct
+from plait.engine.operators.first_rows import first_rows
 from plait.engine.operators.function import apply_function
 from plait.engine.operators.join import JoinTable, build, join
 from plait.engine.operators.join_bounds import Bounds, scan_bounds
@@ -45,6 +46,7 @@ from plait.planner.physical.operators import (
     Compute,
     CutRanges,
     DistinctRows,
+    FirstRows,
     GroupRows,
     HashJoin,
     LimitRows,
@@ -216,6 +218,8 @@ class Runner:
                 return (b for b in made if b is not None)
             case HashJoin():
                 return self._join(op, number)
+            case FirstRows():
+                return first_rows(op, self._run(op.input), gather_limit())
             case MarkRows():
                 return mark(self._run(op.input), self.inputs.partition, op.place)
             case LimitRows():

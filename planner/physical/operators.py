@@ -248,6 +248,21 @@ class NumberRows(PhysicalOp):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
+class FirstRows(PhysicalOp):
+    """At least the first `most` rows of each group of the partition, in the order of all rows."""
+
+    schema: Schema
+    input: PhysicalOp
+    partition_by: tuple[Expr, ...]
+    order_by: tuple[SortKey, ...]
+    most: int
+
+    def label(self) -> str:
+        by = f" by {_listed(self.order_by)}" if self.order_by else ""
+        return f"FirstRows {self.most} of each [{_listed(self.partition_by)}]{by}"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class MarkRows(PhysicalOp):
     """The rows' places as a last column."""
 

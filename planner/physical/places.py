@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from plait.planner.expr import AggregateCall, Column, Expr, WindowCall
 from plait.planner.logical import Distinct, RowNumber, Window
+from plait.planner.physical.first_rows import first_rows
 from plait.planner.physical.operators import (
     DistinctRows,
     GroupRows,
@@ -48,6 +49,7 @@ def lower_window(planner: StagePlanner, plan: Window) -> Piece:
     exprs = [e for _, call in plan.calls for e in _inputs(call)]
     child, columns = with_key_columns(child, exprs)
     calls = tuple((name, _over_columns(call, columns)) for name, call in plan.calls)
+    child = first_rows(planner, plan, child, calls[0][1])
     parts = planner.tasks_for(child)
     if parts == 1 or not _gains(planner, child, calls):
         child = planner.gather(child)

@@ -39,6 +39,7 @@ from plait.planner.logical import (
 )
 from plait.planner.physical import joins
 from plait.planner.physical.decompose import decompose
+from plait.planner.physical.first_rows import rows_wanted
 from plait.planner.physical.operators import (
     ApplyFunction,
     CommitFiles,
@@ -123,6 +124,7 @@ class StagePlanner:
     repeated: frozenset[LogicalPlan] = frozenset()
     shared_stages: dict[LogicalPlan, int] = field(default_factory=dict)
     read_again: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    wanted: dict[LogicalPlan, int] = field(default_factory=dict)  # of windows: rows of each group
 
     def plan(self, root: LogicalPlan) -> Step:
         """The next step towards the rows of `root`."""
@@ -301,6 +303,9 @@ class StagePlanner:
         return Piece(op, len(kept), source=True)
 
     def _lower_filter(self, plan: Filter, need: Need) -> Piece:
+        most = rows_wanted(plan)
+        if most is not None and plan.input not in self.repeated:
+            self.wanted[plan.input] = most
         child = self.lower(plan.input, need | columns_of(plan.predicate))
         op: PhysicalOp = Compute(child.op.schema, child.op, plan.predicate)
         extra = [n for n in child.op.schema.names if n not in need]
@@ -405,7 +410,10 @@ class StagePlanner:
         split = decompose(calls)
         reduces = groups is None or input_rows is None or groups < 0.6 * input_rows
         if split is None or (keys and not reduces):
-            parts = max(parts, self.tasks_to_fit(input_rows, child.op.schema))
+            # all rows are looked at where they are merged, however few groups they are
+            shared = groups is None or groups >= self.settings.workers
+            few = self.tasks_to_fit(input_rows, child.op.schema)
+            parts = max(parts, self.tasks_for(child) if shared else few)
             child = self.shuffle(child, keys, parts) if keys else self.gather(child)
             return replace(child, op=GroupRows(plan.schema, child.op, keys, calls))
         key_fields = [(n, e.dtype) for n, e in plan.keys]
