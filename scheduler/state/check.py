@@ -121,6 +121,7 @@ def _check_totals(state: SchedulerState) -> None:
         if worker.local_ready:
             assert worker.number in placement.rich, f"worker {worker.number}: not rich"
     assert placement.ready_in == {place: queued[place] for place in placement.ready_in}
+    assert all(table.state[row] == SENT for row in placement.stolen), "stolen, and not sent"
     held = [slot for worker in state.workers.values() for slot in worker.held]
     assert placement.sources.held_bytes == sum([table.size[slot] for slot in held])
     assert placement.sources.threads == sum([w.threads for w in state.workers.values()])

@@ -78,6 +78,8 @@ class Placement:
         self.rich: dict[int, Worker] = {}
         self.active: dict[int, Client] = {}
         self.sources = Sources(table, workers)
+        # SENT tasks that another worker took from the queue of where their inputs are.
+        self.stolen: set[int] = set()
         self.ready = 0
         self.ready_in = {SHARED: 0, SOURCES: 0, SPECIAL: 0}
         self._now = 0.0
@@ -304,6 +306,7 @@ class Placement:
         table.where[row] = -1
         group = table.group[row]
         worker.load -= worker.sent.pop(row)
+        self.stolen.discard(row)
         if not worker.sent:
             self.idles(worker)
         group.run.sent -= 1
@@ -477,16 +480,19 @@ class Placement:
                 break
             entry = self._top_of(victim)
             row = entry & ROW_MASK
-            if entry < 0 or self._wait(victim, row, now) <= transfer(self.table, row, thief):
+            if entry < 0 or not self._better_at(thief, victim, row, now):
                 return False
             self.send(row, thief)
+            self.stolen.add(row)
             most -= 1
         self._look_at(thief)
         return victim.local_ready > 0
 
-    def _wait(self, victim: Worker, row: int, now: float) -> float:
-        """Seconds until a worker would begin the last task of its queue."""
-        return wait(victim, victim.local_ready * seconds_of(self.table.group[row]), now)
+    def _better_at(self, thief: Worker, victim: Worker, row: int, now: float) -> bool:
+        """Whether a task costs less elsewhere than waiting for the last one of its queue."""
+        group = self.table.group[row]
+        waiting = wait(victim, victim.local_ready * seconds_of(group), now)
+        return waiting > transfer(self.table, row, thief) + group.pace.lost(0.0)
 
     def _call_back(self, now: float) -> None:
         """Ask workers that have more than they can run for some of it, if others are idle."""

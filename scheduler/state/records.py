@@ -39,7 +39,6 @@ _NO_TASK = 255  # the row is free
 
 # Weight of the newest task in a function's mean duration.
 _NEWEST = 0.1
-_LOST = 0.05  # seconds that reading data anew is thought to take before it was measured
 
 # Entries of heaps of ready tasks: rank << ROW_BITS | row.
 ROW_BITS = 32
@@ -83,35 +82,39 @@ class Group:
 
 @dataclass(slots=True, eq=False)
 class Pace:
-    """How long tasks of a function take: moving averages, None before the first."""
+    """How long tasks of a function take: moving averages, None before the first.
+
+    A task is at *home* where what it takes lies: most of its inputs, or the data of a file that
+    were read there before. Elsewhere it may take longer: files are decoded again, and what was
+    made of an input beside it, such as a join's index, did not come along.
+    """
 
     seconds: float | None = None
     away: float | None = None
-    """Of source tasks that read data where these had not been read the last time."""
+    """Of tasks that were not at home."""
     at_home: bool = False
-    """`seconds` is of source tasks that ran at home."""
+    """`seconds` is of tasks that were."""
 
-    def ran(self, seconds: float) -> None:
+    def ran(self, seconds: float, home: bool = True) -> None:
         """A task took so long."""
-        known = self.seconds
-        self.seconds = seconds if known is None else known + (seconds - known) * _NEWEST
-
-    def read(self, seconds: float, home: bool) -> None:
-        """A source task with a home took so long."""
         if not home:
-            known = self.away
-            self.away = seconds if known is None else known + (seconds - known) * _NEWEST
-        if home and not self.at_home:
+            self.away = _mean(self.away, seconds)
+            if self.at_home:
+                return
+        elif not self.at_home:
             self.seconds, self.at_home = seconds, True
-        elif home or not self.at_home:
-            self.ran(seconds)
+            return
+        self.seconds = _mean(self.seconds, seconds)
 
-    @property
-    def lost(self) -> float:
-        """Seconds that are lost by running a source task away from home."""
+    def lost(self, unknown: float) -> float:
+        """Seconds that are lost by running a task away from home; `unknown` before any has."""
         if self.away is None:
-            return _LOST
+            return unknown
         return max(0.0, self.away - (self.seconds or 0.0)) if self.at_home else self.away
+
+
+def _mean(known: float | None, seconds: float) -> float:
+    return seconds if known is None else known + (seconds - known) * _NEWEST
 
 
 @dataclass(slots=True, eq=False)

@@ -223,7 +223,8 @@ class SchedulerState:
     def _done(self, worker: Worker, event: Done) -> None:
         table = self.table
         state, attempts, where, groups = table.state, table.attempt, table.where, table.group
-        find, number, affinity = table.row_of.get, worker.number, table.affinity
+        find, number = table.row_of.get, worker.number
+        affinity, stolen = table.affinity, self.placement.stolen
         told: Run | None = None
         columns: TaskColumns = ([], [], [], [])
         worker.last_done = self._now
@@ -239,10 +240,12 @@ class SchedulerState:
                 continue  # twice in one message
             done[row] = sizes
             group = groups[row]
-            if affinity and row in affinity:
-                group.pace.read(seconds, self.placement.sources.ran(affinity[row], number))
-            else:
-                group.pace.ran(seconds)
+            home = row not in stolen
+            if not home:
+                stolen.remove(row)
+            elif row in affinity:
+                home = self.placement.sources.ran(affinity[row], number)
+            group.pace.ran(seconds, home)
             run = group.run
             if run.observe:
                 if run is not told:

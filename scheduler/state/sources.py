@@ -35,6 +35,7 @@ from plait.scheduler.state.records import (
 
 _AHEAD = 2
 _KNOWN = 100_000  # homes that are remembered
+_READ = 0.05  # seconds that reading data anew is thought to take before it was measured
 
 # Looking for something at home elsewhere: how many queues each time, else how often.
 _FEW_QUEUES = 16
@@ -168,6 +169,6 @@ class Sources:
             return True
         group = self.table.group[row]
         known = self._homes.get(self.table.affinity[row], ~number)
-        lost = group.pace.lost if known >= 0 else 0.0
+        lost = group.pace.lost(_READ) if known >= 0 else 0.0
         waiting = wait(home, queued * seconds_of(group), now)
         return waiting > transfer(self.table, row, thief) + lost

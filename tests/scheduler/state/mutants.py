@@ -208,6 +208,12 @@ MUTANTS = [
         "        return False",
     ),
     Mutant(
+        "what is stolen is taken to be at home",
+        "placement",
+        "            self.stolen.add(row)\n",
+        "",
+    ),
+    Mutant(
         "resources are not given back",
         "placement",
         "                worker.free[name] += amount",

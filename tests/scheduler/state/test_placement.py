@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from plait.scheduler.state.messages import GroupSpec, Memory, Retract, Returned, RunFailed
+from plait.scheduler.state.messages import (
+    GroupSpec,
+    Memory,
+    Release,
+    Retract,
+    Returned,
+    RunFailed,
+)
 from plait.scheduler.state.numbers import key_of
 from tests.scheduler.state.stage import Stage
 
@@ -204,6 +211,31 @@ def test_nothing_is_stolen_if_bringing_its_input_takes_longer() -> None:
     assert not stage.given[1 - home]
     ran = stage.finish_all(seconds=0.01)
     assert sorted(task for worker, task in ran if worker == home) == rest
+
+
+def test_what_took_much_longer_elsewhere_is_not_stolen_again() -> None:
+    stage = Stage((1, 1))
+    root = GroupSpec("root", b"root")
+
+    def elsewhere(at_home: float, away: float) -> int:
+        """How many of ten tasks that take one result ran where it was not."""
+        first, *rest = stage.submit(
+            [(), *[(0,)] * 10], want=list(range(1, 11)), groups=(root, WORK), which=[0, *[1] * 10]
+        )
+        home = next(worker for worker in (0, 1) if first in stage.given[worker])
+        stage.done(home, first, seconds=0.01)
+        count = 0
+        while any(stage.given.values()):
+            for worker in (0, 1):
+                for task in list(stage.given[worker])[:1]:
+                    stage.done(worker, task, seconds=at_home if worker == home else away)
+                    count += worker != home
+        stage.say(Release(1, tuple(map(key_of, rest))))
+        return count
+
+    assert elsewhere(0.01, 0.01) > 1
+    assert elsewhere(0.01, 5.0) > 0
+    assert elsewhere(0.01, 5.0) == 0
 
 
 def test_idle_workers_have_queued_tasks_called_back() -> None:
