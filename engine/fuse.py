@@ -120,7 +120,7 @@ def _is_grouped_by_loops(op: GroupRows) -> bool:
 def _is_fused(op: PhysicalOp) -> bool:
     if isinstance(op, Compute):
         return True
-    if not isinstance(op, HashJoin) or op.in_probe or not op.probe_keys:
+    if not isinstance(op, HashJoin) or op.in_probe:
         return False
     if not isinstance(op.build, ReadStage) or op.build.how != "table":
         return False

@@ -20,6 +20,7 @@ import pyarrow as pa
 from plait.engine.codegen.emit import (
     DOUBLE,
     FLOAT,
+    I1,
     I8,
     I16,
     I32,
@@ -265,7 +266,7 @@ class LoopEmitter:
         number = self.joins
         self.joins += 1
         shape = self.shapes[number]
-        if op.in_probe or not op.probe_keys or op.kind not in KINDS:
+        if op.in_probe or op.kind not in KINDS:
             raise NotCompiledError(f"{op.label()} has no compiled form")
         code, possible = self._key_code(op, number, shape)
         probe = Probe(self, op, number, shape, code, possible)
@@ -274,6 +275,8 @@ class LoopEmitter:
     def _key_code(self, op: HashJoin, number: int, shape: TableShape) -> tuple[Any, Any]:
         """The code of the row's keys, and whether the table can have it."""
         e = self.e
+        if not op.probe_keys:
+            return I64(0), I1(1)
         total: Any = None
         possible: Any = None
         for key, (name, (kind, null_safe)) in enumerate(

@@ -56,6 +56,8 @@ class Probe:
         e, b = self.loop.e, self.loop.e.b
         if self.shape.lookup == "empty":
             return I64(-1)
+        if self.shape.lookup == "one":
+            return I64(0)
         if self.shape.lookup == "dense":
             row = b.sext(self._array("first", self.code, I32), I64)
             return b.select(self.possible, row, I64(-1))

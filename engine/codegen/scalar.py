@@ -156,7 +156,11 @@ def _limits(t: pa.DataType) -> tuple[int, int]:
 
 def fitted(e: Emitter, value: Value, t: pa.DataType) -> Value:
     """The value as one of an integer type; traps where it is beyond the type."""
-    low, high = _limits(t)
+    return replace(_within(e, value, *_limits(t)), dtype=t)
+
+
+def _within(e: Emitter, value: Value, low: int, high: int) -> Value:
+    """The value, which traps where it is not between two integers."""
     if value.low < low or value.high > high:
         kind = value.ir.type
         bounds = _kind_bounds(kind)
@@ -169,7 +173,7 @@ def fitted(e: Emitter, value: Value, t: pa.DataType) -> Value:
         value = replace(value, low=max(value.low, low), high=min(value.high, high))
     if value.is_wide and value.low >= INT64_LOW and value.high <= INT64_HIGH:
         value = replace(value, ir=e.b.trunc(value.ir, I64))
-    return replace(value, dtype=t)
+    return value
 
 
 def _kind_bounds(kind: Any) -> tuple[int, int]:
@@ -531,12 +535,11 @@ def _to_float(e: Emitter, value: Value, expr: Cast) -> Value:
         return Value(made, target, value.valid)
     if source == BOOL:
         return Value(e.b.uitofp(value.ir, kind), target, value.valid)
-    if not _is_exact(source) or value.is_wide:
-        raise NotCompiledError(f"{expr} has no compiled form")
-    exact = value.low >= -(1 << 53) and value.high <= 1 << 53
     scale = _scale(source)
-    if scale and (not exact or scale > 22 or kind != DOUBLE):
+    if not _is_exact(source) or scale > 22 or (scale and kind != DOUBLE):
         raise NotCompiledError(f"{expr} has no compiled form")
+    if scale or value.is_wide:  # few decimals have more digits than doubles: the other tier's
+        value = _within(e, value, -(1 << 53), 1 << 53)
     made = e.b.sitofp(value.ir, kind)
     # both are exact doubles, so the quotient is rounded once
     return Value(e.b.fdiv(made, DOUBLE(float(10**scale))) if scale else made, target, value.valid)

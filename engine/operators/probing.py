@@ -69,12 +69,23 @@ def probe_table(op: HashJoin, table: JoinTable) -> ProbeTable:
 
 
 def _probe_table(op: HashJoin, table: JoinTable) -> ProbeTable:
+    if not op.probe_keys:
+        return _without_keys(op, table.batch)
     presence = op.kind in _PRESENCE and op.residual is None
     index = table.loop_index(op.build_keys, op.null_safe, presence)
     keys = tuple(_key_kind(part) for part in index.coder.parts)
     columns = _columns(table.batch)
     shape = TableShape(index.lookup, index.unique, keys, columns)
     return ProbeTable(op, table.batch, index.coder, shape, dict(index.arrays), index.numbers)
+
+
+def _without_keys(op: HashJoin, batch: pa.RecordBatch) -> ProbeTable:
+    """A table of which every row matches: the answer of a scalar subquery, as a rule."""
+    presence = op.kind in _PRESENCE and op.residual is None
+    if batch.num_rows > 1 and not presence:
+        raise NotCompiledError("joins of several rows without keys are the vectorised tier's")
+    shape = TableShape("one" if batch.num_rows else "empty", True, (), _columns(batch))
+    return ProbeTable(op, batch, KeyCoder([], ()), shape, {})
 
 
 def _key_kind(part: _Integers | _Distinct) -> tuple[str, bool]:
