@@ -146,7 +146,7 @@ def _one(column: pa.ChunkedArray) -> pa.Array:
         return pa.array([], column.type)
     if pat.is_dictionary(column.type):  # one dictionary, nothing to compare
         codes = pa.concat_arrays([c.indices for c in column.chunks])
-        return pa.DictionaryArray.from_arrays(codes, column.chunk(0).dictionary)
+        return pa.DictionaryArray.from_arrays(codes, column.chunk(0).dictionary, safe=False)
     return pa.concat_arrays(column.chunks)
 
 
@@ -199,7 +199,8 @@ def _one_dictionary(chunks: Sequence[pa.DictionaryArray]) -> tuple[pa.Array, lis
     if all(c.dictionary.equals(first) for c in chunks[1:]):
         return first, [c.indices for c in chunks]
     wide = [
-        pa.DictionaryArray.from_arrays(c.indices.cast(pa.int32()), c.dictionary) for c in chunks
+        pa.DictionaryArray.from_arrays(c.indices.cast(pa.int32()), c.dictionary, safe=False)
+        for c in chunks
     ]
     coded = pa.chunked_array(wide).unify_dictionaries()
     return coded.chunk(0).dictionary, [c.indices for c in coded.chunks]
@@ -208,7 +209,10 @@ def _one_dictionary(chunks: Sequence[pa.DictionaryArray]) -> tuple[pa.Array, lis
 def _narrow_codes(entries: pa.Array, codes: Sequence[pa.Array]) -> pa.ChunkedArray:
     """Codes in the narrowest integers that have room for one code more, which is for NULL."""
     width = next(t for t, most in _CODES if len(entries) <= most)
-    narrow = [pa.DictionaryArray.from_arrays(c.cast(width), entries) for c in codes]
+    narrow = [
+        pa.DictionaryArray.from_arrays(c.cast(width, safe=False), entries, safe=False)
+        for c in codes
+    ]
     return pa.chunked_array(narrow, pa.dictionary(width, entries.type))
 
 

@@ -151,7 +151,8 @@ class Rows:
 def _storage(value: Value, t: pa.DataType) -> pa.DataType:
     """The Arrow type whose buffer the values are written into."""
     if value.codes is not None:
-        return pa.int32()
+        kinds = pa.int8(), pa.int16(), pa.int32()
+        return next(k for k in kinds if value.high < 1 << k.bit_width - 1)
     if is_decimal(t):
         return pa.decimal128(t.precision, t.scale) if value.is_wide else pa.decimal64(18, t.scale)
     return t

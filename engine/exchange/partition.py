@@ -67,7 +67,9 @@ def _scattered(
                 order = pa.array(scatter.places(part_of, starts))
             made = pc.take(column, order, boundscheck=False)
         columns.append(made)
-    return batches.make(batch.schema.names, columns, batch.num_rows)
+    if not columns:
+        return batch
+    return pa.RecordBatch.from_arrays(columns, schema=batch.schema)  # what is known of it too
 
 
 def _column_scattered(

@@ -46,6 +46,7 @@ from plait.engine.codegen.sinks import (
     Table,
     Written,
 )
+from plait.engine.kernels.gather import gathered
 from plait.engine.kernels.views import from_stored
 from plait.engine.operators.group_table import (
     DIRECT_SLOTS,
@@ -340,7 +341,7 @@ class LoopRun:
         values = self._buffers[Out(number)][:count]
         if column.taken is not None:
             assert self._inputs is not None
-            return _taken(self._inputs.column(*column.taken), values)
+            return gathered(self._inputs.column(*column.taken), values, column.nullable)
         valid = self._buffers[Out(number, True)][:count] if column.nullable else None
         if valid is not None:
             valid = None if valid.all() else valid.view(np.bool_)
@@ -353,7 +354,7 @@ class LoopRun:
             dictionary = dictionary_of(column.codes, self._inputs)
             if valid is not None:
                 values = np.where(valid, values, 0)
-            codes = from_stored(values, pa.int32(), valid)
+            codes = from_stored(values, column.type, valid)
             return pa.DictionaryArray.from_arrays(codes, dictionary, safe=False)
         if pa.types.is_decimal128(column.type):
             return _wide_decimal(values, column.type, valid)
@@ -576,13 +577,6 @@ def _dtype(t: pa.DataType) -> Any:
     number = pa.types.is_integer(t) or pa.types.is_floating(t)
     made: np.dtype[Any] = np.dtype(t.to_pandas_dtype() if number else f"int{t.bit_width}")
     return made
-
-
-def _taken(column: pa.Array, rows: np.ndarray[Any, Any]) -> pa.Array:
-    """Rows of a column by number; -1 gives NULL."""
-    mask = rows < 0
-    places = pa.array(rows, mask=mask) if mask.any() else pa.array(rows)
-    return pc.take(column, places, boundscheck=False)
 
 
 def _wide_decimal(
