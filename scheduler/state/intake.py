@@ -208,6 +208,8 @@ class Intake:
         for row, number in zip(rows, event.affinities, strict=False):
             if number:
                 affinity[row] = number
+        if event.affinities:
+            self.moves.placement.sources.deal(rows)
 
     def _want(self, run: Run, slot: int) -> RunFailed | None:
         table = self.table

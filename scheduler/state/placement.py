@@ -505,6 +505,8 @@ class Placement:
                 continue
             if max(worker.load / worker.threads, now - worker.last_done) < _STUCK:
                 continue
+            if self.sources.stay(worker, now):
+                continue
             worker.retracting = now
             count = min((spare + 1) // 2, MOST_SENT)
             self.out.tell(worker, Retract(count))

@@ -6,10 +6,12 @@ half of the cluster's memory. A run with nothing SENT may always start one: a bo
 a deadlock. The same holds for workers that are short of memory.
 
 Homes. Workers keep what they decode of files. So a source task may tell by a number, its
-*affinity*, what data it reads, and goes to its *home*: the worker that ran a task with this number
-last. Data that nobody has read yet are dealt out in turn. Another worker takes such a task only if
-it has nothing at all, and waiting at home takes longer than what is lost by reading anew. That is
-measured: how much longer tasks of the function take that are not at home (`Pace`).
+*affinity*, what data it reads, and waits at the *home* of these. Homes are dealt out by submission:
+of the tasks of a group each worker is home to its share, where it was before as far as that goes,
+so work stays even however workers come and go. Another worker takes such a task only if it has
+nothing at all, and waiting at home takes longer than what is lost by reading anew. That is
+measured: how much longer tasks of the function take that are not at home (`Pace`). What was taken
+has its home where it had it.
 
 Each run has a heap of its ready sources for each home, and one for those without (`SHARED`).
 """
@@ -17,7 +19,7 @@ Each run has a heap of its ready sources for each home, and one for those withou
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from heapq import heappush
 from itertools import islice
 
@@ -51,7 +53,7 @@ class Sources:
         self.threads = 0
         self.memory_limit = 0
         self.held_bytes = 0
-        # affinity -> worker; ~worker while no task has run there. The oldest come first.
+        # affinity -> worker; ~worker while no task has run there. Those asked for last come last.
         self._homes: dict[int, int] = {}
         self._turn: deque[int] = deque()
         self._looked = 0.0
@@ -113,42 +115,64 @@ class Sources:
 
     # homes ----------------------------------------------------------------------------------------
 
+    def deal(self, rows: Iterable[int]) -> None:
+        """See that the data which new tasks read have a home, and each worker its share of it."""
+        affinity, group = self.table.affinity, self.table.group
+        able = [worker for worker in self.workers.values() if worker.accepts]
+        threads = sum([worker.threads for worker in able])
+        by_group: dict[int, list[int]] = {}
+        for row in rows:
+            if row in affinity:
+                by_group.setdefault(group[row].number, []).append(affinity[row])
+        for numbers in by_group.values() if threads else ():
+            share = {w.number: -(-len(numbers) * w.threads // threads) for w in able}
+            homeless = []
+            for number in numbers:
+                known = self._homes.pop(number, None)
+                home = SHARED if known is None else max(known, ~known)
+                if share.get(home, 0):
+                    share[home] -= 1
+                    self._homes[number] = known  # type: ignore[assignment]
+                else:
+                    homeless.append(number)
+            for number in homeless:
+                self._homes[number] = ~self._next_home(share, able)
+        for number in list(islice(self._homes, max(0, len(self._homes) - _KNOWN))):
+            del self._homes[number]
+
+    def _next_home(self, share: dict[int, int], able: Sequence[Worker]) -> int:
+        """The worker whose turn it is, of those that have not got their share."""
+        while True:
+            if not self._turn:
+                rounds = range(max([worker.threads for worker in able]))
+                self._turn.extend([w.number for i in rounds for w in able if w.threads > i])
+            number = self._turn.popleft()
+            if share.get(number, 0):
+                share[number] -= 1
+                return number
+
     def ran(self, affinity: int, worker: int) -> bool:
-        """A worker has read data; whether it was there that this was done last."""
-        known = self._homes.pop(affinity, None)
-        self._homes[affinity] = worker
-        if len(self._homes) > _KNOWN:
-            del self._homes[next(iter(self._homes))]
+        """A worker has read data; whether they had been read there before, at home."""
+        known = self._homes.get(affinity)
+        if known == ~worker:
+            self._homes[affinity] = worker
         return known == worker
+
+    def stay(self, worker: Worker, now: float) -> bool:
+        """Whether nobody would take what a worker was sent, if it gave it back."""
+        affinity, group = self.table.affinity, self.table.group
+        waiting = wait(worker, 0.0, now)
+        return all(
+            row in affinity and waiting <= group[row].pace.lost(_READ) for row in worker.sent
+        )
 
     def _home(self, row: int) -> int:
         """The worker whose queue a task should wait in, or SHARED."""
-        affinity = self.table.affinity.get(row, 0)
-        if not affinity:
+        known = self._homes.get(self.table.affinity.get(row, 0))
+        if known is None:
             return SHARED
-        known = self._homes.get(affinity)
-        if known is not None:
-            number = known if known >= 0 else ~known
-            worker = self.workers.get(number)
-            if worker is not None and worker.accepts:
-                return number
-        dealt = self._deal()
-        if dealt != SHARED:
-            self._homes[affinity] = ~dealt
-        return dealt
-
-    def _deal(self) -> int:
-        """The worker whose turn it is to get data that nobody has read."""
-        for fresh in (False, True):
-            if fresh:
-                able = [worker for worker in self.workers.values() if worker.accepts]
-                rounds = range(max([worker.threads for worker in able], default=0))
-                self._turn.extend([w.number for i in rounds for w in able if w.threads > i])
-            while self._turn:
-                worker = self.workers.get(self._turn.popleft())
-                if worker is not None and worker.accepts:
-                    return worker.number
-        return SHARED
+        worker = self.workers.get(max(known, ~known))
+        return worker.number if worker is not None and worker.accepts else SHARED
 
     def _from_elsewhere(self, run: Run, thief: Worker, now: float) -> int:
         """A task that is at home at another worker, but had better run at this one; -1 if none."""

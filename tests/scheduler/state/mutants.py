@@ -190,10 +190,10 @@ MUTANTS = [
         "",
     ),
     Mutant(
-        "nobody remembers who read what",
+        "homes are dealt anew each time",
         "sources",
-        "        self._homes[affinity] = worker\n",
-        "",
+        "            if share.get(home, 0):",
+        "            if False:",
     ),
     Mutant(
         "what is at home elsewhere is taken at any price",
