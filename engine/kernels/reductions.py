@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from plait.engine.kernels.arguments import Argument, Rows
 from plait.engine.kernels.int128 import Int128
@@ -19,6 +20,7 @@ from plait.engine.kernels.views import (
     stored,
     take,
 )
+from plait.engine.kernels.words import words_of
 from plait.errors import NumericOverflowError, UnsupportedError
 from plait.planner.expr import AggregateCall, WindowCall
 from plait.planner.types import is_date, is_decimal, is_float, sql_name
@@ -181,6 +183,8 @@ def _extreme(argument: Argument, *, largest: bool) -> pa.Array:
         and is_text(array.type.value_type)
     ):
         return _extreme_entry(argument, array, largest=largest)
+    if segments.count == 1 and is_text(array.type):
+        return pa.array([pc.min_max(array)["max" if largest else "min"]], array.type)
     return take(array, extreme_places(argument, largest=largest))
 
 
@@ -202,13 +206,38 @@ def _extreme_entry(argument: Argument, array: pa.DictionaryArray, *, largest: bo
 
 def extreme_places(argument: Argument, *, largest: bool) -> Ints:
     """The position of each group's first smallest (largest) value; -1 where there is none."""
-    segments, values = argument.present, argument.ordinals
-    best = segments.largest(values) if largest else segments.smallest(values)
-    hits = np.flatnonzero(values == segments.spread(best))
+    segments = argument.present
+    if is_text(argument.array.type):
+        hits = _extreme_texts(argument, largest=largest)
+    else:
+        values = argument.ordinals
+        best = segments.largest(values) if largest else segments.smallest(values)
+        hits = np.flatnonzero(values == segments.spread(best))
     result = np.full(segments.count, -1, np.int64)
     at = hits if argument.places is None else argument.places[hits]
     result[segments.codes[hits][::-1]] = at[::-1]  # the last assignment stays: the first row
     return result
+
+
+def _extreme_texts(argument: Argument, *, largest: bool) -> Ints:
+    """The rows, not counting NULLs, whose strings are the least (greatest) of their groups.
+
+    Found from the front, some bytes at a time; there are few rows left after the first.
+    """
+    segments = argument.present
+    hits = np.arange(segments.rows)
+    for word in words_of(argument.array, descending=False, nulls_first=False):
+        if not word.bits:
+            continue
+        if len(hits) <= segments.count and segments.sizes.max(initial=0) <= 1:
+            break
+        everything = argument.places is None and len(hits) == len(argument.array)
+        rows = hits if argument.places is None else argument.places[hits]
+        values = word.read(None if everything else rows)
+        best = segments.largest(values) if largest else segments.smallest(values)
+        same = np.flatnonzero(values == segments.spread(best))
+        hits, segments = hits[same], segments.select(same)
+    return hits
 
 
 # -------------------------------------------------------------------------------- truth and bits

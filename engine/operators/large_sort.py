@@ -21,6 +21,7 @@ from plait.engine.exchange.ranges import cut_ranges, range_bounds, sample
 from plait.engine.memory import Weight
 from plait.engine.operators.buckets import Gathered, in_buckets
 from plait.engine.operators.sort import column_name, sort
+from plait.engine.operators.top import FEW, first_rows
 from plait.engine.space import Space
 from plait.planner.expr import Column, SortKey
 from plait.planner.physical.pieces import fresh_name
@@ -36,6 +37,9 @@ def sort_rows(
     space: Space,
 ) -> Iterator[pa.RecordBatch]:
     """The rows in order, or the first `limit` of them; in memory if they fit."""
+    if limit is not None and limit <= FEW:
+        yield first_rows(rows, schema, keys, limit)
+        return
     gathered = Gathered(rows, space.limit)
     if gathered.all:
         yield sort(gathered.whole(schema), keys, limit)

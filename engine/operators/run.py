@@ -35,6 +35,7 @@ from plait.engine.operators.join import JoinTable, build, join
 from plait.engine.operators.join_bounds import Bounds, scan_bounds
 from plait.engine.operators.large_join import join_in_buckets
 from plait.engine.operators.large_sort import in_buckets_in_order, sort_rows
+from plait.engine.operators.top import FEW
 from plait.engine.operators.window import common_keys, window
 from plait.engine.operators.write import commit_files, write_files
 from plait.engine.space import Space
@@ -93,7 +94,7 @@ class Runner:
     ) -> None:
         self.inputs = inputs
         self._pipelines, self._tier = pipelines, tier
-        self._loops_read: set[int] = set()  # the scans below pipelines
+        self._loops_read: set[int] = set()  # the scans below pipelines and top-n
         self._numbers = {id(op): number for number, op in enumerate(root.walk())}
         self.root = root
         self._tests = {
@@ -233,6 +234,8 @@ class Runner:
             case GroupRows():
                 return self._groups(op, self._run(op.input), number)
             case SortRows():
+                if op.limit is not None and op.limit <= FEW:
+                    self._loops_read.add(id(op.input))  # most rows are passed over, as in loops
                 rows = self._run(op.input)
                 return sort_rows(rows, op.schema, op.keys, op.limit, self._space(number))
             case DistinctRows():
