@@ -134,9 +134,13 @@ class Emitter:
 
     def load(self, filler: Hashable, index: Any, kind: Any, stride: int | None = None) -> Any:
         """The element of an array that the caller gives."""
-        place = self._place(self.pointer(filler), index, kind, stride)
+        place = self.place(filler, index, kind, stride)
         self.check(index, lambda: self._length(filler))
         return self.b.load(place, typ=kind, align=_align(kind))
+
+    def place(self, filler: Hashable, index: Any, kind: Any, stride: int | None = None) -> Any:
+        """Where an element would be, if there is one."""
+        return self._place(self.pointer(filler), index, kind, stride)
 
     def load_at(self, base: Any, index: Any, kind: Any, length: Length) -> Any:
         """The element of another array, of which the code knows the length."""

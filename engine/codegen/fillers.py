@@ -98,6 +98,7 @@ class TableShape:
     unique: bool
     keys: tuple[tuple[str, bool], ...]
     columns: tuple[tuple[str, Layout | None], ...]
+    large: bool
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,13 @@ What the loop gets is written down as fillers (`emit.py`); their classes are in 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
 import pyarrow as pa
 
+from plait.engine.codegen.ahead import values_ahead
 from plait.engine.codegen.emit import (
     DOUBLE,
     FLOAT,
@@ -268,22 +269,22 @@ class LoopEmitter:
         shape = self.shapes[number]
         if op.in_probe or op.kind not in KINDS:
             raise NotCompiledError(f"{op.label()} has no compiled form")
-        code, possible = self._key_code(op, number, shape)
+        values = [self.value_of(self.names.columns[name]) for name in op.probe_keys]
+        code, possible = self._key_code(values, number, shape)
         probe = Probe(self, op, number, shape, code, possible)
+        ahead = values_ahead(self, op.probe_keys) if shape.large and values else None
+        if ahead is not None:
+            probe.fetch_ahead(self._key_code(ahead, number, shape)[0])
         probe.emit(go_on)
 
-    def _key_code(self, op: HashJoin, number: int, shape: TableShape) -> tuple[Any, Any]:
-        """The code of the row's keys, and whether the table can have it."""
+    def _key_code(self, values: Sequence[Value], number: int, shape: TableShape) -> tuple[Any, Any]:
+        """The code of keys, and whether the table can have it."""
         e = self.e
-        if not op.probe_keys:
+        if not values:
             return I64(0), I1(1)
         total: Any = None
         possible: Any = None
-        for key, (name, (kind, null_safe)) in enumerate(
-            zip(op.probe_keys, shape.keys, strict=True)
-        ):
-            bound = self.names.columns[name]
-            value = self.value_of(bound)
+        for key, (value, (kind, null_safe)) in enumerate(zip(values, shape.keys, strict=True)):
             if kind == "text":
                 code, inside = self._text_code(value, number, key)
             else:

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from plait.engine.codegen.ahead import word_of_near_row
 from plait.engine.codegen.emit import I1, I8, I32, I64, NotCompiledError, Value
-from plait.engine.codegen.fillers import SOURCE, TableArray, TableNumber, TableShape
+from plait.engine.codegen.fillers import SOURCE, Data, TableArray, TableNumber, TableShape
 from plait.engine.codegen.names import Bound, Names
 from plait.engine.codegen.scalar import emit
 from plait.planner.expr import columns_of
@@ -48,6 +49,42 @@ class Probe:
 
     # ---------------------------------------------------------------------------- finding a key
 
+    def fetch_ahead(self, code: Any) -> None:
+        """Ask for what rows to come need: the place of a key in the table, by the code of the row
+        far ahead; then the columns of the row it leads to."""
+        e, b = self.loop.e, self.loop.e.b
+        match self.shape.lookup:
+            case "set":
+                self._ask("members", code, I8)
+            case "dense":
+                self._ask("first", code, I32)
+                near = word_of_near_row(self.loop, code)
+                self._ask_for_columns(b.sext(self._array("first", near, I32), I64))
+            case "hashed":
+                mixed = b.mul(code, I64(_HASH - (1 << 64)))
+                self._ask("seen", b.lshr(mixed, self._number("seen_shift")), I8)
+                slot = b.lshr(mixed, self._number("shift"))
+                self._ask("table", slot, I32)
+                near = word_of_near_row(self.loop, slot)
+                row = b.sext(self._array("table", near, I32), I64)
+                e.prefetch(e.place(TableArray(self.number, "keys"), row, I64))
+                self._ask_for_columns(row)
+
+    def _ask_for_columns(self, row: Any) -> None:
+        """Have the row's columns fetched, wherever -1 leads."""
+        if self.op.kind in ("semi", "anti", "mark") and self.op.residual is None:
+            return
+        for name, layout in self.shape.columns:
+            if layout is not None and layout.stride and name in self.op.schema.names:
+                place = self.loop.e.b.mul(row, I64(layout.stride))
+                self.loop.e.prefetch(self.loop.e.place(Data(self.number, name), place, I8))
+
+    def _ask(self, what: str, index: Any, kind: Any) -> None:
+        self.loop.e.prefetch(self.loop.e.place(TableArray(self.number, what), index, kind))
+
+    def _number(self, what: str) -> Any:
+        return self.loop.e.number(TableNumber(self.number, what))
+
     def _array(self, what: str, index: Any, kind: Any) -> Any:
         return self.loop.e.load(TableArray(self.number, what), index, kind)
 
@@ -66,13 +103,13 @@ class Probe:
         b.store(I64(-1), result)
         mixed = b.mul(self.code, I64(_HASH - (1 << 64)))
         end, look = e.block("end"), e.block("look")
-        seen_at = b.lshr(mixed, e.number(TableNumber(self.number, "seen_shift")))
+        seen_at = b.lshr(mixed, self._number("seen_shift"))
         seen = b.icmp_unsigned("!=", self._array("seen", seen_at, I8), I8(0))
         b.cbranch(b.and_(seen, self.possible), look, end)
         e.goto(look)
-        mask = e.number(TableNumber(self.number, "mask"))
+        mask = self._number("mask")
         slot = e.variable(I64, I64(0))
-        b.store(b.lshr(mixed, e.number(TableNumber(self.number, "shift"))), slot)
+        b.store(b.lshr(mixed, self._number("shift")), slot)
         probe, other, hit = e.block("probe"), e.block("other"), e.block("hit")
         b.branch(probe)
         e.goto(probe)

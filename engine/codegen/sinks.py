@@ -29,6 +29,7 @@ import pyarrow.types as pat
 
 from plait.engine.codegen.accumulators import Accumulator, Accumulators, Row, update
 from plait.engine.codegen.aggregates import Aggregate, plan_aggregate
+from plait.engine.codegen.ahead import values_ahead, word_of_near_row
 from plait.engine.codegen.emit import (
     BEYOND,
     DOUBLE,
@@ -57,7 +58,6 @@ from plait.planner.types import BOOL, is_decimal, is_float
 COUNT, CAPACITY, GROW, RECORDS, SLOTS, SHIFT, MASK, ROOM, PLACES, AT = range(10)
 STATE_WORDS = 10
 
-_FAR, _NEAR = 32, 16  # rows ahead; a power of two
 _GROW = ir.FunctionType(I32, [])
 _HASH = 0x9E3779B97F4A7C15 - (1 << 64)
 _MIX = 0xD6E8FEB86659FD93 - (1 << 64)
@@ -356,35 +356,18 @@ class Groups:
         return made
 
     def _fetch_ahead(self, loop: LoopEmitter) -> None:
-        """Ask for the memory that rows to come will need: far ahead for the place in the table,
-        then, when that is there, for the group's record.
-
-        Else each row waits for both, one after the other (Chen, Ailamaki, Gibbons & Mowry,
-        "Improving Hash Join Performance through Prefetching", TODS 2007).
-        """
+        """Ask for the memory that rows to come will need: the place in the table, the record."""
         e, b = loop.e, loop.e.b
-        bounds = [stored_bound(loop.names.columns[name]) for name in self.op.keys]
-        if any(bound.expr is not None or bound.of != SOURCE for bound in bounds):
+        values = values_ahead(loop, self.op.keys)
+        if values is None:
             return
-        row = loop.row_ahead(_FAR)
-        values = [
-            _as_word(loop, number, loop.stored_at(bound, row))[1]
-            for number, bound in enumerate(bounds)
-        ]
-        words = self._words(loop, values, sure=True)
+        numbers = [_as_word(loop, number, value)[1] for number, value in enumerate(values)]
+        words = self._words(loop, numbers, sure=True)
         slot = words[0] if self.mode == "direct" else self._hashed(loop, words)
         inside = b.icmp_unsigned("<", slot, b.load(_state(loop, PLACES), typ=I64))
         slot = b.select(inside, slot, I64(0))
-        slots = self._get(loop, SLOTS)
-        e.prefetch(b.gep(slots, [slot], source_etype=I32))
-
-        def room() -> Any:
-            return I64(_FAR)
-
-        coming, at = e.zeros(_FAR), loop.position
-        near = e.load_at(coming, b.and_(b.add(at, I64(_NEAR)), I64(_FAR - 1)), I64, room)
-        e.store_at(coming, b.and_(at, I64(_FAR - 1)), slot, room)
-        group = self._slot(loop, near)
+        e.prefetch(b.gep(self._get(loop, SLOTS), [slot], source_etype=I32))
+        group = self._slot(loop, word_of_near_row(loop, slot))
         group = b.select(b.icmp_signed("<", group, I64(0)), I64(0), group)
         e.prefetch(self._record(loop, group))
 

@@ -68,7 +68,7 @@ from plait.planner.types import is_decimal
 
 _GROW = ctypes.CFUNCTYPE(ctypes.c_int32)
 _SLOTS_A_ROW, _MOST_SLOTS = 8, 1 << 25
-_LARGE = 1 << 14  # groups that are more than the caches next to the processor hold
+_LARGE = 1 << 16  # groups that are more than the caches next to the processor hold
 _WIDE = 2  # values a row, from which on a known range is looked at again
 _MANY_ROWS = 1 << 16  # room for the rows of a join with several matches
 

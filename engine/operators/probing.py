@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 
 from plait.engine import batches
+from plait.engine.codegen.ahead import LARGE
 from plait.engine.codegen.emit import NotCompiledError
 from plait.engine.codegen.fillers import TableShape
 from plait.engine.codegen.layout import Layout, layout_of
@@ -75,7 +76,8 @@ def _probe_table(op: HashJoin, table: JoinTable) -> ProbeTable:
     index = table.loop_index(op.build_keys, op.null_safe, presence)
     keys = tuple(_key_kind(part) for part in index.coder.parts)
     columns = _columns(table.batch)
-    shape = TableShape(index.lookup, index.unique, keys, columns)
+    large = sum(a.nbytes for a in index.arrays.values()) + table.batch.nbytes >= LARGE
+    shape = TableShape(index.lookup, index.unique, keys, columns, large)
     return ProbeTable(op, table.batch, index.coder, shape, dict(index.arrays), index.numbers)
 
 
@@ -84,7 +86,7 @@ def _without_keys(op: HashJoin, batch: pa.RecordBatch) -> ProbeTable:
     presence = op.kind in _PRESENCE and op.residual is None
     if batch.num_rows > 1 and not presence:
         raise NotCompiledError("joins of several rows without keys are the vectorised tier's")
-    shape = TableShape("one" if batch.num_rows else "empty", True, (), _columns(batch))
+    shape = TableShape("one" if batch.num_rows else "empty", True, (), _columns(batch), False)
     return ProbeTable(op, batch, KeyCoder([], ()), shape, {})
 
 

@@ -15,7 +15,7 @@ import pytest
 import plait
 from plait import config
 from plait.engine.codegen.emit import NotCompiledError
-from plait.engine.operators import group_table, loops
+from plait.engine.operators import group_table, loops, probing
 from plait.engine.operators.group_table import GroupTable, TooManyGroupsError, groups_of
 from plait.errors import PlaitError
 from plait.planner.expr import AggregateCall, Column
@@ -118,6 +118,45 @@ def test_tables_that_are_asked_for_ahead(
     assert {tuple(row[:-1]): row[-1] for row in found} == wanted
     assert len(found) == len(wanted)
     assert modes
+
+
+@pytest.mark.parametrize("key", ["k", "far", "s"])
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select t.{0}, v, w, x from t join b on t.{0} = b.{0}",
+        "select t.{0}, v, w, x from t left join b on t.{0} = b.{0} where v > 1",
+        "select {0}, v from t where {0} in (select {0} from b)",
+        "select {0}, v from t where not exists (select 1 from b where b.{0} = t.{0} and w > v)",
+        "select x, sum(v) as v from t join b on t.{0} = b.{0} group by x",
+    ],
+)
+def test_join_tables_that_are_asked_for_ahead(
+    monkeypatch: pytest.MonkeyPatch, key: str, sql: str
+) -> None:
+    """Any table, as if it were large: dense, hashed, of texts; keys once and several times."""
+    monkeypatch.setattr(probing, "LARGE", 0)
+    random = np.random.default_rng(3)
+
+    def side(count: int, distinct: int, **more: pa.Array) -> dict[str, pa.Array]:
+        numbers = random.integers(0, distinct, count)
+        nulls = random.random(count) < 0.1
+        return {
+            "k": pa.array(numbers, mask=nulls),
+            "far": pa.array(numbers * 1_000_003_000_007, mask=nulls),
+            "s": pa.array([f"t{n}" for n in numbers], mask=nulls).dictionary_encode(),
+            **more,
+        }
+
+    v = pa.array(random.integers(0, 5, 700))
+    for distinct in (300, 9):
+        w, x = pa.array(np.arange(60) % 4), pa.array([f"x{n % 7}" for n in range(60)])
+        given = {"t": table(side(700, distinct, v=v)), "b": table(side(60, distinct, w=w, x=x))}
+        text = sql.format(key)
+        expected = answer(Pipeline(text, given), VECTORISED)
+        assert isinstance(expected, pa.Table), expected
+        wanted = sorted((tuple(row.values()) for row in expected.to_pylist()), key=repr)
+        assert rows(text, **given) == wanted
 
 
 @pytest.mark.parametrize(
