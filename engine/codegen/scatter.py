@@ -6,6 +6,8 @@ leaving an array.
 
     hash_<kind>(rows, stride, [values], [valid], [hashes])   the finaliser of splitmix64; a constant
                                                     where not valid; no valid: all rows are
+    hash_text(rows, [offsets], [data], [hashes])    of strings: their length, then eight bytes after
+                                                    the other, with zeros behind the last
     combine(rows, [hashes], [more])                 hashes of one more column into those so far
     parts(rows, parts, [hashes], [part_of])         the part that a hash belongs to
     count(rows, [part_of], [counts])                how many rows each part has
@@ -20,7 +22,7 @@ Hardware", TKDE 2002, in one pass).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -59,6 +61,13 @@ def hashes(values: Array, valid: np.ndarray[Any, np.dtype[np.bool_]] | None) -> 
     made = pool.empty(len(values), np.uint64)
     known = np.zeros(0, np.uint8) if valid is None else np.ascontiguousarray(valid).view(np.uint8)
     _call(f"hash_{values.dtype.name}", len(values), values.strides[0], values, known, made)
+    return made
+
+
+def text_hashes(offsets: Counts, data: np.ndarray[Any, np.dtype[np.uint8]]) -> Hashes:
+    """A hash of each string; `offsets` are one more than strings."""
+    made = pool.empty(len(offsets) - 1, np.uint64)
+    _call("hash_text", len(made), offsets, data, made)
     return made
 
 
@@ -120,6 +129,7 @@ def _module(checked: bool) -> tuple[str, dict[str, int]]:
 
     for name, (kind, signed) in _KINDS.items():
         _hash(function(f"hash_{name}", 1, 3), kind, signed)
+    _hash_text(function("hash_text", 0, 3))
     _combine(function("combine", 0, 2))
     _parts(function("parts", 1, 2))
     _count(function("count", 0, 2))
@@ -147,19 +157,31 @@ class _Function:
     def rows(self) -> Iterator[Any]:
         """A loop over the numbers of the rows; the function ends after it."""
         b = self.b
-        number = b.alloca(I64)
+        number = self.variable()
         b.store(I64(0), number)
+        with self.loop(lambda: b.icmp_signed("<", b.load(number, typ=I64), self.count)):
+            at = b.load(number, typ=I64)
+            yield at
+            b.store(b.add(at, I64(1)), number)
+        b.ret(I32(0))
+
+    def variable(self) -> Any:
+        """A place in the frame, which LLVM keeps in a register; made once, at the entry."""
+        with self.b.goto_entry_block():
+            return self.b.alloca(I64)
+
+    @contextmanager
+    def loop(self, more: Callable[[], Any]) -> Iterator[None]:
+        """What is done as long as there is more."""
+        b = self.b
         head, body, end = map(self.function.append_basic_block, ("head", "body", "end"))
         b.branch(head)
         b.position_at_end(head)
-        at = b.load(number, typ=I64)
-        b.cbranch(b.icmp_signed("<", at, self.count), body, end)
+        b.cbranch(more(), body, end)
         b.position_at_end(body)
-        yield at
-        b.store(b.add(at, I64(1)), number)
+        yield
         b.branch(head)
         b.position_at_end(end)
-        b.ret(I32(0))
 
     def place(self, array: int, index: Any, kind: Any, stride: Any = None) -> Any:
         """Where an element is; of arrays with gaps, every `stride` bytes."""
@@ -199,6 +221,46 @@ def _hash(f: _Function, kind: Any, signed: bool) -> None:
         with b.if_then(b.not_(every)):
             known = b.icmp_unsigned("!=", f.get(1, row, I8), I8(0))
             f.put(2, row, b.select(known, f.get(2, row, I64), I64(NULL)))
+
+
+def _hash_text(f: _Function) -> None:
+    b = f.b
+    so_far, place = f.variable(), f.variable()
+    with f.rows() as row:
+        start, stop = f.get(0, row, I64), f.get(0, b.add(row, I64(1)), I64)
+        b.store(_mix(b, b.sub(stop, start)), so_far)
+        b.store(start, place)
+        with f.loop(lambda: b.icmp_signed("<", b.load(place, typ=I64), stop)):
+            at = b.load(place, typ=I64)
+            word = _eight_bytes(f, at, stop)
+            b.store(_mix(b, b.add(b.mul(b.load(so_far, typ=I64), I64(31)), word)), so_far)
+            b.store(b.add(at, I64(8)), place)
+        f.put(2, row, b.load(so_far, typ=I64))
+
+
+def _eight_bytes(f: _Function, at: Any, stop: Any) -> Any:
+    """The bytes from a place on; zeros from `stop` on, where there may be nothing to read."""
+    b = f.b
+    address, length = f.arrays[1]
+    found, byte = f.variable(), f.variable()
+    b.store(I64(0), found)
+    readable = b.icmp_signed("<=", b.add(at, I64(8)), length)
+    with b.if_else(readable) as (whole, piecemeal):
+        with whole:
+            word = b.load(b.gep(address, [at], source_etype=I8), typ=I64, align=1)
+            after = b.sub(b.add(at, I64(8)), stop)
+            after = b.select(b.icmp_signed(">", after, I64(0)), after, I64(0))
+            bits = b.mul(after, I64(8))
+            b.store(b.lshr(b.shl(word, bits), bits), found)
+        with piecemeal:
+            b.store(at, byte)
+            with f.loop(lambda: b.icmp_signed("<", b.load(byte, typ=I64), stop)):
+                here = b.load(byte, typ=I64)
+                value = b.zext(f.get(1, here, I8), I64)
+                bits = b.mul(b.sub(here, at), I64(8))
+                b.store(b.or_(b.load(found, typ=I64), b.shl(value, bits)), found)
+                b.store(b.add(here, I64(1)), byte)
+    return b.load(found, typ=I64)
 
 
 def _combine(f: _Function) -> None:

@@ -87,6 +87,9 @@ def _hash_text(array: pa.Array) -> Hashes:
     if not n:
         return np.zeros(0, np.uint64)
     offsets = np.frombuffer(offset_buffer, np.int64, n + 1, plain.offset * 8)
+    if n >= scatter.LONG:
+        held = b"" if data_buffer is None else data_buffer
+        return scatter.text_hashes(offsets, np.frombuffer(held, np.uint8))
     data = np.zeros(int(offsets[-1] - offsets[0]) + _WIDTH, np.uint8)
     if len(data) > _WIDTH:
         data[:-_WIDTH] = np.frombuffer(data_buffer, np.uint8)[offsets[0] : offsets[-1]]
