@@ -1,6 +1,6 @@
 """Join tables made by compiled loops: from key codes to the rows that have them.
 
-A module of three functions over a column of integers; `low` is taken from each value to get its
+A module of four functions over a column of integers; `low` is taken from each value to get its
 code, rows that are not valid are left out. They give 0, or what is told here.
 
     members(values, valid, rows, low, [seen])       seen[code] = 1
@@ -11,10 +11,13 @@ code, rows that are not valid are left out. They give 0, or what is told here.
     hash(values, valid, rows, shift, mask, seen_shift, [table], [next], [seen])
                                                     the same by open addressing: `table` has the
                                                     first row of each code; seen[hash] = 1
+    find(values, valid, rows, shift, mask, [table], [keys], [found])
+                                                    found[row] is the first row of such a table that
+                                                    has the value; `keys` are its rows' values
 
 Arguments in brackets are two: an address, and how many elements are there. In debug mode a function
-gives -1 instead of leaving an array. `first` and `table` begin as -1, `seen` as zeros. `valid` may
-be null. Rows come from the last to the first, as a chain grows at its head.
+gives -1 instead of leaving an array. `first` and `table` begin as -1, `seen` as zeros. `found` as
+-1s too. `valid` may be null. Rows come from the last to the first, as a chain grows at its head.
 """
 
 from __future__ import annotations
@@ -72,6 +75,7 @@ def _module(width: int, stride: int, checked: bool) -> tuple[str, dict[str, int]
         _members(function("members", 1, 1)),
         _chain(function("chain", 1, 2)),
         _hash(function("hash", 3, 3)),
+        _find(function("find", 2, 3)),
     ]
     return str(module), {f.function.name: len(f.function.args) for f in made}
 
@@ -202,4 +206,31 @@ def _hash(f: _Function) -> _Function:
 
     f.each_code(row)
     b.ret(b.zext(b.load(twice, typ=I1), I32))
+    return f
+
+
+def _find(f: _Function) -> _Function:
+    b, (shift, mask), (table, keys, found) = f.b, f.numbers, f.arrays
+    slot = b.alloca(I64)
+
+    def row(at: Any, value: Any, after: Any) -> None:
+        names = ("probe", "compare", "other", "same")
+        probe, compare, other, same = (f.function.append_basic_block(n) for n in names)
+        b.store(b.lshr(b.mul(value, I64(_HASH)), shift), slot)
+        b.branch(probe)
+        b.position_at_end(probe)
+        here = b.load(slot, typ=I64)
+        known = b.load(f.place(table, here, I32), typ=I32)
+        b.cbranch(b.icmp_signed("<", known, I32(0)), after, compare)
+        b.position_at_end(compare)
+        key = b.load(f.place(keys, b.sext(known, I64), I64), typ=I64)
+        b.cbranch(b.icmp_signed("==", key, value), same, other)
+        b.position_at_end(other)
+        b.store(b.and_(b.add(here, I64(1)), mask), slot)
+        b.branch(probe)
+        b.position_at_end(same)
+        b.store(known, f.place(found, at, I32))
+
+    f.each_code(row)
+    b.ret(I32(0))
     return f

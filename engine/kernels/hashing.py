@@ -1,7 +1,7 @@
 """Stable 64-bit hashes of rows: the same on every machine and for every encoding of a value.
 
 Integers are mixed by the finaliser of splitmix64 (Steele, Lea & Flood 2014), many of them by a
-compiled loop (`plait.engine.codegen.scatter`), strings in words of eight bytes, those in a
+compiled loop (`plait.engine.codegen.scatter`), strings as in `text_hashing.py`, those in a
 dictionary once per entry. Other types, which are rare as keys, are hashed once per distinct value
 (BLAKE2b, 8 bytes).
 """
@@ -19,11 +19,9 @@ import pyarrow.types as pat
 from plait.engine.codegen import scatter
 from plait.engine.kernels.keys import integers, valid_mask, view
 from plait.engine.kernels.ordinals import is_text
-
-Hashes = np.ndarray[Any, np.dtype[np.uint64]]
+from plait.engine.kernels.text_hashing import Hashes, hash_texts, mix
 
 _NULL = np.uint64(scatter.NULL)
-_WIDTH = 8  # bytes of text in a word
 
 
 def hash_columns(columns: Sequence[pa.Array]) -> Hashes:
@@ -38,15 +36,9 @@ def hash_columns(columns: Sequence[pa.Array]) -> Hashes:
 
 def _combined(result: Hashes, more: Hashes) -> Hashes:
     if len(more) < scatter.LONG:
-        return _mix(result * np.uint64(31) + more)
+        return mix(result * np.uint64(31) + more)
     scatter.combine(result, more)
     return result
-
-
-def _mix(x: Hashes) -> Hashes:
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
 
 
 def _hash(array: pa.Array) -> Hashes:
@@ -55,12 +47,12 @@ def _hash(array: pa.Array) -> Hashes:
         valid = valid_mask(array)
         if len(words) >= scatter.LONG:
             return scatter.hashes(words, valid)
-        hashed = _mix(words.astype(np.int64).view(np.uint64))
+        hashed = mix(words.astype(np.int64).view(np.uint64))
         return hashed if valid is None else np.where(valid, hashed, _NULL)
     if isinstance(array, pa.DictionaryArray):
         hashed = _hash_dictionary(array)
     elif is_text(array.type):
-        hashed = _hash_text(array)
+        hashed = hash_texts(array)
     else:
         hashed = _hash_distinct(array)
     valid = valid_mask(array)
@@ -77,36 +69,6 @@ def _words(array: pa.Array) -> np.ndarray[Any, Any] | None:
     wide = array if array.type.bit_width == 128 else array.cast(pa.decimal128(38, array.type.scale))
     words = np.frombuffer(wide.buffers()[1], np.int64)[wide.offset * 2 :]
     return words[: 2 * len(wide) : 2]
-
-
-def _hash_text(array: pa.Array) -> Hashes:
-    """Of strings or bytes in any layout."""
-    plain = array.cast(pa.large_binary())
-    _, offset_buffer, data_buffer = plain.buffers()
-    n = len(plain)
-    if not n:
-        return np.zeros(0, np.uint64)
-    offsets = np.frombuffer(offset_buffer, np.int64, n + 1, plain.offset * 8)
-    if n >= scatter.LONG:
-        held = b"" if data_buffer is None else data_buffer
-        return scatter.text_hashes(offsets, np.frombuffer(held, np.uint8))
-    data = np.zeros(int(offsets[-1] - offsets[0]) + _WIDTH, np.uint8)
-    if len(data) > _WIDTH:
-        data[:-_WIDTH] = np.frombuffer(data_buffer, np.uint8)[offsets[0] : offsets[-1]]
-    windows = np.ndarray((len(data) - _WIDTH + 1,), "<u8", data, strides=(1,))
-    starts, lengths = offsets[:-1] - offsets[0], np.diff(offsets)
-    result = _mix(lengths.astype(np.uint64))
-    rows = np.flatnonzero(lengths)
-    place = 0
-    while len(rows):
-        words = windows[starts[rows] + place].astype(np.uint64)
-        # bytes after the end of a string count as zero
-        after = (np.clip(place + _WIDTH - lengths[rows], 0, _WIDTH - 1) * 8).astype(np.uint64)
-        words = (words << after) >> after
-        result[rows] = _mix(result[rows] * np.uint64(31) + words)
-        place += _WIDTH
-        rows = rows[lengths[rows] > place]
-    return result
 
 
 def _hash_dictionary(array: pa.DictionaryArray) -> Hashes:

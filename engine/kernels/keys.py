@@ -19,6 +19,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pat
 
+from plait.engine.codegen import scatter
+from plait.engine.codegen.index import Column
+from plait.engine.kernels.ordinals import is_text
+from plait.engine.kernels.text_hashing import hash_texts
+
 Ints = np.ndarray[Any, np.dtype[np.int64]]
 Bools = np.ndarray[Any, np.dtype[np.bool_]]
 
@@ -166,6 +171,54 @@ class _Distinct:
         return pc.index_in(_plain(array).cast(self.type), self.uniques)
 
 
+class _Texts(_Distinct):
+    """A key of many strings: the first row that has the string, found by its hash and compared."""
+
+    def __init__(self, texts: pa.Array, null_safe: bool) -> None:
+        self.type, self.texts, self.null_safe = texts.type, texts, null_safe
+        self.null_code = len(texts)
+        self.span = self.null_code + 1
+        self._hashes = hash_texts(texts).view(np.int64)
+        size = 1 << (2 * len(texts)).bit_length()
+        self._shift, self._mask = 65 - size.bit_length(), size - 1
+        self._table = np.full(size, -1, np.int32)
+        following, seen = np.empty(len(texts), np.int32), np.zeros(size, np.uint8)
+        arrays = (self._table, following, seen)
+        self._column(texts, self._hashes).call(
+            "hash", self._shift, self._mask, self._shift, *arrays
+        )
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether no two of its strings have the same hash."""
+        return bool(self._lookup(self.texts).null_count == self.texts.null_count)
+
+    def _column(self, texts: pa.Array, hashes: Ints) -> Column:
+        valid = valid_mask(texts)
+        known = None if valid is None else np.ascontiguousarray(valid).view(np.uint8)
+        return Column(hashes.ctypes.data, 8, 8, len(hashes), known)
+
+    def _lookup(self, array: pa.Array) -> pa.Array:
+        if pat.is_dictionary(array.type):
+            return pc.take(self._lookup(array.dictionary), array.indices)
+        texts = array.cast(self.type)
+        hashes = hash_texts(texts).view(np.int64)
+        found = np.full(len(texts), -1, np.int32)
+        arrays = (self._table, self._hashes, found)
+        self._column(texts, hashes).call("find", self._shift, self._mask, *arrays)
+        there = self.texts.take(pa.array(np.maximum(found, 0)))
+        same = np.asarray(pc.fill_null(pc.equal(there, texts), False)) & (found >= 0)
+        return pa.array(found, mask=~same)
+
+
+def _distinct(array: pa.Array, null_safe: bool) -> _Distinct:
+    if is_text(array.type) and scatter.LONG <= len(array) < 1 << 31:
+        made = _Texts(array, null_safe)
+        if made.is_exact:
+            return made
+    return _Distinct(array, null_safe)
+
+
 def _plain(array: pa.Array) -> pa.Array:
     if pat.is_dictionary(array.type):
         return array.dictionary_decode()
@@ -193,7 +246,7 @@ class KeyCoder:
                 use = ints if ints.span < (2**40 if wide else _MAX) else None
                 self.parts.append(use or _Distinct(array, safe))
             else:
-                self.parts.append(_Distinct(array, safe))
+                self.parts.append(_distinct(array, safe))
         self.span = 1
         for part in self.parts:
             self.span *= max(1, part.span)

@@ -7,10 +7,13 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from plait.engine.codegen import scatter
+from plait.engine.kernels import keys
 from plait.engine.kernels.hash_table import HashTable
 from plait.engine.kernels.hashing import hash_columns
 from plait.engine.kernels.keys import KeyCoder
@@ -66,11 +69,15 @@ def sides(draw: st.DrawFn) -> tuple[list[pa.Array], list[pa.Array], list[bool]]:
     return columns[0], columns[1], safe
 
 
-@settings(max_examples=80)
-@given(sides())
+@pytest.mark.parametrize("long", [scatter.LONG, 0])  # 0: strings are always found by their hashes
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=sides())
 def test_pairs_are_those_of_equal_keys(
     data: tuple[list[pa.Array], list[pa.Array], list[bool]],
+    long: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(scatter, "LONG", long)
     probe, build, safe = data
     coder = KeyCoder(build, safe)
     table = HashTable(coder.codes(build), coder.span)
@@ -95,6 +102,23 @@ def test_many_rows(spread: int, distinct: int) -> None:
         [(v,) for v in probe.to_pylist()], [(v,) for v in build.to_pylist()], [False]
     )
     assert sorted(zip(probe_rows.tolist(), build_rows.tolist(), strict=True)) == sorted(pairs)
+
+
+@pytest.mark.parametrize("build", [["a", "bb", "ccc"], ["a", "bb", "xx", "a", None]])
+def test_strings_of_the_same_hash(build: list[str | None], monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the probe side alone, or on both."""
+    monkeypatch.setattr(scatter, "LONG", 0)
+
+    def by_length(texts: pa.Array) -> Any:
+        return np.asarray(pc.fill_null(pc.binary_length(texts), 0)).astype(np.uint64)
+
+    monkeypatch.setattr(keys, "hash_texts", by_length)
+    probe = ["b", "bb", "yy", "a", "zzz", "", None, "xx"]
+    coder = KeyCoder([pa.array(build)], [False])
+    table = HashTable(coder.codes([pa.array(build)]), coder.span)
+    rows, found = table.matches(coder.codes([pa.array(probe)]))
+    got = sorted(zip(rows.tolist(), found.tolist(), strict=True))
+    assert got == sorted(expected_pairs([(v,) for v in probe], [(v,) for v in build], [False]))
 
 
 def test_hash_does_not_depend_on_the_encoding() -> None:
