@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import mmap
 import os
@@ -397,6 +398,7 @@ def current_worker() -> Worker | None:
 
 def main(address: Address, name: str, options: Options, slots: mmap.mmap | None = None) -> None:
     """The life of a worker's process. SystemExit with 0 if it ended as it should."""
+    gc.freeze()  # what was there before the fork is no garbage, and is not to be copied either
     worker = Worker(address, name, options, slots)
     global _process_worker
     _process_worker = worker

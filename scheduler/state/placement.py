@@ -49,6 +49,7 @@ from plait.scheduler.state.records import (
 from plait.scheduler.state.sources import Sources
 
 MOST_SENT = 512
+_LARGE = 256 << 10  # bytes of a part of which copies are not left to themselves
 
 # Looking for something to steal: how many queues each time, else how often.
 _FEW_QUEUES = 16
@@ -257,6 +258,8 @@ class Placement:
             for name, amount in group.needs.items():
                 worker.free[name] -= amount
         self.out.run(worker, row)
+        if table.inputs[row]:
+            self._note_copies(row, number)
         if group.source:
             worker.sources += 1
             # What is wanted stays anyway: bounding it would only bound the run.
@@ -273,6 +276,13 @@ class Placement:
         for slot in range(first, first + group.outputs):
             if table.consumers[slot] is not None and table.owner[slot] < 0:
                 self._lean(slot, worker)
+
+    def _note_copies(self, row: int, worker: int) -> None:
+        """A worker will fetch those inputs of a task that it does not have."""
+        owner, size, copied = self.table.owner, self.table.size, self.table.copied
+        for slot in self.table.inputs[row][:FEW_INPUTS]:
+            if size[slot] >= _LARGE and 0 <= owner[slot] != worker:
+                copied.setdefault(slot, set()).add(worker)
 
     def _lean(self, slot: int, worker: Worker) -> None:
         """An absent part will be made at a worker: its consumers may perhaps follow there."""

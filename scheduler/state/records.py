@@ -16,9 +16,10 @@ or shared; arrays where each entry would be an object of its own.
     ERRED      its run has failed; it will not run
 
 A part is *held* by one worker, its owner, or absent; copies that workers fetched are their own
-affair. A part is *needed* while it is wanted by the client or used: `uses` counts the active tasks
-(WAITING, READY, SENT) that take it. Part by part, so a task of which one part was freed too early
-runs again for that part while its other parts stay where they are.
+affair, except that they are told when a large one is of no more use. A part is *needed* while it is
+wanted by the client or used: `uses` counts the active tasks (WAITING, READY, SENT) that take it.
+Part by part, so a task of which one part was freed too early runs again for that part while its
+other parts stay where they are.
 
 A row is kept while a kept row takes its parts: that is the lineage from which lost results are
 computed again. It is forgotten when it is RELEASED or ERRED, not wanted, and read by no row.
@@ -244,6 +245,8 @@ class Table:
         self.failures: dict[int, int] = {}
         self.crashes: dict[int, int] = {}
         self.fetch_failures: dict[int, int] = {}
+        # Slot of a large part -> workers, not its owner, that may have fetched it.
+        self.copied: dict[int, set[int]] = {}
         self.maker: list[int] = []
         self.owner: list[int] = []
         self.uses: list[int] = []

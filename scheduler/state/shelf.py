@@ -145,6 +145,15 @@ class Shelf:
             self.copies.discard(key)
         return gone
 
+    def let_go(self, key: int) -> bool:
+        """Let a copy go, if it is idle; whether it was."""
+        if key not in self.idle:
+            return False
+        self._wake(key)
+        self.copies.discard(key)
+        del self._sizes[key]
+        return True
+
     def _wake(self, key: int) -> None:
         if key in self.idle:
             del self.idle[key]

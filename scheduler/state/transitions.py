@@ -247,6 +247,14 @@ class Transitions:
         if drop:
             self.out.drop(worker, key, table.held_attempt(row))
 
+    def _drop_copies(self, slot: int) -> None:
+        """Nobody needs a part any more: nor those who may have fetched it."""
+        table = self.table
+        row = table.maker[slot]
+        for number in table.copied.pop(slot):
+            if number in self.workers and number != table.owner[slot]:
+                self.out.drop(self.workers[number], table.key(slot), table.held_attempt(row))
+
     # no longer being needed -----------------------------------------------------------------------
 
     def let_go(self, slots: Iterable[int]) -> None:
@@ -255,6 +263,7 @@ class Transitions:
         uses, wanted, owner, maker, group = (
             *(table.uses, table.wanted, table.owner, table.maker, table.group),
         )
+        copied = table.copied
         stack: list[int] = []
         for slot in slots:
             left = uses[slot] = uses[slot] - 1
@@ -266,6 +275,8 @@ class Transitions:
                 stack.append(slot)
                 continue
             # mostly: the only part of a task is there, and was needed by this one last
+            if slot in copied:
+                self._drop_copies(slot)
             holder = self.workers[owner[slot]]
             owner[slot] = -1
             table.parts_held[row] = 0
@@ -304,6 +315,8 @@ class Transitions:
             run.idle.append(slot)
             return ()
         state = table.state[row]
+        if slot in table.copied:
+            self._drop_copies(slot)
         if table.owner[slot] >= 0:
             self.unhold(slot)
             if state == MEMORY and not table.parts_held[row]:

@@ -335,13 +335,14 @@ class WorkerState:
             self._out.append(Delete(gone))
 
     def _drop(self, keys: Iterable[int], attempts: Iterable[int]) -> None:
-        """Keys that are no longer our own, if made by these attempts or earlier ones."""
+        """Keys that are no longer our own, if made by these attempts or earlier ones, or copies."""
         held, copying, unhold = self.shelf.held, self.copying, self.shelf.unhold
+        idle, let_go = self.shelf.idle, self.shelf.let_go
         gone: list[int] = []
         for key, attempt in zip(keys, attempts, strict=True):
             if copying and copying.get(key, attempt + 1) <= attempt:
                 del copying[key]
-            if held.get(key, attempt + 1) <= attempt and unhold(key):
+            if (held.get(key, attempt + 1) <= attempt and unhold(key)) or (idle and let_go(key)):
                 gone.append(key)
         if gone:
             self._out.append(Delete(tuple(gone)))

@@ -214,6 +214,12 @@ MUTANTS = [
         "",
     ),
     Mutant(
+        "copies that nobody needs are left to themselves",
+        "transitions",
+        "        for number in table.copied.pop(slot):",
+        "        for number in set[int]():",
+    ),
+    Mutant(
         "resources are not given back",
         "placement",
         "                worker.free[name] += amount",
@@ -278,8 +284,8 @@ MUTANTS = [
     Mutant(
         "a worker drops results of newer attempts",
         "worker_state",
-        "if held.get(key, attempt + 1) <= attempt and unhold(key):",
-        "if key in held and unhold(key):",
+        "if (held.get(key, attempt + 1) <= attempt and unhold(key)) or",
+        "if (key in held and unhold(key)) or",
     ),
     Mutant(
         "a worker discards results of other attempts",

@@ -276,3 +276,15 @@ def test_a_fan_in_of_many_is_linear() -> None:
     ran = [task for _, task in stage.finish_all(seconds=1e-6)]
     assert ran[-1] == tasks[-1]
     assert stage.state.table.slot(key_of(tasks[0])) >= 0  # kept as lineage
+
+
+def test_large_copies_are_dropped_when_nobody_needs_them() -> None:
+    for size, dropped in ((1 << 20, True), (1000, False)):
+        stage = Stage((1, 1))
+        root = stage.submit([(), *[(0,)] * 10], want=list(range(1, 11)))[0]
+        home = next(worker for worker in (0, 1) if root in stage.given[worker])
+        stage.done(home, root, size=size, seconds=1.0)
+        stage.finish_all(seconds=1.0)
+        assert root not in stage.given[1 - home]
+        assert key_of(root) in stage.dropped(home)
+        assert (key_of(root) in stage.dropped(1 - home)) == dropped

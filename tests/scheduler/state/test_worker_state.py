@@ -194,6 +194,17 @@ def test_copies_stay_for_the_next_tasks_up_to_a_bound() -> None:
     assert not bench.of(Fetch)
 
 
+def test_idle_copies_go_when_they_are_dropped_and_used_ones_stay() -> None:
+    bench = Bench()
+    used, idle = key_of(100), key_of(101)
+    bench.run((1, ((idle, 2),)), (2, ((used, 2),)))
+    bench.do(Fetched(2, (used, idle), (10, 10)))
+    bench.ran(1)
+    bench.do(Drop((used, idle), (0, 0)))
+    assert bench.state.shelf.copies == {used}
+    assert [message.keys for message in bench.of(Delete)] == [(idle,)]
+
+
 def test_copies_of_parts_go_with_the_task_that_took_them() -> None:
     bench = Bench()
     whole, part = key_of(100), key_of(101, 3)
