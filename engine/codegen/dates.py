@@ -8,7 +8,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from plait.engine.codegen.emit import I64, INT64_LOW, Emitter, NotCompiledError, Value
+from plait.engine.codegen.emit import (
+    I64,
+    INT64_HIGH,
+    INT64_LOW,
+    Emitter,
+    NotCompiledError,
+    Value,
+)
 from plait.planner.expr import Call, Literal
 from plait.planner.functions.temporal import part_name
 from plait.planner.types import is_date, is_timestamp
@@ -143,6 +150,45 @@ def date_trunc(e: Emitter, expr: Call, x: Value) -> Value:
     if x.low - most < INT64_LOW:
         e.trap_if(b.icmp_signed("<", x.ir, I64(INT64_LOW + most)), x.valid)
     return replace(x, ir=b.sub(x.ir, over), low=max(x.low - most, INT64_LOW))
+
+
+def date_diff(e: Emitter, expr: Call, first: Value, last: Value) -> Value:
+    """How many parts begin between two dates, or two timestamps without zone."""
+    word = expr.args[0]
+    if not isinstance(word, Literal) or first.dtype != last.dtype:
+        raise NotCompiledError(f"{expr} has no compiled form")
+    name = part_name(str(word.value))
+    a, b = (_part_number(e, expr, name, x) for x in (first, last))
+    valid = e.both(first.valid, last.valid)
+    most = max(abs(end) for x in (first, last) for end in (x.low, x.high))
+    per_day = PER_DAY[first.dtype.unit] if is_timestamp(first.dtype) else 1
+    most = (most // per_day + 1) * _FINEST.get(name, 1)
+    if 2 * most + 2 > INT64_HIGH:
+        raise NotCompiledError(f"{expr} has no compiled form")
+    return Value(e.b.sub(b, a), expr.dtype, valid, -2 * most - 2, 2 * most + 2)
+
+
+_FINEST = {"hour": 24, "minute": 1440, "second": 86_400}  # a day
+
+
+def _part_number(e: Emitter, expr: Call, name: str, x: Value) -> Any:
+    """A number that grows by one from part to part."""
+    b = e.b
+    days, per_day, _ = _days(e, expr, x)
+    if name == "day":
+        return days
+    if name in _FINEST:
+        if per_day == 1:
+            return b.mul(days, I64(_FINEST[name]))
+        return floor_divide(e, x.ir, per_day // _FINEST[name])
+    if name not in ("year", "quarter", "month"):
+        raise NotCompiledError(f"{expr} has no compiled form")
+    year, month, _ = civil(e, days)
+    if name == "year":
+        return year
+    if name == "quarter":
+        return b.add(b.mul(year, I64(4)), b.udiv(b.sub(month, I64(1)), I64(3)))
+    return b.add(b.mul(year, I64(12)), month)
 
 
 FUNCTIONS = dict.fromkeys(

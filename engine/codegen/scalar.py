@@ -33,6 +33,7 @@ from plait.engine.codegen.emit import (
 from plait.engine.codegen.layout import rounded
 from plait.engine.kernels.encoding import unscaled
 from plait.planner.expr import Call, Case, Cast, Column, Expr, Literal
+from plait.planner.functions.numeric import constant_integer
 from plait.planner.types import (
     BOOL,
     is_date,
@@ -91,6 +92,8 @@ def _emit(e: Emitter, expr: Expr, scope: Scope) -> Value:
             return _in(e, expr, scope)
         if expr.function == "date_trunc":
             return dates.date_trunc(e, expr, emit(e, expr.args[1], scope))
+        if expr.function == "date_diff":
+            return dates.date_diff(e, expr, *(emit(e, a, scope) for a in expr.args[1:]))
         function = FUNCTIONS.get(expr.function)
         if function is not None:
             return function(e, expr, [emit(e, a, scope) for a in expr.args])
@@ -316,6 +319,27 @@ def _to_whole(e: Emitter, expr: Call, args: list[Value]) -> Value:
     x = _of_double(e, expr, args)
     function = e.module.declare_intrinsic(f"llvm.{expr.function}", [DOUBLE])
     return replace(x, ir=e.b.call(function, [x.ir]))
+
+
+def _round(e: Emitter, expr: Call, args: list[Value]) -> Value:
+    """A decimal with fewer digits behind the point, half away from zero."""
+    x = args[0]
+    digits = constant_integer(expr.args[1]) if len(expr.args) == 2 else 0
+    if not (is_decimal(x.dtype) and is_decimal(expr.dtype)) or digits is None or digits < 0:
+        raise NotCompiledError(f"{expr} has no compiled form")
+    unit: int = 10 ** (x.dtype.scale - expr.dtype.scale)
+    if unit == 1:
+        return fitted(e, x, expr.dtype)
+    most = max(abs(x.low), abs(x.high)) + unit
+    if x.is_wide or most > INT64_HIGH:
+        raise NotCompiledError(f"{expr} has no compiled form")
+    b, half = e.b, I64(unit // 2)
+    negative = b.icmp_signed("<", x.ir, I64(0))
+    moved = b.add(x.ir, b.select(negative, b.neg(half), half))
+    low = 0 if x.low >= 0 else -(most // unit)
+    return fitted(
+        e, Value(b.sdiv(moved, I64(unit)), x.dtype, x.valid, low, most // unit), expr.dtype
+    )
 
 
 def _sqrt(e: Emitter, expr: Call, args: list[Value]) -> Value:
@@ -555,6 +579,7 @@ FUNCTIONS: dict[str, Function] = {
     **dict.fromkeys(("greatest", "least"), _furthest),
     **dict.fromkeys(("floor", "ceil", "trunc"), _to_whole),
     **dates.FUNCTIONS,
+    "round": _round,
     "sqrt": _sqrt,
     **dict.fromkeys(("floor_divide", "modulo"), _whole_division),
     "negate": _negate,

@@ -78,6 +78,8 @@ COMPILED: dict[str, list[str]] = {
         *("year({moment})", "month({moment})", "day({moment})", "quarter({moment})"),
         *("({bool})::int", "cast({int} as bigint)", "try_cast({int} as utinyint)"),
         *("cast({int} as smallint)", "{int} // {int}", "{int} % {int}"),
+        *(f"date_diff('{part}', {{date}}, {{date}})" for part in ("day", "month", "hour", "week")),
+        *(f"date_diff('{p}', {{timestamp}}, {{timestamp}})" for p in ("year", "minute", "quarter")),
     ],
     "double": [
         *("{double} + {double}", "{double} - {int}", "{double} * {double}", "{number} / {number}"),
@@ -89,7 +91,7 @@ COMPILED: dict[str, list[str]] = {
         *("{decimal} + {decimal}", "{decimal} - {int}", "{decimal} * {decimal}", "-{decimal}"),
         *("abs({decimal})", "coalesce({decimal}, {decimal})", "nullif({decimal}, {decimal})"),
         *("case when {bool} then {decimal} else {int} end", "{int}::decimal(18, 2)"),
-        "try_cast({int} as decimal(6, 2))",
+        *("try_cast({int} as decimal(6, 2))", "round({decimal}, 1)", "round({decimal})"),
     ],
     "text": ["upper({text})", "left({text}, 1)", "{text} || 'a'", "nullif({text}, 'a')", "{text}"],
     "date": ["{date} + {small}", "{date} - {int}", "coalesce({date}, {date})"],
