@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import pickle
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import pyarrow as pa
 
@@ -47,6 +49,16 @@ class Schema:
         """The plait schema of an Arrow schema."""
         return Schema(tuple(Field(f.name, f.type, f.nullable) for f in schema))
 
+    def __reduce__(self) -> tuple[Callable[..., Schema], tuple[object]]:
+        # every operator and every split that is sent has one: made into bytes, and read, once
+        packed = self.__dict__.get("_packed")
+        if packed is None:
+            if not all(type(f.type).__module__ == "pyarrow.lib" for f in self.fields):
+                return Schema, (self.fields,)  # types of somebody else: as whoever pickles wants
+            packed = pickle.dumps(self.fields, 5)
+            object.__setattr__(self, "_packed", packed)
+        return _unpacked, (packed,)
+
     def to_arrow(self) -> pa.Schema:
         """The Arrow schema with the same names and types."""
         return pa.schema([pa.field(f.name, f.type) for f in self.fields])
@@ -80,3 +92,8 @@ class Schema:
     def same_as(self, other: Schema) -> bool:
         """Whether names and types agree; nullability may differ (rules may learn more)."""
         return self.names == other.names and self.types == other.types
+
+
+@lru_cache(1024)
+def _unpacked(fields: bytes) -> Schema:
+    return Schema(pickle.loads(fields))
