@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from plait.engine import arrays
 from plait.engine.codegen.accumulators import SOME, Accumulator, Accumulators
 from plait.engine.codegen.emit import NotCompiledError, Value
 from plait.engine.kernels import moments
@@ -147,16 +148,15 @@ def finish(aggregate: Aggregate, words: Records, dictionaries: Sequence[pa.Array
     """The call's value of each group; `words` has a row of the accumulators' words for each."""
     call, acc = aggregate.call, aggregate.value
     own = words[:, acc.first : acc.first + acc.words]
-    column = np.ascontiguousarray(own[:, 0])
     if call.function in _COUNTS:
-        return from_stored(column, call.dtype)
+        return from_stored(arrays.copied(own[:, 0]), call.dtype)
     if call.function == "any_row":
-        return from_stored(column > 0, pa.bool_())
+        return from_stored(own[:, 0] > 0, pa.bool_())
     if acc.kind in ("moments", "shape", "pair"):
         return _finish_moments(call, acc, own)
     entries = None if acc.text is None else dictionaries[acc.text]
     if call.function in _PICKS:
-        valid = column == SOME
+        valid = own[:, 0] == SOME
         return stored_column(_number(own[:, 1:]), call.dtype, _unless_all(valid), entries)
     valid = None
     counts = np.zeros(0, np.int64)
@@ -174,10 +174,10 @@ def _unless_all(valid: Bools) -> Bools | None:
 
 def _number(words: Records) -> Ints | Int128:
     """An integer of one word, or of two."""
-    low = np.ascontiguousarray(words[:, 0])
+    low = arrays.copied(words[:, 0])
     if words.shape[1] == 1:
         return low
-    return Int128(np.ascontiguousarray(words[:, 1]), low.view(np.uint64))
+    return Int128(arrays.copied(words[:, 1]), low.view(np.uint64))
 
 
 def _finish_sum(call: AggregateCall, own: Records, counts: Ints, valid: Bools | None) -> pa.Array:

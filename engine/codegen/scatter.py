@@ -8,6 +8,7 @@ leaving an array.
                                                     where not valid; no valid: all rows are
     hash_text(rows, [offsets], [data], [hashes])    of strings: their length, then eight bytes after
                                                     the other, with zeros behind the last
+    look_up_<bytes>(rows, [codes], [valid], [entries], [hashes])    those of the entries of codes
     combine(rows, [hashes], [more])                 hashes of one more column into those so far
     parts(rows, parts, [hashes], [part_of])         the part that a hash belongs to
     count(rows, [part_of], [counts])                how many rows each part has
@@ -32,7 +33,17 @@ import numpy as np
 
 from plait.engine import arrays as pool
 from plait.engine.codegen.compile import Effort, Function, checked, load, prototype
-from plait.engine.codegen.emit import I8, I16, I32, I64, I128, POINTER, AstrayError, leave_outside
+from plait.engine.codegen.emit import (
+    I1,
+    I8,
+    I16,
+    I32,
+    I64,
+    I128,
+    POINTER,
+    AstrayError,
+    leave_outside,
+)
 
 LONG = 1 << 16
 """Rows from which on the loops pay, even if they have to be loaded."""
@@ -68,6 +79,16 @@ def text_hashes(offsets: Counts, data: np.ndarray[Any, np.dtype[np.uint8]]) -> H
     """A hash of each string; `offsets` are one more than strings."""
     made = pool.empty(len(offsets) - 1, np.uint64)
     _call("hash_text", len(made), offsets, data, made)
+    return made
+
+
+def hashes_of_entries(
+    codes: Array, valid: np.ndarray[Any, np.dtype[np.bool_]] | None, entries: Hashes
+) -> Hashes:
+    """The hash of the entry of each code (signed integers); of those not valid, that of NULL."""
+    made = pool.empty(len(codes), np.uint64)
+    known = np.zeros(0, np.uint8) if valid is None else np.ascontiguousarray(valid).view(np.uint8)
+    _call(f"look_up_{codes.itemsize}", len(codes), codes, known, entries, made)
     return made
 
 
@@ -130,6 +151,8 @@ def _module(checked: bool) -> tuple[str, dict[str, int]]:
     for name, (kind, signed) in _KINDS.items():
         _hash(function(f"hash_{name}", 1, 3), kind, signed)
     _hash_text(function("hash_text", 0, 3))
+    for width in (1, 2, 4, 8):
+        _look_up(function(f"look_up_{width}", 0, 4), _WIDTHS[width])
     _combine(function("combine", 0, 2))
     _parts(function("parts", 1, 2))
     _count(function("count", 0, 2))
@@ -261,6 +284,20 @@ def _eight_bytes(f: _Function, at: Any, stop: Any) -> Any:
                 b.store(b.or_(b.load(found, typ=I64), b.shl(value, bits)), found)
                 b.store(b.add(here, I64(1)), byte)
     return b.load(found, typ=I64)
+
+
+def _look_up(f: _Function, kind: Any) -> None:
+    b = f.b
+    every = b.icmp_unsigned("==", f.arrays[1][1], I64(0))
+    known = b.alloca(I1)
+    with f.rows() as row:
+        b.store(I1(1), known)
+        with b.if_then(b.not_(every)):
+            b.store(b.icmp_unsigned("!=", f.get(1, row, I8), I8(0)), known)
+        code, there = f.get(0, row, kind), b.load(known, typ=I1)
+        code = code if kind == I64 else b.sext(code, I64)
+        found = f.get(2, b.select(there, code, I64(0)), I64)
+        f.put(3, row, b.select(there, found, I64(NULL)))
 
 
 def _combine(f: _Function) -> None:

@@ -74,8 +74,11 @@ def _words(array: pa.Array) -> np.ndarray[Any, Any] | None:
 def _hash_dictionary(array: pa.DictionaryArray) -> Hashes:
     if not len(array.dictionary):
         return np.full(len(array), _NULL)
-    codes = array.indices.fill_null(0).to_numpy(zero_copy_only=False)
-    result: Hashes = _hash(array.dictionary).take(codes.astype(np.int64))
+    indices, entries = array.indices, _hash(array.dictionary)
+    if len(array) >= scatter.LONG and pat.is_signed_integer(indices.type):
+        return scatter.hashes_of_entries(view(indices, indices.type), valid_mask(indices), entries)
+    codes = indices.fill_null(0).to_numpy(zero_copy_only=False)
+    result: Hashes = entries.take(codes.astype(np.int64))
     return result
 
 

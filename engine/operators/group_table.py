@@ -35,6 +35,7 @@ from plait.engine.codegen.sinks import (
 )
 from plait.engine.kernels.ordinals import entry_numbers
 from plait.planner.column_range import with_distinct_entries
+from plait.planner.types import STRING
 
 Words = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -42,6 +43,7 @@ DIRECT_SLOTS = 1 << 22  # a table of so many slots is always cheap enough
 _FIRST, _MOST_FIRST = 1 << 10, 1 << 16  # groups there is room for in the beginning
 _ROWS_A_GROUP = 16
 _HALVINGS = 40
+_BLOCK = 1 << 13  # groups
 PACKED = 1 << 62
 
 
@@ -254,10 +256,24 @@ class GroupTable:
                 (np.ascontiguousarray(records[:, i]), (nulls >> i & 1) == 0 if k.nullable else None)
                 for i, k in enumerate(keys)
             ]
-        return [
-            (part + space.low, part > 0 if key.nullable else None)
-            for key, part, space in zip(keys, self._parts(), self.spaces, strict=True)
-        ]
+        return self._unpacked()
+
+    def _unpacked(self) -> list[tuple[Words, np.ndarray[Any, np.dtype[np.bool_]] | None]]:
+        """The keys out of their packed words; some rows at a time, which stay in the cache."""
+        count, keys = self.count, self.sink.keys
+        found = [arrays.empty(count, _stored_as(key.dtype)) for key in keys]
+        valid = [np.empty(count, np.bool_) if key.nullable else None for key in keys]
+        steps = strides(self.spaces)
+        for start in range(0, count, _BLOCK):
+            rows = slice(start, min(start + _BLOCK, count))
+            rest = np.ascontiguousarray(self.records[rows, 0])
+            for space, stride, values, known in zip(self.spaces, steps, found, valid, strict=True):
+                part = rest // stride  # by one number: numpy multiplies, unlike in divmod
+                rest = rest - part * stride
+                np.add(part, space.low, out=values[rows], casting="unsafe")
+                if known is not None:
+                    np.greater(part, 0, out=known[rows])
+        return list(zip(found, valid, strict=True))
 
     def _key_array(
         self, number: int, values: Words, valid: np.ndarray[Any, np.dtype[np.bool_]] | None
@@ -279,6 +295,13 @@ def groups_of(rows: int, found: int, seen: int) -> int:
         fewer = -math.expm1(-seen / math.exp(middle)) * math.exp(middle) < found
         low, high = (middle, high) if fewer else (low, middle)
     return min(rows, math.ceil(-math.expm1(-rows / math.exp(low)) * math.exp(low)))
+
+
+def _stored_as(t: pa.DataType) -> Any:
+    """The integers in which a key's values are kept in Arrow."""
+    if t == STRING:
+        return np.int32
+    return t.to_pandas_dtype() if pa.types.is_integer(t) else np.int64
 
 
 def strides(spaces: Sequence[KeySpace]) -> list[int]:

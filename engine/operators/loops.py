@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from plait.engine import arrays, batches
 from plait.engine.codegen.compile import Compiled, Effort, checked, is_loaded, load, prototype
@@ -48,8 +47,8 @@ from plait.engine.codegen.sinks import (
 )
 from plait.engine.kernels.gather import gathered
 from plait.engine.kernels.views import from_stored
+from plait.engine.operators import key_ranges
 from plait.engine.operators.group_table import (
-    DIRECT_SLOTS,
     PACKED,
     GroupTable,
     KeySpace,
@@ -59,17 +58,15 @@ from plait.engine.operators.group_table import (
     slots_of,
     strides,
 )
+from plait.engine.operators.key_ranges import WIDE, Ranges
 from plait.engine.operators.loop_inputs import LoopInputs, dictionary_of
 from plait.engine.operators.probing import ProbeTable
-from plait.planner.column_range import Range, range_of
+from plait.planner.column_range import range_of
 from plait.planner.physical.operators import GroupRows, HashJoin, PhysicalOp
 from plait.planner.schema import Schema
-from plait.planner.types import is_decimal
 
 _GROW = ctypes.CFUNCTYPE(ctypes.c_int32)
-_SLOTS_A_ROW, _MOST_SLOTS = 8, 1 << 25
 _LARGE = 1 << 16  # groups that are more than the caches next to the processor hold
-_WIDE = 2  # values a row, from which on a known range is looked at again
 _MANY_ROWS = 1 << 16  # room for the rows of a join with several matches
 
 
@@ -223,69 +220,6 @@ def _nulls(column: pa.Array) -> Nulls:
     return column.null_count > 0, coded and column.dictionary.null_count > 0
 
 
-class Ranges:
-    """Ranges of the columns of a batch and of join tables: as known, else measured, once."""
-
-    def __init__(self, tables: Mapping[int, ProbeTable]) -> None:
-        self.tables = tables
-        self.batch: pa.RecordBatch | None = None
-        self._known: dict[tuple[int, str], Range] = {}
-
-    def take(self, batch: pa.RecordBatch) -> None:
-        self.batch = batch
-        self._known = {key: found for key, found in self._known.items() if key[0] != SOURCE}
-
-    def most_slots(self) -> int:
-        """How large a table indexed by keys may be: a few slots for each row are well spent."""
-        rows = 0 if self.batch is None else self.batch.num_rows
-        return max(DIRECT_SLOTS, min(_SLOTS_A_ROW * rows, _MOST_SLOTS))
-
-    def of(self, place: tuple[int, str]) -> Range:
-        found = self._known.get(place)
-        if found is None:
-            found = self._known[place] = self._measure(*place)
-        return found
-
-    def _measure(self, of: int, name: str) -> Range:
-        batch = self.batch if of == SOURCE else self.tables[of].batch
-        assert batch is not None
-        field = batch.schema.field(name)
-        known = range_of(field)
-        if known is not None and known[1] - known[0] <= _WIDE * batch.num_rows:
-            return known
-        return measured(batches.column(batch, name))  # this batch may have a part of the range
-
-    def space(self, key: GroupKey) -> KeySpace:
-        """The space a key needs for this batch."""
-        if key.kind == "text":
-            return key_space(key, 0, 0)  # told apart when the dictionary is there
-        low, high = key.low, key.high
-        if key.stored is not None and key.kind == "int":
-            known = self.of(key.stored)
-            low, high = max(low, known[0]), min(high, known[1])
-        return key_space(key, low, max(low, high))
-
-
-def measured(array: pa.Array) -> Range:
-    """The least and the greatest stored integer of an array; (0, 0) for none."""
-    t = array.type
-    if is_decimal(t) and t.bit_width > 64:
-        found = pc.min_max(array)
-        ends = [found[end].as_py() for end in ("min", "max")]
-        if ends[0] is None:
-            return 0, 0
-        low, high = (int(end.scaleb(t.scale)) for end in ends)
-        return low, high
-    if not pa.types.is_integer(t):
-        kind = pa.int64() if t.bit_width == 64 else pa.int32()
-        array = pa.Array.from_buffers(
-            kind, len(array), array.buffers(), array.null_count, array.offset
-        )
-    found = pc.min_max(array)
-    low, high = found["min"].as_py(), found["max"].as_py()
-    return (0, 0) if low is None else (low, high)
-
-
 class LoopRun:
     """One part in one task."""
 
@@ -428,7 +362,7 @@ class LoopRun:
                 places.append(place(dictionary_of(key.codes, self._inputs)))
             elif key.stored is not None and key.stored[0] == SOURCE:
                 known = range_of(batch.schema.field(key.stored[1]))
-                if known is None or known[1] - known[0] > _WIDE * batch.num_rows:
+                if known is None or known[1] - known[0] > WIDE * batch.num_rows:
                     places.append(None)
         now = batch.schema, places
         last, self._fitted = self._fitted, now
@@ -464,21 +398,19 @@ class LoopRun:
         inputs.again(KeyNumber)
 
     def _widen(self, groups: GroupTable, needed: Sequence[KeySpace]) -> None:
-        spaces = []
-        for now, more in zip(groups.spaces, needed, strict=True):
-            wide = joined(now, more)
-            if wide != now and groups.count:  # with room for what comes next
-                extra = wide.width
-                low = wide.low - extra if wide.low < now.low else wide.low
-                wide = KeySpace(low, wide.width + extra)
-            spaces.append(wide)
+        spaces = [joined(a, b) for a, b in zip(groups.spaces, needed, strict=True)]
+        if groups.count:  # with room for what comes next, if there is that much
+            keys = zip(groups.sink.keys, groups.spaces, spaces, strict=True)
+            wider = [self.ranges.with_room(*key) for key in keys]
+            below = key_ranges.MOST_SLOTS if groups.sink.mode == "direct" else PACKED
+            spaces = wider if slots_of(wider) < below else spaces
         self._check_room(groups.sink, spaces)
         groups.widen(spaces)
 
     def _check_room(self, sink: Groups, spaces: Sequence[KeySpace]) -> None:
         """RestartError, and another mode from now on, if the keys need more than the mode has."""
         slots = slots_of(spaces)
-        if sink.mode == "direct" and slots > _MOST_SLOTS:
+        if sink.mode == "direct" and slots > key_ranges.MOST_SLOTS:
             self.part.direct, self.part.last = False, None
             raise RestartError
         if sink.mode in ("direct", "packed") and slots >= PACKED:

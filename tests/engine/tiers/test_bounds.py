@@ -12,7 +12,7 @@ import pytest
 from plait import config
 from plait.engine.codegen.index import Column
 from plait.engine.codegen.sinks import CAPACITY, MASK, ROOM, SHIFT
-from plait.engine.operators import group_table, loop_index, loops
+from plait.engine.operators import group_table, key_ranges, loop_index
 from plait.engine.operators.group_table import GroupTable
 from tests.differential.systems import CHECKED
 from tests.engine.tiers.pipelines import Pipeline
@@ -88,8 +88,8 @@ def test_fewer_slots_than_keys(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("first", [2, 1 << 12])  # with one slot too far when filled, or when asked
 def test_fewer_slots_than_hashes(monkeypatch: pytest.MonkeyPatch, first: int) -> None:
     monkeypatch.setattr(group_table, "_FIRST", first)
-    monkeypatch.setattr(loops, "DIRECT_SLOTS", 4)
-    monkeypatch.setattr(loops, "_MOST_SLOTS", 4)
+    monkeypatch.setattr(key_ranges, "DIRECT_SLOTS", 4)
+    monkeypatch.setattr(key_ranges, "MOST_SLOTS", 4)
     monkeypatch.setattr(GroupTable, "_publish", publishing(more_slots))
     with pytest.raises(AssertionError, match=OUTSIDE):
         count(KEYS)
@@ -97,8 +97,8 @@ def test_fewer_slots_than_hashes(monkeypatch: pytest.MonkeyPatch, first: int) ->
 
 def test_rehash_beyond_the_slots(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(group_table, "_FIRST", 2)
-    monkeypatch.setattr(loops, "DIRECT_SLOTS", 4)
-    monkeypatch.setattr(loops, "_MOST_SLOTS", 4)
+    monkeypatch.setattr(key_ranges, "DIRECT_SLOTS", 4)
+    monkeypatch.setattr(key_ranges, "MOST_SLOTS", 4)
     fill = GroupTable._fill_slots
 
     def wrongly(self: GroupTable) -> None:

@@ -15,7 +15,7 @@ import pytest
 import plait
 from plait import config
 from plait.engine.codegen.emit import NotCompiledError
-from plait.engine.operators import group_table, loops, probing
+from plait.engine.operators import group_table, key_ranges, loops, probing
 from plait.engine.operators.group_table import GroupTable, TooManyGroupsError, groups_of
 from plait.errors import PlaitError
 from plait.planner.expr import AggregateCall, Column
@@ -86,9 +86,16 @@ def test_packed_keys_of_two_columns(modes: list[str]) -> None:
     assert set(found) == {(0, True, 2), (1 << 40, None, 1), (None, None, 2)}
 
 
+def test_packed_keys_of_which_one_is_always_the_same(modes: list[str]) -> None:
+    a, b = pa.array([7, 1 << 40, 7], pa.int64()), pa.array([3, 3, 3], pa.int64())
+    for keys in ("a, b", "b, a"):
+        found = rows(f"select {keys}, count(*) from t group by {keys}", t=table({"a": a, "b": b}))
+        assert {tuple(sorted(row)) for row in found} == {(2, 3, 7), (1, 3, 1 << 40)}
+
+
 def test_tables_grow(modes: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(group_table, "_FIRST", 2)
-    monkeypatch.setattr(loops, "DIRECT_SLOTS", 4)
+    monkeypatch.setattr(key_ranges, "DIRECT_SLOTS", 4)
     keys = [n * 1_000_003 for n in range(500)]
     found = rows(COUNT, t=ints(keys, keys[::2]))
     assert set(found) == {(k, 2 if n % 2 == 0 else 1) for n, k in enumerate(keys)}

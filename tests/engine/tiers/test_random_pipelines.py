@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from plait.engine.operators import group_table, loop_index, loops
+from plait.engine.operators import group_table, key_ranges, loop_index, loops, probing
 from tests.differential.systems import CHECKED
 from tests.engine.tiers.pipelines import random_pipeline
 from tests.engine.tiers.systems import OPTIMIZED, check, check_crowded
@@ -25,10 +25,12 @@ AS_IT_IS = [HealthCheck.function_scoped_fixture]
 @pytest.fixture
 def little_room(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few rows take the paths of many: tables and buffers grow, dense keys are hashed."""
-    monkeypatch.setattr(loops, "DIRECT_SLOTS", 16)
-    monkeypatch.setattr(loops, "_MOST_SLOTS", 16)
+    monkeypatch.setattr(key_ranges, "DIRECT_SLOTS", 16)
+    monkeypatch.setattr(key_ranges, "MOST_SLOTS", 16)
     monkeypatch.setattr(loops, "PACKED", 1 << 20)
     monkeypatch.setattr(loops, "_MANY_ROWS", 2)
+    monkeypatch.setattr(loops, "_LARGE", 0)
+    monkeypatch.setattr(probing, "LARGE", 0)
     monkeypatch.setattr(group_table, "_FIRST", 2)
     monkeypatch.setattr(loop_index, "_SLOTS_FOR_ALL", 4)
     monkeypatch.setattr(loop_index, "_SLOTS_PER_KEY", 1)
