@@ -26,7 +26,16 @@ from plait.planner import types as t
 from plait.planner.cost import OUTPUT, PROBE, group_cost, semi_join_cost
 from plait.planner.estimate import Estimator, semi_fraction
 from plait.planner.expr import Call, Column, Expr, conjunction, conjuncts, substitute
-from plait.planner.logical import Aggregate, Filter, Join, LogicalPlan, Project, Scan, Values
+from plait.planner.logical import (
+    Aggregate,
+    Filter,
+    Join,
+    LogicalPlan,
+    Project,
+    Scan,
+    Sort,
+    Values,
+)
 from plait.planner.optimizer.fold_constants import is_volatile
 from plait.planner.optimizer.join_blocks import (
     Block,
@@ -42,6 +51,7 @@ from plait.planner.selectivity import Estimate
 
 WORTH = 0.7  # of the cost without; estimates are not better than that
 AGAIN = 0.5  # of a scanned row, read a second time
+_MERGED = 0.6  # groups a row, from which on tasks do not group before rows are exchanged
 REDUCED = ("semi", "anti", "mark", "left", "single")
 
 _SAFE = frozenset(("count", "sum", "avg", "min", "max", "count_if", "bool_and", "bool_or"))
@@ -152,7 +162,7 @@ class _Placing:
     def _gain(self, relation: LogicalPlan, other: LogicalPlan, pairs: Keys) -> float | None:
         """The cost with a reduced input as part of that without it; None if it does not pay."""
         source = _aggregate_of(relation)
-        if source is None:
+        if source is None or _is_reduced(source.input, other):
             return None
         rows, few = self.estimator.rows(source.input), self.estimator.rows(other)
         keys = dict(source.keys)
@@ -164,6 +174,8 @@ class _Placing:
         groups = self.estimator.rows(source)
         before = group_cost(rows, groups)
         after = semi_join_cost(rows, few) + group_cost(rows * kept, groups * kept)
+        if groups > _MERGED * rows:  # all rows are written, to come together by their keys
+            before, after = before + rows * OUTPUT, after + rows * kept * OUTPUT
         after += self._again(other)
         return after / before if after < WORTH * before else None
 
@@ -180,7 +192,7 @@ class _Placing:
     def _reduced(self, plan: LogicalPlan, by: LogicalPlan, keys: Keys) -> LogicalPlan:
         """`plan` without rows whose keys `by` does not have; below its aggregate if it has one."""
         match plan:
-            case Filter(input=below) if _aggregate_of(below) is not None:
+            case Filter(input=below) | Sort(input=below) if _aggregate_of(plan) is not None:
                 return replace(plan, input=self._reduced(below, by, keys))
             case Project(input=below, columns=columns):
                 inside = dict(columns)
@@ -225,10 +237,16 @@ def _read_by(plan: Join) -> set[str]:
 
 
 def _aggregate_of(plan: LogicalPlan) -> Aggregate | None:
-    """The grouping whose rows a plan gives, filtered and with columns computed at most."""
-    while isinstance(plan, Filter | Project):
+    """The grouping whose rows a plan gives: filtered, sorted, with columns computed at most."""
+    while isinstance(plan, Filter | Project) or (isinstance(plan, Sort) and plan.limit is None):
         plan = plan.input
     return plan if isinstance(plan, Aggregate) and plan.keys else None
+
+
+def _is_reduced(plan: LogicalPlan, by: LogicalPlan) -> bool:
+    """Whether a plan has only rows that another asks for already."""
+    joins = (node for node in plan.walk() if isinstance(node, Join) and node.kind == "semi")
+    return any(isinstance(j.right, Project) and j.right.input == by for j in joins)
 
 
 def _grouping(relation: LogicalPlan) -> dict[str, Column] | None:
@@ -251,7 +269,7 @@ def _down_to(relation: LogicalPlan, source: Aggregate) -> dict[str, Expr]:
     layers = []
     node: LogicalPlan = relation
     while node is not source:
-        assert isinstance(node, Filter | Project)
+        assert isinstance(node, Filter | Project | Sort)
         if isinstance(node, Project):
             layers.append(node)
         node = node.input

@@ -101,3 +101,30 @@ Project p_partkey, coalesce("count_star()", 0) AS n
         Project p_partkey AS key#1
           Filter (((p_size = 1) AND (p_brand = 'Brand#23')) AND (p_container = 'MED BOX'))
             Scan part where (((p_size = 1) AND (p_brand = 'Brand#23')) AND (p_container = 'MED BOX'))
+
+-- groups in some order are groups
+select count(*) as n from part, (select l_partkey, sum(l_quantity) as q from lineitem group by l_partkey order by q) where p_partkey = l_partkey and p_brand = 'Brand#23'
+=>
+Aggregate count(*) AS n
+  Join inner on (p_partkey = l_partkey)
+    Filter (p_brand = 'Brand#23')
+      Scan part where (p_brand = 'Brand#23')
+    Sort by q
+      Aggregate by [l_partkey] sum(l_quantity) AS q
+        Join semi on (l_partkey = "key#1")
+          Scan lineitem
+          Project p_partkey AS key#1
+            Filter (p_brand = 'Brand#23')
+              Scan part where (p_brand = 'Brand#23')
+
+-- not the first groups of an order
+select count(*) as n from part, (select l_partkey, sum(l_quantity) as q from lineitem group by l_partkey order by q limit 50) where p_partkey = l_partkey and p_brand = 'Brand#23'
+=>
+Aggregate count(*) AS n
+  Join inner on (p_partkey = l_partkey)
+    Filter (p_brand = 'Brand#23')
+      Scan part where (p_brand = 'Brand#23')
+    Limit 50
+      Sort by q
+        Aggregate by [l_partkey] sum(l_quantity) AS q
+          Scan lineitem

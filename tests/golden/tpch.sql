@@ -77,31 +77,35 @@ limit 100
 =>
 Project s_acctbal, s_name, n_name, p_partkey, p_mfgr, s_address, s_phone, s_comment
   Sort by s_acctbal DESC, n_name, s_name, p_partkey first 100
-    Join inner on (s_nationkey = n_nationkey)
-      Join inner on (s_suppkey = ps_suppkey)
-        Scan supplier
-        Join inner on ((ps_partkey = "partsupp.ps_partkey") AND (ps_supplycost = "min(ps_supplycost)"))
-          Scan partsupp columns=[ps_partkey, ps_suppkey, ps_supplycost]
-          Join inner on ("partsupp.ps_partkey" = p_partkey)
-            Aggregate by ["partsupp.ps_partkey"] min("partsupp.ps_supplycost") AS min(ps_supplycost)
-              Join inner on ("partsupp.ps_suppkey" = "supplier.s_suppkey")
-                Project ps_partkey AS partsupp.ps_partkey, ps_suppkey AS partsupp.ps_suppkey, ps_supplycost AS partsupp.ps_supplycost
-                  Scan partsupp columns=[ps_partkey, ps_suppkey, ps_supplycost]
+    Join inner on (n_regionkey = r_regionkey)
+      Join inner on (n_nationkey = s_nationkey)
+        Scan nation columns=[n_nationkey, n_name, n_regionkey]
+        Join inner on (s_suppkey = ps_suppkey)
+          Scan supplier
+          Join inner on ((ps_partkey = "partsupp.ps_partkey") AND (ps_supplycost = "min(ps_supplycost)"))
+            Scan partsupp columns=[ps_partkey, ps_suppkey, ps_supplycost]
+            Join inner on (p_partkey = "partsupp.ps_partkey")
+              Filter ((p_size = 15) AND (p_type LIKE '%BRASS'))
+                Scan part columns=[p_partkey, p_mfgr, p_type, p_size] where ((p_size = 15) AND (p_type LIKE '%BRASS'))
+              Aggregate by ["partsupp.ps_partkey"] min("partsupp.ps_supplycost") AS min(ps_supplycost)
                 Join inner on ("supplier.s_nationkey" = "nation.n_nationkey")
-                  Project s_suppkey AS supplier.s_suppkey, s_nationkey AS supplier.s_nationkey
-                    Scan supplier columns=[s_suppkey, s_nationkey]
+                  Join inner on ("supplier.s_suppkey" = "partsupp.ps_suppkey")
+                    Project s_suppkey AS supplier.s_suppkey, s_nationkey AS supplier.s_nationkey
+                      Scan supplier columns=[s_suppkey, s_nationkey]
+                    Join semi on ("partsupp.ps_partkey" = "key#1")
+                      Project ps_partkey AS partsupp.ps_partkey, ps_suppkey AS partsupp.ps_suppkey, ps_supplycost AS partsupp.ps_supplycost
+                        Scan partsupp columns=[ps_partkey, ps_suppkey, ps_supplycost]
+                      Project p_partkey AS key#1
+                        Filter ((p_size = 15) AND (p_type LIKE '%BRASS'))
+                          Scan part columns=[p_partkey, p_type, p_size] where ((p_size = 15) AND (p_type LIKE '%BRASS'))
                   Join inner on ("nation.n_regionkey" = "region.r_regionkey")
                     Project n_nationkey AS nation.n_nationkey, n_regionkey AS nation.n_regionkey
                       Scan nation columns=[n_nationkey, n_regionkey]
                     Project r_regionkey AS region.r_regionkey
                       Filter (r_name = 'EUROPE')
                         Scan region columns=[r_regionkey, r_name] where (r_name = 'EUROPE')
-            Filter ((p_size = 15) AND (p_type LIKE '%BRASS'))
-              Scan part columns=[p_partkey, p_mfgr, p_type, p_size] where ((p_size = 15) AND (p_type LIKE '%BRASS'))
-      Join inner on (n_regionkey = r_regionkey)
-        Scan nation columns=[n_nationkey, n_name, n_regionkey]
-        Filter (r_name = 'EUROPE')
-          Scan region columns=[r_regionkey, r_name] where (r_name = 'EUROPE')
+      Filter (r_name = 'EUROPE')
+        Scan region columns=[r_regionkey, r_name] where (r_name = 'EUROPE')
 
 -- Shipping priority
 select
