@@ -82,6 +82,7 @@ bench: $(VENV)/.installed-bench ## race DuckDB, Polars, DataFusion, Dask and pan
 	$(BIN)/python -m benchmarks.latency --json data/bench/latency.json
 	$(BIN)/python -m benchmarks.tpch --scale $(SCALE) --first --json data/bench/tpch.json
 	$(BIN)/python -m benchmarks.tpch --scale $(SCALE) --first --source memory --json data/bench/tpch_memory.json
+	$(BIN)/python -m benchmarks.shapes --scale $(SCALE) --json data/bench/shapes.json
 	$(BIN)/python -m benchmarks.h2o --json data/bench/h2o.json
 	$(BIN)/python -m benchmarks.taxi_csv --size $(SIZE) --json data/bench/taxi_csv.json
 	$(BIN)/python -m benchmarks.storage --scale $(SCALE) --json data/bench/storage.json
