@@ -23,6 +23,7 @@ if sys.platform != "win32":
 
 _PREFIX = "plait-"
 _LOCK = "owner.lock"
+_GONE = "-gone"
 
 
 class ScratchFolder:
@@ -77,10 +78,13 @@ def remove_abandoned(parent: Path) -> list[Path]:
     removed = []
     for folder in parent.glob(f"{_PREFIX}*"):
         lock = _lock(folder / _LOCK, os.O_RDWR)
-        if lock is not None:
+        # of one whose owner ended while it removed it the lock may be what went first
+        half = folder.name.endswith(_GONE) and not (folder / _LOCK).exists()
+        if lock is not None or half:
             shutil.rmtree(folder, ignore_errors=True)
-            os.close(lock)
             removed.append(folder)
+        if lock is not None:
+            os.close(lock)
     return removed
 
 
@@ -115,7 +119,7 @@ def _lock(path: Path, flags: int) -> int | None:
 def _remove(folder: Path, lock: int | None, owner: int) -> None:
     # A forked child inherits the finalizer, not the folder.
     if os.getpid() == owner:
-        away = folder.with_name(f"{folder.name}-gone")
+        away = folder.with_name(folder.name + _GONE)
         with contextlib.suppress(OSError):
             folder = folder.rename(away)  # a thread that still writes finds no folder to write to
         shutil.rmtree(folder, ignore_errors=True)

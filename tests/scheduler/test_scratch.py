@@ -59,6 +59,18 @@ def test_other_folders_are_left_alone(tmp_path: Path) -> None:
     assert (tmp_path / "plait-notes").is_dir()
 
 
+def test_what_was_half_removed_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a process that ended just then."""
+    scratch = ScratchFolder(str(tmp_path))
+    (scratch.path / "rows").write_text("x")
+    monkeypatch.setattr(shutil, "rmtree", lambda path, **_: (path / "owner.lock").unlink())
+    scratch.remove()
+    monkeypatch.undo()
+    (left,) = tmp_path.iterdir()
+    assert remove_abandoned(tmp_path) == [left]
+    assert list(tmp_path.iterdir()) == []
+
+
 _OWNER = """
 import sys, time
 from plait.scheduler.scratch import ScratchFolder
