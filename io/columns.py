@@ -52,6 +52,19 @@ class RowTest:
     passes: Callable[[pa.RecordBatch], bool]
 
 
+def cut(pieces: Sequence[Column], start: int, count: int) -> tuple[Column, ...]:
+    """Some of the rows of a column."""
+    found = []
+    for piece in pieces:
+        rows = len(piece.array)
+        if start < rows and count > 0:
+            taken = min(rows - start, count)
+            found.append(piece.rows(start, taken))
+            count -= taken
+        start = max(start - rows, 0)
+    return tuple(found)
+
+
 def footprint(columns: Iterable[Column]) -> int:
     """Bytes of memory that columns keep alive; what they share counts once."""
     sizes: dict[int, int] = {}

@@ -11,19 +11,24 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Container, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from plait.io.column_cache import cache
 from plait.io.columns import BATCH_ROWS, RowTest
 from plait.io.held import HeldSplit
+from plait.io.parquet.pages import ChunkPages
 from plait.planner.expr import Expr
 from plait.planner.source import Split
 from plait.planner.statistics import ColumnStatistics
 
+if TYPE_CHECKING:
+    from plait.io.parquet.decode import PageLoops
+
 __all__ = [
     "BATCH_ROWS",
+    "ChunkPages",
     "RowTest",
     "cached_bytes",
     "handle_of",
@@ -61,6 +66,7 @@ def iterate_split(
     test: RowTest | None = None,
     bounds: Mapping[str, ColumnStatistics] | None = None,
     cached: Container[str] | None = None,
+    loops: PageLoops | None = None,
 ) -> Iterator[pa.Table | pa.RecordBatch]:
     """The rows of a split, in order, in pieces of at most `batch_rows` rows: batches if they are
     in memory already, or were decoded as such, else tables.
@@ -69,12 +75,13 @@ def iterate_split(
     cached         the columns that may be kept; None: all
     test           pieces none of whose rows pass may be left out
     bounds         rows with a NULL or a value outside may be left out
+    loops          decode what they can of Parquet files
     """
     kind, module = _reader(split)
     found: Iterator[pa.Table | pa.RecordBatch]
     if kind == "plait.io.parquet.source":
         found = module.iterate(
-            split, columns, predicate, batch_rows, cache_bytes, test, bounds, cached
+            split, columns, predicate, batch_rows, cache_bytes, test, bounds, cached, loops
         )
     else:
         found = module.iterate(split, columns, batch_rows)

@@ -23,7 +23,7 @@ Hardware", TKDE 2002, in one pass).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -33,23 +33,13 @@ import numpy as np
 
 from plait.engine import arrays as pool
 from plait.engine.codegen.compile import Effort, Function, checked, load, prototype
-from plait.engine.codegen.emit import (
-    I1,
-    I8,
-    I16,
-    I32,
-    I64,
-    I128,
-    POINTER,
-    AstrayError,
-    leave_outside,
-)
+from plait.engine.codegen.emit import I1, I8, I16, I32, I64, I128, AstrayError
+from plait.engine.codegen.routine import ASTRAY, Routine
 
 LONG = 1 << 16
 """Rows from which on the loops pay, even if they have to be loaded."""
 
 NULL = 0x6E756C6C6E756C6C
-_ASTRAY = -1
 _KINDS = {
     "int8": (I8, True),
     "int16": (I16, True),
@@ -129,7 +119,7 @@ def _call(name: str, *args: int | Array) -> None:
     words: list[int] = []
     for arg in args:
         words += [arg.ctypes.data, arg.size] if isinstance(arg, np.ndarray) else [arg]
-    if _functions(checked())[name](*words) == _ASTRAY:
+    if _functions(checked())[name](*words) == ASTRAY:
         raise AstrayError(name)
 
 
@@ -145,8 +135,8 @@ def _module(checked: bool) -> tuple[str, dict[str, int]]:
     module = ir.Module("scatter")
     module.triple = ""
 
-    def function(name: str, numbers: int, arrays: int) -> _Function:
-        return _Function(module, name, numbers, arrays, checked)
+    def function(name: str, numbers: int, arrays: int) -> _OverRows:
+        return _OverRows(module, name, 1 + numbers, arrays, checked)
 
     for name, (kind, signed) in _KINDS.items():
         _hash(function(f"hash_{name}", 1, 3), kind, signed)
@@ -162,68 +152,19 @@ def _module(checked: bool) -> tuple[str, dict[str, int]]:
     return str(module), {f.name: len(f.args) for f in module.functions if not f.is_declaration}
 
 
-class _Function:
-    """A function under construction: over rows, with some numbers and some arrays."""
-
-    def __init__(
-        self, module: ir.Module, name: str, numbers: int, arrays: int, checked: bool
-    ) -> None:
-        kinds = [I64, *(I64,) * numbers, *(POINTER, I64) * arrays]
-        self.function = ir.Function(module, ir.FunctionType(I32, kinds), name)
-        self.count, rest = self.function.args[0], self.function.args[1:]
-        self.numbers, rest = rest[:numbers], rest[numbers:]
-        self.arrays = list(zip(rest[::2], rest[1::2], strict=True))
-        self.b = ir.IRBuilder(self.function.append_basic_block("entry"))
-        self.checked = checked
+class _OverRows(Routine):
+    """A routine whose first number tells how many rows there are."""
 
     @contextmanager
     def rows(self) -> Iterator[Any]:
         """A loop over the numbers of the rows; the function ends after it."""
-        b = self.b
-        number = self.variable()
-        b.store(I64(0), number)
-        with self.loop(lambda: b.icmp_signed("<", b.load(number, typ=I64), self.count)):
-            at = b.load(number, typ=I64)
-            yield at
-            b.store(b.add(at, I64(1)), number)
-        b.ret(I32(0))
-
-    def variable(self) -> Any:
-        """A place in the frame, which LLVM keeps in a register; made once, at the entry."""
-        with self.b.goto_entry_block():
-            return self.b.alloca(I64)
-
-    @contextmanager
-    def loop(self, more: Callable[[], Any]) -> Iterator[None]:
-        """What is done as long as there is more."""
-        b = self.b
-        head, body, end = map(self.function.append_basic_block, ("head", "body", "end"))
-        b.branch(head)
-        b.position_at_end(head)
-        b.cbranch(more(), body, end)
-        b.position_at_end(body)
-        yield
-        b.branch(head)
-        b.position_at_end(end)
-
-    def place(self, array: int, index: Any, kind: Any, stride: Any = None) -> Any:
-        """Where an element is; of arrays with gaps, every `stride` bytes."""
-        address, length = self.arrays[array]
-        if self.checked:
-            leave_outside(self.b, index, length, _ASTRAY)
-        if stride is None:
-            return self.b.gep(address, [index], source_etype=kind)
-        return self.b.gep(address, [self.b.mul(index, stride)], source_etype=I8)
-
-    def get(self, array: int, index: Any, kind: Any, stride: Any = None) -> Any:
-        return self.b.load(self.place(array, index, kind, stride), typ=kind, align=1)
-
-    def put(self, array: int, index: Any, value: Any) -> None:
-        self.b.store(value, self.place(array, index, value.type), align=1)
+        with self.each(self.numbers[0]) as row:
+            yield row
+        self.b.ret(I32(0))
 
     def next_place(self, ends: int, part: Any) -> Any:
         """The next free place of a part."""
-        at = self.get(ends, part, I64)
+        at = self.element(ends, part, I64)
         self.put(ends, part, self.b.add(at, I64(1)))
         return at
 
@@ -234,39 +175,35 @@ def _mix(b: ir.IRBuilder, x: Any) -> Any:
     return b.xor(x, b.lshr(x, I64(31)))
 
 
-def _hash(f: _Function, kind: Any, signed: bool) -> None:
-    b, (stride,) = f.b, f.numbers
+def _hash(f: _OverRows, kind: Any, signed: bool) -> None:
+    b, (_, stride) = f.b, f.numbers
     every = b.icmp_unsigned("==", f.arrays[1][1], I64(0))
     with f.rows() as row:
-        value = f.get(0, row, kind, stride)
+        value = f.element(0, row, kind, stride)
         wide = value if kind == I64 else (b.sext if signed else b.zext)(value, I64)
         f.put(2, row, _mix(b, wide))
         with b.if_then(b.not_(every)):
-            known = b.icmp_unsigned("!=", f.get(1, row, I8), I8(0))
-            f.put(2, row, b.select(known, f.get(2, row, I64), I64(NULL)))
+            known = b.icmp_unsigned("!=", f.element(1, row, I8), I8(0))
+            f.put(2, row, b.select(known, f.element(2, row, I64), I64(NULL)))
 
 
-def _hash_text(f: _Function) -> None:
+def _hash_text(f: _OverRows) -> None:
     b = f.b
-    so_far, place = f.variable(), f.variable()
     with f.rows() as row:
-        start, stop = f.get(0, row, I64), f.get(0, b.add(row, I64(1)), I64)
-        b.store(_mix(b, b.sub(stop, start)), so_far)
-        b.store(start, place)
-        with f.loop(lambda: b.icmp_signed("<", b.load(place, typ=I64), stop)):
-            at = b.load(place, typ=I64)
-            word = _eight_bytes(f, at, stop)
-            b.store(_mix(b, b.add(b.mul(b.load(so_far, typ=I64), I64(31)), word)), so_far)
-            b.store(b.add(at, I64(8)), place)
-        f.put(2, row, b.load(so_far, typ=I64))
+        start, stop = f.element(0, row, I64), f.element(0, b.add(row, I64(1)), I64)
+        so_far, place = f.variable(_mix(b, b.sub(stop, start))), f.variable(start)
+        with f.loop(lambda: b.icmp_signed("<", place.get(), stop)):
+            word = _eight_bytes(f, place.get(), stop)
+            so_far.set(_mix(b, b.add(b.mul(so_far.get(), I64(31)), word)))
+            place.add(8)
+        f.put(2, row, so_far.get())
 
 
-def _eight_bytes(f: _Function, at: Any, stop: Any) -> Any:
+def _eight_bytes(f: _OverRows, at: Any, stop: Any) -> Any:
     """The bytes from a place on; zeros from `stop` on, where there may be nothing to read."""
     b = f.b
     address, length = f.arrays[1]
-    found, byte = f.variable(), f.variable()
-    b.store(I64(0), found)
+    found = f.variable()
     readable = b.icmp_signed("<=", b.add(at, I64(8)), length)
     with b.if_else(readable) as (whole, piecemeal):
         with whole:
@@ -274,59 +211,59 @@ def _eight_bytes(f: _Function, at: Any, stop: Any) -> Any:
             after = b.sub(b.add(at, I64(8)), stop)
             after = b.select(b.icmp_signed(">", after, I64(0)), after, I64(0))
             bits = b.mul(after, I64(8))
-            b.store(b.lshr(b.shl(word, bits), bits), found)
+            found.set(b.lshr(b.shl(word, bits), bits))
         with piecemeal:
-            b.store(at, byte)
-            with f.loop(lambda: b.icmp_signed("<", b.load(byte, typ=I64), stop)):
-                here = b.load(byte, typ=I64)
-                value = b.zext(f.get(1, here, I8), I64)
+            byte = f.variable(at)
+            with f.loop(lambda: b.icmp_signed("<", byte.get(), stop)):
+                here = byte.get()
+                value = b.zext(f.element(1, here, I8), I64)
                 bits = b.mul(b.sub(here, at), I64(8))
-                b.store(b.or_(b.load(found, typ=I64), b.shl(value, bits)), found)
-                b.store(b.add(here, I64(1)), byte)
-    return b.load(found, typ=I64)
+                found.set(b.or_(found.get(), b.shl(value, bits)))
+                byte.add(1)
+    return found.get()
 
 
-def _look_up(f: _Function, kind: Any) -> None:
+def _look_up(f: _OverRows, kind: Any) -> None:
     b = f.b
     every = b.icmp_unsigned("==", f.arrays[1][1], I64(0))
     known = b.alloca(I1)
     with f.rows() as row:
         b.store(I1(1), known)
         with b.if_then(b.not_(every)):
-            b.store(b.icmp_unsigned("!=", f.get(1, row, I8), I8(0)), known)
-        code, there = f.get(0, row, kind), b.load(known, typ=I1)
+            b.store(b.icmp_unsigned("!=", f.element(1, row, I8), I8(0)), known)
+        code, there = f.element(0, row, kind), b.load(known, typ=I1)
         code = code if kind == I64 else b.sext(code, I64)
-        found = f.get(2, b.select(there, code, I64(0)), I64)
+        found = f.element(2, b.select(there, code, I64(0)), I64)
         f.put(3, row, b.select(there, found, I64(NULL)))
 
 
-def _combine(f: _Function) -> None:
+def _combine(f: _OverRows) -> None:
     b = f.b
     with f.rows() as row:
-        so_far, more = f.get(0, row, I64), f.get(1, row, I64)
+        so_far, more = f.element(0, row, I64), f.element(1, row, I64)
         f.put(0, row, _mix(b, b.add(b.mul(so_far, I64(31)), more)))
 
 
-def _parts(f: _Function) -> None:
-    b, (parts,) = f.b, f.numbers
+def _parts(f: _OverRows) -> None:
+    b, (_, parts) = f.b, f.numbers
     with f.rows() as row:
-        upper = b.lshr(f.get(0, row, I64), I64(32))  # by how far a hash lies: no division
+        upper = b.lshr(f.element(0, row, I64), I64(32))  # by how far a hash lies: no division
         f.put(1, row, b.trunc(b.lshr(b.mul(upper, parts), I64(32)), I32))
 
 
-def _count(f: _Function) -> None:
+def _count(f: _OverRows) -> None:
     with f.rows() as row:
-        f.next_place(1, f.b.zext(f.get(0, row, I32), I64))
+        f.next_place(1, f.b.zext(f.element(0, row, I32), I64))
 
 
-def _places(f: _Function) -> None:
+def _places(f: _OverRows) -> None:
     b = f.b
     with f.rows() as row:
-        at = f.next_place(1, b.zext(f.get(0, row, I32), I64))
+        at = f.next_place(1, b.zext(f.element(0, row, I32), I64))
         f.put(2, at, b.trunc(row, I32))
 
 
-def _scatter(f: _Function, kind: Any) -> None:
+def _scatter(f: _OverRows, kind: Any) -> None:
     with f.rows() as row:
-        value = f.get(0, row, kind)
-        f.put(3, f.next_place(2, f.b.zext(f.get(1, row, I32), I64)), value)
+        value = f.element(0, row, kind)
+        f.put(3, f.next_place(2, f.b.zext(f.element(1, row, I32), I64)), value)

@@ -38,6 +38,7 @@ from plait.engine.operators.large_sort import in_buckets_in_order, sort_rows
 from plait.engine.operators.top import FEW
 from plait.engine.operators.window import common_keys, window
 from plait.engine.operators.write import commit_files, write_files
+from plait.engine.page_loops import LOOPS
 from plait.engine.space import Space
 from plait.io.reader import BATCH_ROWS, iterate_split
 from plait.planner.physical.operators import (
@@ -282,11 +283,12 @@ class Runner:
             return  # a join above has nothing to match
         # a loop keeps nothing between rows, so its batches need not fit the processor's cache
         most = _LOOP_ROWS if id(op) in self._loops_read else BATCH_ROWS
+        loops = None if self._tier == "vectorised" else LOOPS
         for split in splits:
             room = cache_bytes(op.cache_bytes)
             names = op.schema.names
             for piece in iterate_split(
-                split, names, op.predicate, most, room, test, bounds, op.cached
+                split, names, op.predicate, most, room, test, bounds, op.cached, loops
             ):
                 context.check_cancelled()
                 known = isinstance(piece, pa.RecordBatch)

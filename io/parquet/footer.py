@@ -32,7 +32,8 @@ from plait.io.dictionaries import Dictionaries
 from plait.io.encoding import NARROW_DIGITS, logical_schema
 from plait.io.file_columns import Constants
 from plait.io.filesystem import FileInfo, RangeReader, in_parallel, open_ranges
-from plait.io.parquet.thrift import plain_decimals
+from plait.io.parquet.pages import ChunkPages, Kind
+from plait.io.parquet.thrift import plain_decimals, struct_at
 from plait.planner.expr import Expr
 from plait.planner.schema import Schema
 from plait.planner.statistics import ColumnStatistics
@@ -46,6 +47,10 @@ _TAIL_LOCAL, TAIL_STORE = 64 << 10, 512 << 10  # a request to a store costs more
 _WHOLE, _WHOLE_FILES = 4 << 20, 16 << 20
 _SAMPLED_GROUPS = 8
 _KEPT = 4096
+_STRETCHES = 16  # of a file, if its size allows
+_STRETCH_ROWS = 1 << 16, 1 << 19  # at least and at most, but for larger row groups
+_STRETCH_BYTES = 64 << 20  # of all columns
+_PAGES = 1 << 14  # column chunks of a file, whose pages are remembered: of some 500 bytes each
 _PREDICATES = 16  # of a file, whose row groups are remembered
 
 # a dictionary with more entries, or with fewer uses of an entry, is read as plain strings
@@ -91,6 +96,8 @@ class Footer:
     samples: dict[str, dict[int, DictionarySample | None]]  # by row group
     dictionaries: Dictionaries = field(default_factory=Dictionaries)
     _columns: dict[str, tuple[ColumnStatistics, ...]] = field(default_factory=dict)
+    kinds: dict[str, Kind | None] = field(default_factory=dict)  # as far as anybody asked
+    pages: OrderedDict[tuple[int, int], ChunkPages] = field(default_factory=OrderedDict)
     _matching: OrderedDict[tuple[Expr, Constants], dict[int, bool]] = field(
         default_factory=OrderedDict
     )
@@ -101,6 +108,26 @@ class Footer:
         return tuple(itertools.accumulate(self.rows, initial=0))
 
     @cached_property
+    def stretches(self) -> tuple[range, ...]:
+        """The row groups, by what is decoded at once: small ones together, as far as there are
+        enough stretches for all workers."""
+        most = min(max(self.starts[-1] // _STRETCHES, _STRETCH_ROWS[0]), _STRETCH_ROWS[1])
+        sizes = [self.metadata.row_group(g).total_byte_size for g in range(len(self.rows))]
+        found: list[range] = []
+        first, rows, size = 0, 0, 0
+        for group, (more, bytes_more) in enumerate(zip(self.rows, sizes, strict=True)):
+            if group > first and (rows + more > most or size + bytes_more > _STRETCH_BYTES):
+                found.append(range(first, group))
+                first, rows, size = group, 0, 0
+            rows, size = rows + more, size + bytes_more
+        return (*found, range(first, len(self.rows))) if self.rows else ()
+
+    @cached_property
+    def stretch_of(self) -> tuple[range, ...]:
+        """The stretch of each row group."""
+        return tuple(stretch for stretch in self.stretches for _ in stretch)
+
+    @cached_property
     def coded(self) -> frozenset[str]:
         """String columns that are read as dictionary codes."""
         return frozenset(
@@ -108,6 +135,12 @@ class Footer:
             for name, samples in self.samples.items()
             if self.schema[name].type == STRING and _worth_codes(list(samples.values()))
         )
+
+    def keep_pages(self, leaf: int, group: int, found: ChunkPages) -> None:
+        """Remember where the pages of a chunk are."""
+        self.pages[leaf, group] = found
+        if len(self.pages) > _PAGES:
+            self.pages.popitem(last=False)
 
     def matching(self, predicate: Expr, constants: Constants) -> dict[int, bool]:
         """What was found out about row groups: whether a row may match. To be added to."""
@@ -380,44 +413,11 @@ def _sample(reader: RangeReader, chunk: pq.ColumnChunkMetaData) -> DictionarySam
 
 
 def _dictionary_page(header: bytes) -> tuple[int, int] | None:
-    """(entries, uncompressed bytes) from a page header in Thrift's compact protocol.
-
-    PageHeader {1: type, 2: uncompressed size, 3: compressed size, 4: crc,
-                7: DictionaryPageHeader {1: number of values, ...}}; integers are zigzag varints.
-    """
-    position, field_id, size = 0, 0, 0
-
-    def varint() -> int:
-        nonlocal position
-        value = shift = 0
-        while True:
-            byte = header[position]
-            position += 1
-            value |= (byte & 0x7F) << shift
-            if byte < 0x80:
-                return (value >> 1) ^ -(value & 1)
-            shift += 7
-
+    """(entries, uncompressed bytes) from the header of a dictionary page."""
     try:
-        while True:
-            tag = header[position]
-            position += 1
-            if tag == 0 or tag >> 4 == 0:  # the end, or a field number in the long form
-                return None
-            field_id += tag >> 4
-            kind = tag & 0x0F
-            if kind == 5 and field_id <= 4:
-                value = varint()
-                if field_id == 1 and value != 2:  # not a dictionary page
-                    return None
-                size = value if field_id == 2 else size
-            elif kind == 12 and field_id == 7:
-                inner = header[position]
-                position += 1
-                return (varint(), size) if inner == 0x15 else None
-            else:
-                return None
-    except IndexError:
+        page, _ = struct_at(header, 0)
+        return page[7][1], page[2]
+    except (ValueError, IndexError, KeyError, TypeError):
         return None
 
 

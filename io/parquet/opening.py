@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -14,6 +15,7 @@ from plait.errors import ReadError
 from plait.io.files import Bytes, Parts, Range, RangeReader
 from plait.io.filesystem import FileInfo, check_unchanged, open_ranges
 from plait.io.parquet.ahead import Together, take
+from plait.io.parquet.decode import chunk_range
 from plait.io.parquet.footer import Footer
 from plait.io.parquet.source import ParquetSplit
 
@@ -23,6 +25,17 @@ if TYPE_CHECKING:
 Missing = Mapping[int, Sequence[str]]  # columns by row group
 
 
+class OpenFile:
+    """A file whose columns can be decoded: its bytes, and pyarrow's way to read it."""
+
+    def __init__(self, fetch: Callable[[int, int], Bytes], made: Callable[[], pq.ParquetFile]):
+        self.fetch, self._made = fetch, made
+
+    @cached_property
+    def arrow(self) -> pq.ParquetFile:
+        return self._made()
+
+
 @contextmanager
 def opened(
     split: ParquetSplit,
@@ -30,7 +43,7 @@ def opened(
     columns: Sequence[str],
     missing: Missing,
     wanted: Callable[[range], Missing],
-) -> Iterator[pq.ParquetFile | None]:
+) -> Iterator[OpenFile | None]:
     """The file to decode row groups from; of a file in a store all are being fetched by then.
 
     `columns` are all of the scan, `missing` are those to decode of each row group (if there are
@@ -41,22 +54,27 @@ def opened(
         check(file)
         yield None
         return
-    import pyarrow.parquet as pq  # slow to import, and not every query reads Parquet
-
     settings: dict[str, Any] = {
         "metadata": known.reading,
         "read_dictionary": [name for name in columns if name in known.coded],
         "pre_buffer": False,
         "arrow_extensions_enabled": False,
     }
-    if file.local:
-        check(file)
-        with _errors(file):
-            yield pq.ParquetFile(file.path, memory_map=True, **settings)
-        return
+
+    def arrow(source: Any, **more: Any) -> pq.ParquetFile:
+        import pyarrow.parquet as pq  # slow to import, and not every query reads Parquet
+
+        return pq.ParquetFile(source, **settings, **more)
+
+    check(file)
     with open_ranges(file) as reader, _errors(file):
+        if file.local:
+            parts: Parts = reader.start([])
+            yield OpenFile(parts.read, lambda: arrow(file.path, memory_map=True))
+            return
         parts = _fetch(reader, split, known, columns, missing, wanted)
-        yield pq.ParquetFile(pa.PythonFile(_SparseFile(file.size, parts), mode="r"), **settings)
+        source = _SparseFile(file.size, parts)
+        yield OpenFile(parts.read, lambda: arrow(pa.PythonFile(source, mode="r")))
 
 
 def check(file: FileInfo) -> None:
@@ -124,7 +142,7 @@ def _fetch(
     """Fetches columns, but for those that were fetched ahead, and more ahead of these."""
 
     def chunks(found: Missing) -> dict[int, list[Range]]:
-        return {g: _chunks(split.file, known, g, names) for g, names in found.items() if names}
+        return {g: _chunks(known, g, names) for g, names in found.items() if names}
 
     ranges = [r for some in chunks(missing).values() for r in some]
     ahead = take(
@@ -140,15 +158,10 @@ def _fetch(
     return Together((r, taken.get(r, rest)) for r in ranges)
 
 
-def _chunks(file: FileInfo, known: Footer, group: int, columns: Sequence[str]) -> list[Range]:
+def _chunks(known: Footer, group: int, columns: Sequence[str]) -> list[Range]:
     """Where the column chunks of a row group are."""
-    ranges = []
-    row_group = known.metadata.row_group(group)
-    for name in columns:
-        leaves = known.leaves[name]
-        for leaf in range(leaves.first, leaves.last):
-            chunk = row_group.column(leaf)
-            starts = [chunk.data_page_offset, chunk.dictionary_page_offset]
-            start = min(s for s in starts if s)
-            ranges.append((start, min(start + chunk.total_compressed_size, file.size)))
-    return ranges
+    return [
+        chunk_range(known, group, leaf)
+        for name in columns
+        for leaf in range(known.leaves[name].first, known.leaves[name].last)
+    ]

@@ -1,13 +1,14 @@
 """Reading row groups block by block, and of each block no more than is asked for.
 
-A block is a row group, or several small ones that follow each other: the unit in which columns are
-decoded and kept (`plait.io.column_cache`). Row groups whose bounds cannot match the predicate are
-skipped; partition columns are constants, so a predicate over them alone is decided here for the
+A block is a run of row groups, at most a stretch of the file (`Footer.stretches`): the unit in
+which columns are decoded and kept (`plait.io.column_cache`). Compiled loops decode what they can
+(`plait.io.parquet.decode`), pyarrow the rest. Row groups whose bounds cannot match the predicate
+are skipped; partition columns are constants, so a predicate over them alone is decided here for the
 whole split. Columns come back in their logical type or one of its encodings (`plait.io.encoding`).
 
-Where a test of rows is given, its columns are decoded first, and the others only if some row of the
-block passes. What it costs is repeated by the filter above, so after a block with such rows it
-waits for 7 blocks, then 14, 28, ...; and it is not tried where nothing is left to decode.
+Where a test of rows is given, its columns are decoded first, and the others only of row groups of
+which some row passes. What it costs is repeated by the filter above, so after a block with such
+rows it waits for 3 blocks, then 6, 12, ...; and it is not tried where nothing is left to decode.
 """
 
 from __future__ import annotations
@@ -16,17 +17,18 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 from pyarrow.types import is_dictionary
 
 from plait.io.column_cache import Key, cache
-from plait.io.columns import BATCH_ROWS, Column, RowTest, aligned
+from plait.io.columns import BATCH_ROWS, Column, RowTest, aligned, cut
 from plait.io.encoding import stored_decimals, table_of, to_logical, unify
 from plait.io.file_columns import stored_names, told_column
+from plait.io.parquet.decode import LEAST_ROWS, Chunks, DamagedError, DecodedColumn, PageLoops
 from plait.io.parquet.footer import Footer, footer
-from plait.io.parquet.opening import check, opened
+from plait.io.parquet.opening import OpenFile, check, opened
 from plait.io.parquet.source import ParquetSplit, split_statistics
 from plait.io.statistics import LazyColumns
 from plait.planner.expr import Expr
@@ -34,11 +36,8 @@ from plait.planner.predicates import can_match
 from plait.planner.statistics import ColumnStatistics
 from plait.planner.types import is_decimal, is_float, is_integer
 
-if TYPE_CHECKING:
-    import pyarrow.parquet as pq
-
-_SMALL = 1 << 15  # row groups of fewer rows are read together, up to about so many
-_WAIT = 7
+_WHOLE = 1 << 18  # rows of a row group that are decoded even if fewer are asked for at once
+_WAIT = 3
 _TESTED_BYTES = 64 << 20  # of a test's columns, which are held while the others are decoded
 
 Block = tuple[int, ...]
@@ -110,6 +109,7 @@ def iterate(
     test: RowTest | None = None,
     bounds: Mapping[str, ColumnStatistics] | None = None,
     cached: Container[str] | None = None,
+    loops: PageLoops | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """The rows of `read` in pieces of at most `batch_rows`, decoded as they are asked for.
 
@@ -120,20 +120,24 @@ def iterate(
     known = footer(split.file)
     stored = stored_names(columns, split.constants, known.leaves)
     room = cache_bytes if split.file.identity else 0
-    scan = _Scan(split, known, stored, batch_rows, room, stored if cached is None else cached)
+    kept = stored if cached is None else cached
+    rows = sum(known.rows[g] for g in groups)
+    if loops is not None and rows < LEAST_ROWS and not loops.ready():
+        loops = None
+    scan = _Scan(split, known, stored, batch_rows, room, kept, loops)
     if not stored or not groups:
         check(split.file)
-        yield from scan.without_data(columns, sum(known.rows[g] for g in groups))
+        yield from scan.without_data(columns, rows)
         return
-    blocks = _blocks(groups, known, batch_rows)
-    found = [scan.kept(block) for block in blocks]
+    blocks = _blocks(groups, known)
+    found = [scan.kept(block, stored) for block in blocks]
     lacking = [[n for n in stored if n not in have] for have in found]
     by_group = {g: names for b, names in zip(blocks, lacking, strict=True) for g in b}
 
     def wanted(later: range) -> dict[int, list[str]]:
         """What will be asked for of later row groups, for all that is known now."""
         left = prune(replace(split, row_groups=tuple(later)), predicate, bounds)
-        return {g: scan.missing(b) for b in _blocks(left, known, batch_rows) for g in b}
+        return {g: scan.missing(b) for b in _blocks(left, known) for g in b}
 
     due, wait = 0, _WAIT  # blocks until the test is tried, and how many to wait if rows pass
     with opened(split, known, stored, by_group, wanted) as file:
@@ -143,27 +147,25 @@ def iterate(
                 if due < 0:
                     first = [n for n in names if n in test.columns]
                     have |= scan.decoded(file, block, first)
-                    names = [n for n in names if n not in first]
-                    tested = [n for n in columns if n in test.columns]
-                    if not any(map(test.passes, scan.batches(tested, have))):
-                        due, wait = 0, _WAIT
-                        continue
-                    due, wait = wait, 2 * wait
+                    left = [n for n in names if n not in first]
+                    passing = scan.passing(test, columns, block, have)
+                    due, wait = (wait, 2 * wait) if passing else (0, _WAIT)
+                    for part in passing:
+                        some = scan.cut(have, block, part) | scan.kept(part, left)
+                        lack = [n for n in left if n not in some]
+                        yield from scan.batches(columns, some, lack, scan.decode(file, part, lack))
+                    continue
             yield from scan.batches(columns, have, names, scan.decode(file, block, names))
 
 
-def _blocks(groups: Sequence[int], known: Footer, batch_rows: int) -> list[Block]:
-    """Row groups, small ones by stretches of the file.
+def _blocks(groups: Sequence[int], known: Footer) -> list[Block]:
+    """Row groups by stretches of the file; those of a block follow each other."""
 
-    The stretches do not depend on where a scan begins or what it skips: others shall find the same.
-    """
-    stretch = min(_SMALL, batch_rows)
+    def place(numbered: tuple[int, int]) -> tuple[int, int]:
+        number, group = numbered
+        return known.stretch_of[group].start, group - number
 
-    def place(group: int) -> tuple[int, int]:
-        alone = known.rows[group] >= stretch
-        return known.starts[group] // stretch, group if alone else -1
-
-    return [tuple(some) for _, some in groupby(groups, place)]
+    return [tuple(g for _, g in some) for _, some in groupby(enumerate(groups), place)]
 
 
 @dataclass(frozen=True)
@@ -176,17 +178,28 @@ class _Scan:
     batch_rows: int
     cache_bytes: int
     cached: Container[str]
+    loops: PageLoops | None
 
-    def kept(self, block: Block) -> dict[str, Pieces]:
-        """The columns of a block that are in the cache."""
+    def kept(self, block: Block, names: Sequence[str]) -> dict[str, Pieces]:
+        """Those of some columns of a block that are in the cache."""
         if not self.cache_bytes:
             return {}
-        found = ((n, cache.get(self._key(block, n))) for n in self.stored)
+        found = ((n, self._kept(block, n)) for n in names)
         return {n: pieces for n, pieces in found if pieces is not None}
+
+    def _kept(self, block: Block, name: str) -> Pieces | None:
+        whole = tuple(self.known.stretch_of[block[0]])
+        pieces = cache.get(self._key(whole, name))
+        if pieces is None or whole == block:
+            return cache.get(self._key(block, name)) if pieces is None else pieces
+        return cut(pieces, *self._place(whole, block))
 
     def missing(self, block: Block) -> list[str]:
         """The columns of a block that are not in the cache."""
-        return [n for n in self.stored if not self.cache_bytes or self._key(block, n) not in cache]
+        if not self.cache_bytes:
+            return list(self.stored)
+        keys = {block, tuple(self.known.stretch_of[block[0]])}
+        return [n for n in self.stored if not any(self._key(k, n) in cache for k in keys)]
 
     def saves(self, test: RowTest, block: Block, names: Sequence[str]) -> bool:
         """Whether there is a column to decode that a test of rows might spare."""
@@ -194,45 +207,127 @@ class _Scan:
         spared = any(n not in test.columns for n in names)
         return bool(spared and tested) and self._bytes(block, tested) <= _TESTED_BYTES
 
+    def passing(
+        self, test: RowTest, columns: Sequence[str], block: Block, have: Mapping[str, Pieces]
+    ) -> list[Block]:
+        """The row groups of a block that have a row which passes, by those that follow each
+        other."""
+        names = [n for n in columns if n in test.columns]
+
+        def passes(group: int) -> bool:
+            tested = self.cut({n: have[n] for n in names if n in have}, block, (group,))
+            return any(map(test.passes, self.batches(names, tested)))
+
+        if passes(block[0]):  # the others most likely too
+            return [block]
+        return _blocks([g for g in block[1:] if passes(g)], self.known)
+
+    def cut(self, have: Mapping[str, Pieces], block: Block, part: Block) -> dict[str, Pieces]:
+        """Columns of a part of a block."""
+        start, count = self._place(block, part)
+        return {n: cut(pieces, start, count) for n, pieces in have.items()}
+
+    def _place(self, block: Block, part: Block) -> tuple[int, int]:
+        """The first row of a part of a block, and how many it has."""
+        starts = self.known.starts
+        return starts[part[0]] - starts[block[0]], starts[part[-1] + 1] - starts[part[0]]
+
     def decoded(
-        self, file: pq.ParquetFile | None, block: Block, names: Sequence[str]
+        self, file: OpenFile | None, block: Block, names: Sequence[str]
     ) -> dict[str, Pieces]:
         """Columns of a block."""
         pieces = list(self.decode(file, block, names))
         return {n: tuple(columns[i] for columns in pieces) for i, n in enumerate(names)}
 
-    def decode(
-        self, file: pq.ParquetFile | None, block: Block, names: Sequence[str]
-    ) -> Iterator[Pieces]:
+    def decode(self, file: OpenFile | None, block: Block, names: Sequence[str]) -> Iterator[Pieces]:
         """Columns of a block piece by piece; once all are decoded they are kept."""
         if not names:
             return
         assert file is not None
         cached = [name for name in names if name in self.cached]
         keep = bool(cached) and self._bytes(block, cached) <= self.cache_bytes
-        pieces = []
-        for arrays in self._arrays(file, block, names):
-            some = tuple(Column.of(n, a, keep) for n, a in zip(names, arrays, strict=True))
-            if keep:
-                pieces.append(some)
-            yield some
+        steps = self._steps(block)
+        measured = keep and len(steps) == 1
+        by_loops = self._by_loops(file, block, names)
+        pieces: list[Pieces] = []
+        for step in steps:
+            for arrays in self._arrays(file, step, names, by_loops):
+                some = tuple(Column.of(n, a, measured) for n, a in zip(names, arrays, strict=True))
+                if keep:
+                    pieces.append(some)
+                yield some
         if keep:
             for name in cached:
-                i = names.index(name)
-                column = tuple(some[i] for some in pieces)
+                column = tuple(some[names.index(name)] for some in pieces)
+                if len(steps) > 1:  # whoever reads it again may want larger pieces
+                    whole = by_loops.get(name)
+                    arrays = [array for array, _ in column]
+                    array = pa.concat_arrays(arrays) if whole is None else whole.array()
+                    column = (Column.of(name, array, True),)
                 cache.put(self._key(block, name), column, self.cache_bytes, self.stored)
 
+    def _steps(self, block: Block) -> list[Block]:
+        """The row groups that are decoded at once: as many as one batch may have."""
+        found: list[list[int]] = []
+        rows = 0
+        for group in block:
+            rows += self.known.rows[group]
+            if not found or rows > self.batch_rows:
+                found.append([])
+                rows = self.known.rows[group]
+            found[-1].append(group)
+        return [tuple(step) for step in found]
+
+    def _by_loops(
+        self, file: OpenFile, block: Block, names: Sequence[str]
+    ) -> dict[str, DecodedColumn]:
+        """The columns that loops decode. They do row groups as a whole: of large ones, of which
+        a part might do, pyarrow decodes no more than is asked for."""
+        most = max(self.batch_rows, _WHOLE)
+        if self.loops is None or any(self.known.rows[g] > most for g in block):
+            return {}
+        chunks = Chunks(self.known, file.fetch, self.loops)
+        found = ((name, chunks.column(name, block)) for name in names)
+        return {name: column for name, column in found if column is not None}
+
     def _arrays(
-        self, file: pq.ParquetFile, block: Block, names: Sequence[str]
-    ) -> Iterator[list[pa.Array]]:
+        self,
+        file: OpenFile,
+        step: Block,
+        names: Sequence[str],
+        by_loops: dict[str, DecodedColumn],
+    ) -> Iterator[Sequence[pa.Array]]:
+        """Columns of some row groups of a block; what loops cannot decode leaves `by_loops`."""
+        made = {}
+        for name in [n for n in names if n in by_loops]:
+            try:
+                made[name] = by_loops[name].decode(step)
+            except DamagedError:
+                del by_loops[name]
+        others = [n for n in names if n not in made]
+        if not others:
+            yield [made[n] for n in names]
+            return
+        start = 0
+        for arrays in self._by_arrow(file, step, others):
+            count = len(arrays[0])
+            found = dict(zip(others, arrays, strict=True))
+            yield [found[n] if n in found else made[n].slice(start, count) for n in names]
+            start += count
+
+    def _by_arrow(
+        self, file: OpenFile, block: Block, names: Sequence[str]
+    ) -> Iterator[Sequence[pa.Array]]:
         if len(block) == 1:
-            batches = file.iter_batches(self.batch_rows, block, columns=names, use_threads=False)
+            batches = file.arrow.iter_batches(
+                self.batch_rows, block, columns=names, use_threads=False
+            )
             for batch in batches:
                 if batch.num_rows:
                     found = self._logical(pa.Table.from_batches([batch]), names)
                     yield [column.chunk(0) for column in found]
             return
-        table = file.read_row_groups(list(block), columns=names, use_threads=False)
+        table = file.arrow.read_row_groups(list(block), columns=names, use_threads=False)
         together = table_of(self._logical(table, names), names, table.num_rows).combine_chunks()
         for batch in together.to_batches():
             yield batch.columns

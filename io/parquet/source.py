@@ -8,7 +8,7 @@ Splits are runs of row groups of one file. `plait.io.parquet.read` reads them.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import blake2b
@@ -159,8 +159,10 @@ class ParquetSource:
         wanted = split_count(rows, size, self._split_bytes, self._split_rows)
         for number, (footer, file_weights) in enumerate(zip(self._footers, weights, strict=True)):
             share = round(wanted * sum(file_weights) / size) if size else 1
-            for run in runs(file_weights, max(share, 1)) if file_weights else ():
-                found.append(self._split(number, footer, run, sum(file_weights[g] for g in run)))
+            for groups in _cut(footer, file_weights, max(share, 1)):
+                found.append(
+                    self._split(number, footer, groups, sum(file_weights[g] for g in groups))
+                )
         return tuple(found)
 
     def _split(self, number: int, footer: Footer, groups: range, size: int) -> ParquetSplit:
@@ -189,6 +191,17 @@ class ParquetSource:
         pieces = _pieces(self._footers, name)
         found = distinct.estimate(pieces, values, merged.minimum, merged.maximum)
         return ColumnStatistics(merged.minimum, merged.maximum, merged.nulls, found, merged.width)
+
+
+def _cut(footer: Footer, weights: Sequence[int], count: int) -> Iterator[range]:
+    """The row groups of a file in `count` runs; stretches, which are decoded at once, stay whole
+    if there are enough of them."""
+    units = footer.stretches
+    if count > len(units):
+        units = tuple(range(g, g + 1) for g in range(len(weights)))
+    if units:
+        for run in runs([sum(weights[g] for g in unit) for unit in units], count):
+            yield range(units[run.start].start, units[run.stop - 1].stop)
 
 
 def split_statistics(

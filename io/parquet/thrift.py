@@ -1,4 +1,6 @@
-"""Just enough of Thrift's compact protocol to change the schema in a Parquet footer.
+"""Just enough of Thrift's compact protocol to read page headers and to change a footer's schema.
+
+`struct_at(data, at)` reads a struct: integers, booleans, texts and structs in it by their numbers.
 
 `plain_decimals(footer)` takes the meaning "decimal" off columns stored as 32- or 64-bit integers.
 pyarrow then reads the integers as they are, where it would widen each to 128 bits only for them to
@@ -12,7 +14,7 @@ SchemaElement {1: type, 2: type_length, 3: repetition, 4: name, 5: num_children,
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 _I32, _BINARY, _LIST, _SET, _MAP, _STRUCT = 5, 8, 9, 10, 11, 12
 _STORED_INT32, _STORED_INT64 = 1, 2
@@ -28,8 +30,8 @@ class _Field(NamedTuple):
 
 
 class _Reader:
-    def __init__(self, data: bytes) -> None:
-        self.data, self.at = data, 0
+    def __init__(self, data: bytes | memoryview, at: int = 0) -> None:
+        self.data, self.at = data, at
 
     def byte(self) -> int:
         self.at += 1
@@ -66,7 +68,7 @@ class _Reader:
             number = number + (head >> 4) if head >> 4 else self.zigzag()
             start = self.at
             self.skip(kind)
-            found.append(_Field(number, kind, self.data[start : self.at]))
+            found.append(_Field(number, kind, bytes(self.data[start : self.at])))
 
     def skip(self, kind: int) -> None:
         if kind in (1, 2):  # a boolean is in its field's header
@@ -100,6 +102,50 @@ class _Reader:
             self.at += 1
         else:
             self.skip(kind)
+
+
+def struct_at(data: bytes | memoryview, at: int) -> tuple[dict[int, Any], int]:
+    """The fields of a struct by their numbers, and where it ends; None for lists and the like.
+
+    Raises ValueError or IndexError where there is no struct.
+    """
+    found: dict[int, Any] = {}
+    number = 0
+    while True:
+        head = data[at]
+        at += 1
+        if not head:
+            return found, at
+        kind = head & 0x0F
+        if head >> 4:
+            number += head >> 4
+        else:
+            number, at = _zigzag_at(data, at)
+        value: Any = None
+        if kind in (1, 2):
+            value = kind == 1
+        elif kind in (4, _I32, 6):
+            value, at = _zigzag_at(data, at)
+        elif kind == _STRUCT:
+            value, at = struct_at(data, at)
+        else:
+            reader = _Reader(data, at)
+            reader.skip(kind)
+            value = bytes(data[at : reader.at]) if kind == _BINARY else None
+            at = reader.at
+        found[number] = value
+
+
+def _zigzag_at(data: bytes | memoryview, at: int) -> tuple[int, int]:
+    """A signed number, and where it ends."""
+    value = shift = 0
+    while True:
+        byte = data[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return (value >> 1) ^ -(value & 1), at
+        shift += 7
 
 
 def _varint(value: int) -> bytes:

@@ -1,0 +1,380 @@
+"""Pages of Parquet column chunks to columns, by compiled loops.
+
+One module of routines; an argument in brackets is two, an address and how many elements are there.
+`plain`, `page` and `codes` are followed by SLACK bytes that may be read and written. A status below
+zero is an error: the page is damaged, or written in a way that is not known here, and whoever
+called reads it in another way.
+
+    snappy([packed], [plain])                       plain bytes of packed ones
+    texts(count, [plain], [ends], [data])           strings, each after its length, to Arrow's form;
+                                                    `ends` is one more than strings
+    values_<stored>_<made>(optional, first, end, [chunk], [pages], [dictionary], [page], [codes],
+                           [made], [valid], [nulls])
+                                                    all data pages of a chunk, one after another, to
+                                                    the rows from `first` to `end`; integers may
+                                                    become wider
+
+`pages` has PAGE_FIELDS numbers for each page: where it begins in the chunk, its bytes there and
+unpacked, how many values it has, whether they are codes, the bytes of its levels (-1: they are
+told in the page itself), whether it is packed. `page` and `codes` are room to work in, for one
+page and twice its values. `valid` is a bitmap that begins as ones, `nulls` a number to be added to.
+
+Codes come in runs, bit-packed or of one value; so do the levels that tell NULLs from values
+(https://parquet.apache.org/docs/file-format/data-pages/encodings/).
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import llvmlite.ir as ir
+
+from plait.engine.codegen.compile import Effort, Function, checked, is_loaded, load, prototype
+from plait.engine.codegen.emit import I8, I32, I64, leave_outside
+from plait.engine.codegen.routine import ASTRAY, Routine, Variable
+from plait.engine.codegen.snappy import DAMAGED, SLACK, emit_snappy
+
+__all__ = ["PAGE_FIELDS", "SLACK", "functions", "loaded"]
+
+PAGE_FIELDS = 7
+_START, _STORED, _SIZE, _VALUES, _CODED, _LEVELS, _PACKED = range(PAGE_FIELDS)
+_WIDTHS = {1: I8, 4: I32, 8: I64}
+_KINDS = ((4, 4), (8, 8), (4, 8))
+
+
+def functions() -> dict[str, Function]:
+    """The routines, compiled or from the cache."""
+    text, arguments = _module(checked())
+    signatures = {name: prototype(count) for name, count in arguments.items()}
+    return load(text, signatures, _effort()).functions
+
+
+def loaded() -> bool:
+    """Whether this process has the routines."""
+    return is_loaded(_module(checked())[0], _effort())
+
+
+def _effort() -> Effort:
+    return Effort.LEAST if checked() else Effort.VECTORS
+
+
+@cache
+def _module(checked: bool) -> tuple[str, dict[str, int]]:
+    """The code, and how many arguments each routine has."""
+    module = ir.Module("pages")
+    module.triple = ""
+    snappy = emit_snappy(module)
+    runs = _emit_runs(module, checked)
+    _emit_texts(module, checked)
+    for stored, made in _KINDS:
+        name = f"values_{stored}_{made}"
+        _emit_values(Routine(module, name, 3, 8, checked), snappy, runs, stored, made)
+    defined = (f for f in module.functions if not f.is_declaration)
+    return str(module), {f.name: len(f.args) for f in defined}
+
+
+def _at(b: ir.IRBuilder, address: Any, by: Any) -> Any:
+    return b.gep(address, [by], source_etype=I8)
+
+
+def _load(b: ir.IRBuilder, address: Any, by: Any, kind: Any) -> Any:
+    return b.load(_at(b, address, by), typ=kind, align=1)
+
+
+def _emit_runs(module: ir.Module, checked: bool) -> Any:
+    """Adds `runs(bits, count, [bytes], [codes])`: codes of `bits` bits each to 32."""
+    f = Routine(module, "runs", 2, 2, checked)
+    b = f.b
+    bits, count = f.numbers
+    data, size = f.arrays[0]
+    codes = 1
+    f.leave_if(b.icmp_unsigned(">", bits, I64(32)), DAMAGED)
+    mask = b.sub(b.shl(I64(1), bits), I64(1))
+    width = b.lshr(b.add(bits, I64(7)), I64(3))
+    done, at = f.variable(), f.variable()
+    with b.if_then(b.icmp_signed("==", bits, I64(0))):
+        with f.each(count) as i:
+            f.put(codes, i, I32(0))
+        b.ret(I32(0))
+    with f.loop(lambda: b.icmp_signed("<", done.get(), count)):
+        head = _varint(f, data, size, at)
+        left = b.sub(count, done.get())
+        length = b.lshr(head, I64(1))
+        is_packed = b.icmp_unsigned("!=", b.and_(head, I64(1)), I64(0))
+        with b.if_else(is_packed) as (packed, repeated):
+            with packed:
+                values = b.shl(length, I64(3))
+                some = b.select(b.icmp_signed("<", values, left), values, left)
+                needed = b.lshr(b.add(b.mul(some, bits), I64(7)), I64(3))
+                f.leave_if(b.icmp_signed(">", b.add(at.get(), needed), size), DAMAGED)
+                start, first = _at(b, data, at.get()), done.get()
+                groups = b.lshr(b.add(some, I64(7)), I64(3))
+                narrow = b.icmp_unsigned("<=", bits, I64(8))
+                with b.if_else(narrow) as (eight, fewer):
+                    with eight:
+                        _unpack_groups(f, start, groups, first, bits, mask, 8)
+                    with fewer:
+                        medium = b.icmp_unsigned("<=", bits, I64(16))
+                        with b.if_else(medium) as (four, one):
+                            with four:
+                                _unpack_groups(f, start, groups, first, bits, mask, 4)
+                            with one:
+                                _unpack_groups(f, start, groups, first, bits, mask, 1)
+                at.add(b.mul(length, bits))
+                done.add(some)
+            with repeated:
+                some = b.select(b.icmp_signed("<", length, left), length, left)
+                f.leave_if(b.icmp_signed(">", b.add(at.get(), width), size), DAMAGED)
+                word = _load(b, data, at.get(), I64)
+                code, first = b.trunc(b.and_(word, mask), I32), done.get()
+                with f.each(some) as i:
+                    f.put(codes, b.add(first, i), code)
+                at.add(width)
+                done.add(some)
+    b.ret(I32(0))
+    return f.function
+
+
+def _unpack_groups(
+    f: Routine, start: Any, groups: Any, first: Any, bits: Any, mask: Any, together: int
+) -> None:
+    """Groups of eight codes, of which `together` are in each word that is loaded."""
+    b = f.b
+    codes, room = f.arrays[1]
+    shifts = [b.mul(bits, I64(i)) for i in range(8)]
+    with f.each(groups) as group:
+        source = _at(b, start, b.mul(group, bits))
+        index = b.add(first, b.shl(group, I64(3)))
+        if f.checked:
+            leave_outside(b, index, room, ASTRAY)  # slack takes the others
+        for i in range(0, 8, together):
+            word = _load(b, source, b.lshr(shifts[i], I64(3)), I64)
+            word = b.lshr(word, b.and_(shifts[i], I64(7)))
+            for j in range(together):
+                code = b.trunc(b.and_(b.lshr(word, shifts[j]), mask), I32)
+                place = b.gep(codes, [b.add(index, I64(i + j))], source_etype=I32)
+                b.store(code, place, align=4)
+
+
+def _varint(f: Routine, data: Any, size: Any, at: Variable) -> Any:
+    b = f.b
+    found, shift, more = f.variable(), f.variable(), f.variable(1)
+    with f.loop(lambda: b.icmp_signed("!=", more.get(), I64(0))):
+        f.leave_if(b.icmp_signed(">=", at.get(), size), DAMAGED)
+        f.leave_if(b.icmp_signed(">", shift.get(), I64(28)), DAMAGED)
+        byte = b.zext(_load(b, data, at.get(), I8), I64)
+        found.set(b.or_(found.get(), b.shl(b.and_(byte, I64(127)), shift.get())))
+        more.set(b.and_(byte, I64(128)))
+        shift.add(7)
+        at.add(1)
+    return found.get()
+
+
+def _emit_texts(module: ir.Module, checked: bool) -> None:
+    f = Routine(module, "texts", 1, 3, checked)
+    b = f.b
+    (count,), (plain, size) = f.numbers, f.arrays[0]
+    ends, data, room = 1, f.arrays[2][0], f.arrays[2][1]
+    at, done = f.variable(), f.variable()
+    f.put(ends, I64(0), I32(0))
+    with f.each(count) as i:
+        f.leave_if(b.icmp_signed(">", b.add(at.get(), I64(4)), size), DAMAGED)
+        length = b.zext(_load(b, plain, at.get(), I32), I64)
+        at.add(4)
+        f.leave_if(b.icmp_signed(">", b.add(at.get(), length), size), DAMAGED)
+        f.leave_if(b.icmp_signed(">", b.add(done.get(), length), room), DAMAGED)
+        _move(f, _at(b, data, done.get()), _at(b, plain, at.get()), length)
+        at.add(length)
+        done.add(length)
+        f.put(ends, b.add(i, I64(1)), b.trunc(done.get(), I32))
+    b.ret(I32(0))
+
+
+def _move(f: Routine, to: Any, source: Any, count: Any) -> None:
+    """`count` bytes, exactly."""
+    memcpy = f.function.module.globals["llvm.memcpy.p0.p0.i64"]
+    f.b.call(memcpy, [to, source, count, ir.IntType(1)(0)])
+
+
+# the arrays of `values`
+_CHUNK, _PAGES, _DICTIONARY, _PAGE, _CODES, _MADE, _VALID, _NULLS = range(8)
+
+
+class _Page:
+    """The page at hand, in the emitted code."""
+
+    def __init__(self, f: Routine, number: Any) -> None:
+        first = f.b.mul(number, I64(PAGE_FIELDS))
+        fields = [f.element(_PAGES, f.b.add(first, I64(i)), I64) for i in range(PAGE_FIELDS)]
+        self.start, self.stored, self.size, self.values, coded, self.levels, packed = fields
+        none = f.b.icmp_signed("<", self.levels, I64(0))
+        self.ahead = f.b.select(none, I64(0), self.levels)  # bytes that are not packed
+        self.coded = f.b.icmp_signed("!=", coded, I64(0))
+        self.packed = f.b.icmp_signed("!=", packed, I64(0))
+
+
+def _emit_values(f: Routine, snappy: Any, runs: Any, stored: int, made: int) -> None:
+    b = f.b
+    _, first, end = f.numbers
+    f.leave_if(b.icmp_signed(">", end, f.arrays[_MADE][1]), DAMAGED)
+    count = b.udiv(f.arrays[_PAGES][1], I64(PAGE_FIELDS))
+    row = f.variable(first)
+    with f.each(count) as number:
+        page = _Page(f, number)
+        _check(f, page, row.get())
+        _unpack(f, page, snappy)
+        at = f.variable()
+        known = _known(f, page, at, runs)
+        with b.if_else(page.coded) as (codes, plain):
+            with codes:
+                _read_codes(f, page, at, known, runs)
+                _write_values(f, page, row.get(), known, _Coded(f, page, stored, made))
+            with plain:
+                needed = b.add(at.get(), b.mul(known, I64(stored)))
+                f.leave_if(b.icmp_signed(">", needed, page.size), DAMAGED)
+                _write_values(f, page, row.get(), known, _Plain(f, at.get(), stored, made))
+        missing = b.sub(page.values, known)
+        f.put(_NULLS, I64(0), b.add(f.element(_NULLS, I64(0), I64), missing))
+        row.add(page.values)
+    f.leave_if(b.icmp_signed("!=", row.get(), end), DAMAGED)
+    b.ret(I32(0))
+
+
+def _check(f: Routine, page: _Page, row: Any) -> None:
+    """Leaves if what is told of the page does not fit the arrays."""
+    b = f.b
+    numbers = (page.start, page.stored, page.size, page.values)
+    for number in numbers:
+        f.leave_if(b.icmp_signed("<", number, I64(0)), DAMAGED)
+    for needed, room in (
+        (b.add(page.start, page.stored), f.arrays[_CHUNK][1]),
+        (page.size, f.arrays[_PAGE][1]),
+        (b.mul(page.values, I64(2)), f.arrays[_CODES][1]),
+        (b.add(row, page.values), f.numbers[2]),
+        (page.ahead, page.stored),
+        (page.ahead, page.size),
+    ):
+        f.leave_if(b.icmp_signed(">", needed, room), DAMAGED)
+
+
+def _unpack(f: Routine, page: _Page, snappy: Any) -> None:
+    """The plain bytes of a page to the room for one; levels that come ahead are never packed."""
+    b = f.b
+    source, target = _at(b, f.arrays[_CHUNK][0], page.start), f.arrays[_PAGE][0]
+    _move(f, target, source, page.ahead)
+    source, target = _at(b, source, page.ahead), _at(b, target, page.ahead)
+    stored, size = b.sub(page.stored, page.ahead), b.sub(page.size, page.ahead)
+    with b.if_else(page.packed) as (packed, plain):
+        with packed:
+            status = b.call(snappy, [source, stored, target, size])
+            f.leave_if(b.icmp_signed("!=", status, I32(0)), status)
+        with plain:
+            f.leave_if(b.icmp_signed("!=", stored, size), DAMAGED)
+            _move(f, target, source, size)
+
+
+def _known(f: Routine, page: _Page, at: Variable, runs: Any) -> Any:
+    """How many values of the page are not NULL; which, is among the codes if not all are."""
+    b = f.b
+    data, codes = f.arrays[_PAGE][0], f.arrays[_CODES]
+    known, length = f.variable(page.values), f.variable(page.ahead)
+    optional = b.icmp_signed("!=", f.numbers[0], I64(0))
+    with b.if_then(b.and_(optional, b.icmp_signed("<", page.levels, I64(0)))):
+        f.leave_if(b.icmp_signed("<", page.size, I64(4)), DAMAGED)
+        length.set(b.zext(_load(b, data, I64(0), I32), I64))
+        at.set(4)
+    end = b.add(at.get(), length.get())
+    f.leave_if(b.icmp_signed(">", end, page.size), DAMAGED)
+    with b.if_then(b.and_(optional, b.icmp_signed(">", page.values, I64(0)))):
+        ahead = f.variable(at.get())
+        head = _varint(f, data, end, ahead)
+        all_there = b.and_(
+            b.icmp_unsigned(">=", head, b.shl(page.values, I64(1))),  # one run, of ones
+            b.icmp_unsigned("==", b.and_(head, I64(1)), I64(0)),
+        )
+        one = b.icmp_unsigned("==", _load(b, data, ahead.get(), I8), I8(1))
+        with b.if_then(b.not_(b.and_(all_there, one))):
+            start = _at(b, data, at.get())
+            status = b.call(runs, [I64(1), page.values, start, length.get(), *codes])
+            f.leave_if(b.icmp_signed("!=", status, I32(0)), status)
+            known.set(0)
+            with f.each(page.values) as i:
+                known.add(b.zext(f.element(_CODES, i, I32), I64))
+    at.set(end)
+    return known.get()
+
+
+def _read_codes(f: Routine, page: _Page, at: Variable, known: Any, runs: Any) -> None:
+    """The codes of the values that are not NULL, behind the room for levels."""
+    b = f.b
+    data, (codes, room) = f.arrays[_PAGE][0], f.arrays[_CODES]
+    with b.if_then(b.icmp_signed(">", known, I64(0))):
+        f.leave_if(b.icmp_signed(">=", at.get(), page.size), DAMAGED)
+        bits = b.zext(_load(b, data, at.get(), I8), I64)
+        at.add(1)
+        start, left = _at(b, data, at.get()), b.sub(page.size, at.get())
+        behind = b.gep(codes, [page.values], source_etype=I32)
+        status = b.call(runs, [bits, known, start, left, behind, b.sub(room, page.values)])
+        f.leave_if(b.icmp_signed("!=", status, I32(0)), status)
+        largest = f.variable(kind=I32)  # here, so that the loop that uses them has no other way out
+        with f.each(known) as i:
+            code, so_far = f.element(_CODES, b.add(page.values, i), I32), largest.get()
+            largest.set(b.select(b.icmp_unsigned(">", code, so_far), code, so_far))
+        outside = b.icmp_unsigned(">=", b.zext(largest.get(), I64), f.arrays[_DICTIONARY][1])
+        f.leave_if(outside, DAMAGED)
+
+
+class _Coded:
+    """Values that are told by codes."""
+
+    def __init__(self, f: Routine, page: _Page, stored: int, made: int) -> None:
+        self._f, self._page = f, page
+        self.stored, self.made = _WIDTHS[stored], _WIDTHS[made]
+
+    def value(self, i: Any) -> Any:
+        f, b = self._f, self._f.b
+        code = b.zext(f.element(_CODES, b.add(self._page.values, i), I32), I64)
+        return f.element(_DICTIONARY, code, self.stored)
+
+
+class _Plain:
+    """Values that stand in the page."""
+
+    def __init__(self, f: Routine, at: Any, stored: int, made: int) -> None:
+        self._f, self._at = f, at
+        self.stored, self.made = _WIDTHS[stored], _WIDTHS[made]
+        self._width = stored
+
+    def value(self, i: Any) -> Any:
+        b = self._f.b
+        by = b.add(self._at, b.mul(i, I64(self._width)))
+        return _load(b, self._f.arrays[_PAGE][0], by, self.stored)
+
+
+def _write_values(f: Routine, page: _Page, row: Any, known: Any, values: _Coded | _Plain) -> None:
+    b = f.b
+
+    def write(at: Any, value: Any) -> None:
+        wide = value if values.stored == values.made else b.sext(value, values.made)
+        f.put(_MADE, at, wide)
+
+    whole = b.icmp_signed("==", known, page.values)
+    with b.if_else(whole) as (all_known, some_missing):
+        with all_known, f.each(page.values) as i:
+            write(b.add(row, i), values.value(i))
+        with some_missing:
+            following = f.variable()
+            with f.each(page.values) as i:
+                at = b.add(row, i)
+                there = b.icmp_unsigned("!=", f.element(_CODES, i, I32), I32(0))
+                with b.if_else(there) as (known_value, missing):
+                    with known_value:
+                        write(at, values.value(following.get()))
+                        following.add(1)
+                    with missing:
+                        f.put(_MADE, at, values.made(0))
+                        byte = b.lshr(at, I64(3))
+                        bit = b.shl(I8(1), b.trunc(b.and_(at, I64(7)), I8))
+                        rest = b.and_(f.element(_VALID, byte, I8), b.not_(bit))
+                        f.put(_VALID, byte, rest)

@@ -1,0 +1,164 @@
+"""Snappy's format unpacked by a compiled loop.
+
+A packed text begins with its plain length and goes on with literals and copies of what was unpacked
+before. Bytes are moved sixteen or eight at a time wherever that cannot leave the arrays, and what
+is too much is written over by what follows: so the array for the plain text has `SLACK` bytes more.
+Everything is checked against damaged texts.
+
+https://github.com/google/snappy/blob/main/format_description.txt
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import llvmlite.ir as ir
+
+from plait.engine.codegen.emit import I8, I16, I32, I64, I128
+from plait.engine.codegen.routine import Routine, Variable
+
+SLACK = 64
+DAMAGED = -2
+_MOST_LENGTH_BYTES = 5
+
+
+def emit_snappy(module: ir.Module) -> Any:
+    """Adds `snappy([packed], [plain])`: 0, or DAMAGED; the plain text's length is to be exact, and
+    its array to go on for SLACK bytes."""
+    f = Routine(module, "snappy", 0, 2, checked=False)
+    b = f.b
+    (packed, size), (_, room) = f.arrays
+    at, done = f.variable(), f.variable()
+    f.leave_if(b.icmp_signed("!=", _length(f, at, size), room), DAMAGED)
+    with f.loop(lambda: b.icmp_signed("<", at.get(), size)):
+        tag = b.zext(_load(b, packed, at.get(), I8), I64)
+        at.add(1)
+        upper = b.lshr(tag, I64(2))
+        literal = b.icmp_unsigned("==", b.and_(tag, I64(3)), I64(0))
+        with b.if_else(literal) as (is_literal, is_copy):
+            with is_literal:
+                _literal(f, at, done, upper)
+            with is_copy:
+                _copy(f, at, done, tag, upper)
+    f.leave_if(b.icmp_signed("!=", done.get(), room), DAMAGED)
+    b.ret(I32(0))
+    return f.function
+
+
+def _load(b: ir.IRBuilder, array: Any, at: Any, kind: Any) -> Any:
+    return b.load(b.gep(array, [at], source_etype=I8), typ=kind, align=1)
+
+
+def _store(b: ir.IRBuilder, array: Any, at: Any, value: Any) -> None:
+    b.store(value, b.gep(array, [at], source_etype=I8), align=1)
+
+
+def _length(f: Routine, at: Variable, size: Any) -> Any:
+    """The plain length that the packed text begins with."""
+    b = f.b
+    packed = f.arrays[0][0]
+    found, shift, more = f.variable(), f.variable(), f.variable(1)
+    with f.loop(lambda: b.icmp_signed("!=", more.get(), I64(0))):
+        f.leave_if(b.icmp_signed(">=", at.get(), size), DAMAGED)
+        f.leave_if(b.icmp_signed(">=", at.get(), I64(_MOST_LENGTH_BYTES)), DAMAGED)
+        byte = b.zext(_load(b, packed, at.get(), I8), I64)
+        found.set(b.or_(found.get(), b.shl(b.and_(byte, I64(127)), shift.get())))
+        more.set(b.and_(byte, I64(128)))
+        shift.add(7)
+        at.add(1)
+    return found.get()
+
+
+def _literal(f: Routine, at: Variable, done: Variable, upper: Any) -> None:
+    b = f.b
+    (packed, size), (plain, room) = f.arrays
+    length = f.variable(b.add(upper, I64(1)))
+    with b.if_then(b.icmp_unsigned(">=", upper, I64(60)), likely=False):
+        count = b.sub(upper, I64(59))  # bytes that tell the length
+        f.leave_if(b.icmp_signed(">", b.add(at.get(), count), size), DAMAGED)
+        length.set(0)
+        with f.each(count) as byte:
+            value = b.zext(_load(b, packed, b.add(at.get(), byte), I8), I64)
+            length.set(b.or_(length.get(), b.shl(value, b.mul(byte, I64(8)))))
+        length.add(1)
+        at.add(count)
+    count, start, end = length.get(), at.get(), done.get()
+    f.leave_if(b.icmp_signed(">", b.add(start, count), size), DAMAGED)
+    f.leave_if(b.icmp_signed(">", b.add(end, count), room), DAMAGED)
+    short = b.and_(
+        b.icmp_signed("<=", count, I64(16)),
+        b.icmp_signed("<=", b.add(start, I64(16)), size),
+    )
+    with b.if_else(short) as (at_once, long):
+        with at_once:
+            _store(b, plain, end, _load(b, packed, start, I128))
+        with long:
+            _move(f, plain, end, packed, start, count)
+    at.add(count)
+    done.add(count)
+
+
+def _move(f: Routine, to: Any, at: Any, source: Any, start: Any, count: Any) -> None:
+    """`count` bytes, exactly."""
+    b = f.b
+    kind = ir.FunctionType(ir.VoidType(), [to.type, source.type, I64, ir.IntType(1)])
+    name = "llvm.memcpy.p0.p0.i64"
+    found = f.function.module.globals.get(name) or ir.Function(f.function.module, kind, name)
+    target = b.gep(to, [at], source_etype=I8)
+    origin = b.gep(source, [start], source_etype=I8)
+    b.call(found, [target, origin, count, ir.IntType(1)(0)])
+
+
+def _copy(f: Routine, at: Variable, done: Variable, tag: Any, upper: Any) -> None:
+    b = f.b
+    (packed, size), (_, room) = f.arrays
+    length, distance = f.variable(), f.variable()
+    near = b.icmp_unsigned("==", b.and_(tag, I64(3)), I64(1))
+    with b.if_else(near) as (one_byte, more_bytes):
+        with one_byte:
+            f.leave_if(b.icmp_signed(">=", at.get(), size), DAMAGED)
+            low = b.zext(_load(b, packed, at.get(), I8), I64)
+            distance.set(b.or_(b.shl(b.lshr(tag, I64(5)), I64(8)), low))
+            length.set(b.add(b.and_(upper, I64(7)), I64(4)))
+            at.add(1)
+        with more_bytes:
+            length.set(b.add(upper, I64(1)))
+            two = b.icmp_unsigned("==", b.and_(tag, I64(3)), I64(2))
+            width = b.select(two, I64(2), I64(4))
+            f.leave_if(b.icmp_signed(">", b.add(at.get(), width), size), DAMAGED)
+            with b.if_else(two) as (is_two, is_four):
+                with is_two:
+                    distance.set(b.zext(_load(b, packed, at.get(), I16), I64))
+                with is_four:
+                    distance.set(b.zext(_load(b, packed, at.get(), I32), I64))
+            at.add(width)
+    end = done.get()
+    bad = b.or_(
+        b.icmp_unsigned(">=", b.sub(distance.get(), I64(1)), end),  # none, or before the beginning
+        b.icmp_signed(">", b.add(end, length.get()), room),
+    )
+    f.leave_if(bad, DAMAGED)
+    stop = b.add(end, length.get())
+    _repeat(f, done, distance, stop)
+    done.set(stop)
+
+
+def _repeat(f: Routine, done: Variable, distance: Variable, stop: Any) -> None:
+    """Copies what lies `distance` before, which may overlap with what is written."""
+    b = f.b
+    plain = f.arrays[1][0]
+    far = b.icmp_signed(">=", distance.get(), I64(8))
+    with b.if_then(b.not_(far)):
+        # what eight bytes repeat is right as far as they are apart, which then doubles
+        more = lambda: b.and_(  # noqa: E731
+            b.icmp_signed("<", distance.get(), I64(8)), b.icmp_signed("<", done.get(), stop)
+        )
+        origin = f.variable(b.sub(done.get(), distance.get()))
+        with f.loop(more):
+            _store(b, plain, done.get(), _load(b, plain, origin.get(), I64))
+            done.add(distance.get())
+            distance.set(b.sub(done.get(), origin.get()))
+    with f.loop(lambda: b.icmp_signed("<", done.get(), stop)):
+        start = b.sub(done.get(), distance.get())
+        _store(b, plain, done.get(), _load(b, plain, start, I64))
+        done.add(8)

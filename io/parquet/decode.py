@@ -1,0 +1,263 @@
+"""Columns of row groups from their pages, by the engine's compiled loops.
+
+Loops take numbers, dates, times, narrow decimals and strings that are read as codes, from flat
+columns. They decode several row groups into one array, where pyarrow makes one for each, and in a
+third of the time. What they do not know, or find damaged, pyarrow decodes in their place: it is
+complete, and its errors say what is wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.types as pat
+
+from plait.io.dictionaries import merged
+from plait.io.encoding import CODES, NARROW_DIGITS
+from plait.io.files import Bytes, Range
+from plait.io.parquet.footer import Footer
+from plait.io.parquet.pages import ChunkPages, DataPage, Kind, Stored, chunk_pages
+from plait.planner.types import STRING, is_decimal
+
+LEAST_ROWS = 1 << 14
+"""Rows from which on loops are worth being loaded."""
+
+_CODECS = {
+    "UNCOMPRESSED": "",
+    "SNAPPY": "snappy",
+    "ZSTD": "zstd",
+    "GZIP": "gzip",
+    "BROTLI": "brotli",
+}
+_WIDTHS = {"INT32": 4, "INT64": 8, "FLOAT": 4, "DOUBLE": 8}
+_INTEGERS = {4: np.dtype(np.int32), 8: np.dtype(np.int64)}
+
+Array = np.ndarray[Any, Any]
+
+
+class PageLoops(Protocol):
+    """What the engine's loops do for a reader."""
+
+    def ready(self) -> bool:
+        """Whether they are loaded."""
+
+    def empty(self, count: int, dtype: Any) -> Array:
+        """An array to be filled."""
+
+    def unpacked(self, packed: Array, size: int) -> Array | None:
+        """`size` bytes that Snappy packed; None if they are damaged."""
+
+    def texts(self, plain: Array, count: int) -> tuple[Array, Array] | None:
+        """Strings that stand one after another, as Arrow's offsets and bytes; None: damaged."""
+
+    def values(
+        self,
+        chunk: Array,
+        pages: ChunkPages,
+        dictionary: Array,
+        made: Array,
+        first: int,
+        count: int,
+        valid: Array | None,
+    ) -> int | None:
+        """Decodes pages into the elements of `made` from `first` on, and takes the bits of NULLs
+        off `valid`, if there may be any; how many there are. None if pages are damaged."""
+
+
+class DamagedError(Exception):
+    """Loops cannot decode a chunk: it is for pyarrow to say why, or to know better."""
+
+
+@dataclass(frozen=True)
+class Chunks:
+    """The column chunks of a file for loops; `fetch` gives the bytes of a range."""
+
+    known: Footer
+    fetch: Callable[[int, int], Bytes]
+    loops: PageLoops
+
+    def column(self, name: str, groups: Sequence[int]) -> DecodedColumn | None:
+        """A column of some row groups in a row, yet to be decoded; None if it is not for loops."""
+        kinds = self.known.kinds
+        kind = kinds[name] if name in kinds else kinds.setdefault(name, kind_of(self.known, name))
+        return None if kind is None else DecodedColumn(self, name, kind, groups)
+
+    def chunk(self, leaf: int, group: int) -> tuple[Array, ChunkPages]:
+        """The bytes of a chunk and where its pages are in them, all plain or packed by Snappy."""
+        pages = self.known.pages.get((leaf, group))
+        if pages is None:
+            pages = self._pages(leaf, group)
+            self.known.keep_pages(leaf, group, pages)
+        chunk = np.frombuffer(self.fetch(*pages.range), np.uint8)
+        return (chunk, pages) if pages.codec in ("", "snappy") else _inflated(chunk, pages)
+
+    def _pages(self, leaf: int, group: int) -> ChunkPages:
+        found = self.known.metadata.row_group(group).column(leaf)
+        if found.compression not in _CODECS:
+            raise DamagedError
+        place = chunk_range(self.known, group, leaf)
+        data = memoryview(self.fetch(*place))
+        pages = chunk_pages(data, place, found.num_values, _CODECS[found.compression])
+        if pages is None:
+            raise DamagedError
+        return pages
+
+
+class DecodedColumn:
+    """A column of some row groups that is being decoded, into one array."""
+
+    def __init__(self, chunks: Chunks, name: str, kind: Kind, groups: Sequence[int]) -> None:
+        known = chunks.known
+        self._chunks, self._name, self._kind = chunks, name, kind
+        self._first = known.starts[groups[0]]
+        rows = known.starts[groups[-1] + 1] - self._first
+        self._made = chunks.loops.empty(rows, _INTEGERS[kind.made])
+        self._valid = np.full(-(-rows // 8), 255, np.uint8) if kind.optional else None
+        self._nulls = 0
+        self._entries: pa.Array | None = None  # of strings
+
+    def decode(self, groups: Sequence[int]) -> pa.Array:
+        """The rows of some more of the row groups. Raises DamagedError."""
+        known = self._chunks.known
+        nulls = sum(map(self._decode, groups))
+        self._nulls += nulls
+        start, end = known.starts[groups[0]], known.starts[groups[-1] + 1]
+        return self._array(start - self._first, end - start, nulls)
+
+    def array(self) -> pa.Array:
+        """All rows, once all row groups are decoded."""
+        return self._array(0, len(self._made), self._nulls)
+
+    def _decode(self, group: int) -> int:
+        """Decodes a row group; how many NULLs it has."""
+        known, kind, loops = self._chunks.known, self._kind, self._chunks.loops
+        first, rows = known.starts[group] - self._first, known.rows[group]
+        if not rows:
+            return 0
+        chunk, pages = self._chunks.chunk(kind.leaf, group)
+        if kind.type == CODES:
+            if not pages.all_coded:
+                raise DamagedError
+            dictionary = self._places(chunk, pages)
+        else:
+            plain = self._dictionary(chunk, pages)
+            dictionary = plain.view(_INTEGERS[kind.stored])
+        nulls = loops.values(chunk, pages, dictionary, self._made, first, rows, self._valid)
+        if nulls is None:
+            raise DamagedError
+        return nulls
+
+    def _array(self, first: int, rows: int, nulls: int) -> pa.Array:
+        valid = pa.py_buffer(self._valid) if nulls else None
+        buffers = [valid, pa.py_buffer(self._made)]
+        if self._kind.type != CODES:
+            return pa.Array.from_buffers(self._kind.type, rows, buffers, nulls, first)
+        codes = pa.Array.from_buffers(pa.int32(), rows, buffers, nulls, first)
+        entries = pa.array([], STRING) if self._entries is None else self._entries
+        return pa.DictionaryArray.from_arrays(codes, entries, safe=False)
+
+    def _dictionary(self, chunk: Array, pages: ChunkPages) -> Array:
+        """The bytes of the dictionary, unpacked."""
+        place = pages.dictionary
+        if place is None:
+            return np.empty(0, np.uint8)
+        stored = chunk[place.start : place.start + place.stored]
+        plain = self._chunks.loops.unpacked(stored, place.size) if pages.codec else stored
+        if plain is None:
+            raise DamagedError
+        width = self._kind.stored
+        if self._kind.type != CODES and (len(plain) < pages.entries * width):
+            raise DamagedError
+        return plain if self._kind.type == CODES else plain[: pages.entries * width]
+
+    def _places(self, chunk: Array, pages: ChunkPages) -> Array:
+        """Where the strings of a chunk's dictionary are among those of all row groups."""
+        place, shared = pages.dictionary, self._chunks.known.dictionaries
+        if place is None:
+            return np.empty(0, np.int32)
+        page = chunk[place.start : place.start + place.stored].tobytes()
+        found = shared.of_page(self._name, page)
+        if found is None:
+            own = self._strings(chunk, pages)
+            found = shared.places(self._name, own)
+            if found is not None:
+                shared.keep_page(self._name, page, found[1])
+            else:
+                found = merged(self._entries, own)
+        self._entries, places = found
+        return places
+
+    def _strings(self, chunk: Array, pages: ChunkPages) -> pa.Array:
+        made = self._chunks.loops.texts(self._dictionary(chunk, pages), pages.entries)
+        if made is None:
+            raise DamagedError
+        ends, data = made
+        buffers = [None, pa.py_buffer(ends), pa.py_buffer(data)]
+        strings = pa.Array.from_buffers(STRING, pages.entries, buffers, 0)
+        if len(strings.unique()) < len(strings):
+            raise DamagedError  # codes are relied on to be as different as their strings
+        return strings
+
+
+def chunk_range(known: Footer, group: int, leaf: int) -> Range:
+    """Where a column chunk is in its file."""
+    chunk = known.metadata.row_group(group).column(leaf)
+    start = min(s for s in (chunk.data_page_offset, chunk.dictionary_page_offset) if s)
+    return start, min(start + chunk.total_compressed_size, known.file.size)
+
+
+def kind_of(known: Footer, name: str) -> Kind | None:
+    """How loops read a column; None if they do not."""
+    leaves = known.leaves[name]
+    if not leaves.flat:
+        return None
+    leaf = known.metadata.schema.column(leaves.first)
+    if leaf.max_repetition_level or leaf.max_definition_level > 1:
+        return None
+    optional = leaf.max_definition_level == 1
+    found = known.found.field(known.found.names.index(name)).type
+    if name in known.coded and leaf.physical_type == "BYTE_ARRAY":
+        return Kind(leaves.first, 4, 4, optional, CODES)
+    stored = _WIDTHS.get(leaf.physical_type)
+    if stored is None or found != known.schema[name].type:
+        return None
+    if is_decimal(found):
+        if found.precision > NARROW_DIGITS:
+            return None
+        narrow = pa.decimal64(found.precision, found.scale)
+        return Kind(leaves.first, stored, 8, optional, narrow)
+    if not (pat.is_primitive(found) and found.bit_width == 8 * stored):
+        return None
+    return Kind(leaves.first, stored, stored, optional, found)
+
+
+def _inflated(chunk: Array, pages: ChunkPages) -> tuple[Array, ChunkPages]:
+    """A chunk whose pages are unpacked by another library."""
+    codec = pa.Codec(pages.codec)
+    made, at, texts = [], 0, []
+
+    def unpack(start: int, stored: int, size: int, ahead: int, packed: bool) -> None:
+        nonlocal at
+        body = chunk[start + ahead : start + stored]
+        texts.append(chunk[start : start + ahead])
+        try:
+            plain = codec.decompress(pa.py_buffer(body), size - ahead) if packed else body
+        except (pa.ArrowException, OSError) as error:
+            raise DamagedError from error
+        texts.append(np.frombuffer(plain, np.uint8))
+        at += size
+
+    dictionary = pages.dictionary
+    if dictionary is not None:
+        unpack(*dictionary, 0, True)
+        dictionary = Stored(0, dictionary.size, dictionary.size)
+    for row in pages.pages.tolist():
+        page = DataPage(*row)
+        made.append(page._replace(start=at, stored=page.size, packed=0))
+        unpack(page.start, page.stored, page.size, max(page.levels, 0), bool(page.packed))
+    table = np.array(made, np.int64).reshape(len(made), len(DataPage._fields))
+    return np.concatenate(texts), replace(pages, codec="", dictionary=dictionary, pages=table)
