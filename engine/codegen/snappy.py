@@ -124,14 +124,14 @@ def _copy(f: Routine, at: Variable, done: Variable, tag: Any, upper: Any) -> Non
         with more_bytes:
             length.set(b.add(upper, I64(1)))
             two = b.icmp_unsigned("==", b.and_(tag, I64(3)), I64(2))
-            width = b.select(two, I64(2), I64(4))
-            f.leave_if(b.icmp_signed(">", b.add(at.get(), width), size), DAMAGED)
+            # a branch each, which is foreseen: where to go on must not wait for what is loaded
             with b.if_else(two) as (is_two, is_four):
-                with is_two:
-                    distance.set(b.zext(_load(b, packed, at.get(), I16), I64))
-                with is_four:
-                    distance.set(b.zext(_load(b, packed, at.get(), I32), I64))
-            at.add(width)
+                for block, width, kind in ((is_two, 2, I16), (is_four, 4, I32)):
+                    with block:
+                        after = b.add(at.get(), I64(width))
+                        f.leave_if(b.icmp_signed(">", after, size), DAMAGED)
+                        distance.set(b.zext(_load(b, packed, at.get(), kind), I64))
+                        at.set(after)
     end = done.get()
     bad = b.or_(
         b.icmp_unsigned(">=", b.sub(distance.get(), I64(1)), end),  # none, or before the beginning
