@@ -45,18 +45,23 @@ _KINDS = ((4, 4), (8, 8), (4, 8))
 
 def functions() -> dict[str, Function]:
     """The routines, compiled or from the cache."""
-    text, arguments = _module(checked())
-    signatures = {name: prototype(count) for name, count in arguments.items()}
-    return load(text, signatures, _effort()).functions
+    return _functions(checked())
 
 
 def loaded() -> bool:
     """Whether this process has the routines."""
-    return is_loaded(_module(checked())[0], _effort())
+    return is_loaded(_module(checked())[0], _effort(checked()))
 
 
-def _effort() -> Effort:
-    return Effort.LEAST if checked() else Effort.VECTORS
+@cache
+def _functions(checked: bool) -> dict[str, Function]:
+    text, arguments = _module(checked)
+    signatures = {name: prototype(count) for name, count in arguments.items()}
+    return load(text, signatures, _effort(checked)).functions
+
+
+def _effort(checked: bool) -> Effort:
+    return Effort.LEAST if checked else Effort.VECTORS
 
 
 @cache

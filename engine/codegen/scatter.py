@@ -123,6 +123,7 @@ def _call(name: str, *args: int | Array) -> None:
         raise AstrayError(name)
 
 
+@cache
 def _functions(checked: bool) -> dict[str, Function]:
     text, arguments = _module(checked)
     signatures = {name: prototype(count) for name, count in arguments.items()}

@@ -16,11 +16,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.types as pat
 
+from plait.io.columns import Column
 from plait.io.dictionaries import merged
 from plait.io.encoding import CODES, NARROW_DIGITS
 from plait.io.files import Bytes, Range
 from plait.io.parquet.footer import Footer
 from plait.io.parquet.pages import ChunkPages, DataPage, Kind, Stored, chunk_pages
+from plait.planner.column_range import with_distinct_entries, with_range
 from plait.planner.types import STRING, is_decimal
 
 LEAST_ROWS = 1 << 14
@@ -119,6 +121,7 @@ class DecodedColumn:
         self._valid = np.full(-(-rows // 8), 255, np.uint8) if kind.optional else None
         self._nulls = 0
         self._entries: pa.Array | None = None  # of strings
+        self._bounds: list[Range] | None = []  # of the dictionaries, if all values are in them
 
     def decode(self, groups: Sequence[int]) -> pa.Array:
         """The rows of some more of the row groups. Raises DamagedError."""
@@ -131,6 +134,25 @@ class DecodedColumn:
     def array(self) -> pa.Array:
         """All rows, once all row groups are decoded."""
         return self._array(0, len(self._made), self._nulls)
+
+    def column(self, array: pa.Array, measured: bool) -> Column:
+        """An array that was made here, with what is known of it: a dictionary holds the range of
+        its codes' values, where otherwise all rows have to be looked at."""
+        plain = pa.field(self._name, array.type)
+        if self._kind.type == CODES:
+            return Column(array, with_distinct_entries(plain))
+        if not self._bounds:
+            return Column.of(self._name, array, measured)
+        known = min(low for low, _ in self._bounds), max(high for _, high in self._bounds)
+        return Column(array, with_range(plain, known))
+
+    def _measure(self, dictionary: Array, pages: ChunkPages) -> None:
+        if self._bounds is None:
+            return
+        if pages.all_coded and len(dictionary) and _is_stored_signed(self._kind.type):
+            self._bounds.append((int(dictionary.min()), int(dictionary.max())))
+        else:
+            self._bounds = None
 
     def _decode(self, group: int) -> int:
         """Decodes a row group; how many NULLs it has."""
@@ -146,6 +168,7 @@ class DecodedColumn:
         else:
             plain = self._dictionary(chunk, pages)
             dictionary = plain.view(_INTEGERS[kind.stored])
+            self._measure(dictionary, pages)
         nulls = loops.values(chunk, pages, dictionary, self._made, first, rows, self._valid)
         if nulls is None:
             raise DamagedError
@@ -233,6 +256,11 @@ def kind_of(known: Footer, name: str) -> Kind | None:
     if not (pat.is_primitive(found) and found.bit_width == 8 * stored):
         return None
     return Kind(leaves.first, stored, stored, optional, found)
+
+
+def _is_stored_signed(dtype: pa.DataType) -> bool:
+    """Whether values are stored as signed integers, whatever they mean."""
+    return not (pat.is_floating(dtype) or pat.is_unsigned_integer(dtype))
 
 
 def _inflated(chunk: Array, pages: ChunkPages) -> tuple[Array, ChunkPages]:

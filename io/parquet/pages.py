@@ -72,19 +72,9 @@ class ChunkPages:
     dictionary: Stored | None
     entries: int
     pages: np.ndarray[Any, np.dtype[np.int64]]  # of the fields of DataPage
-
-    @property
-    def largest(self) -> int:
-        """Bytes of the largest page, unpacked."""
-        return int(self.pages[:, 2].max(initial=0))
-
-    @property
-    def most_values(self) -> int:
-        return int(self.pages[:, 3].max(initial=0))
-
-    @property
-    def all_coded(self) -> bool:
-        return bool(self.pages[:, 4].all())
+    largest: int  # bytes of a page, unpacked
+    most_values: int  # of a page
+    all_coded: bool
 
 
 def chunk_pages(chunk: Bytes, place: Range, values: int, codec: str) -> ChunkPages | None:
@@ -118,7 +108,16 @@ def _pages(chunk: Bytes, whole: Range, values: int, codec: str) -> ChunkPages | 
     if left:
         return None
     found = np.array(pages, np.int64).reshape(len(pages), len(DataPage._fields))
-    return ChunkPages(whole, codec, dictionary, entries, found)
+    return ChunkPages(
+        whole,
+        codec,
+        dictionary,
+        entries,
+        found,
+        largest=max((p.size for p in pages), default=0),
+        most_values=max((p.values for p in pages), default=0),
+        all_coded=all(p.coded for p in pages),
+    )
 
 
 def _page(header: Mapping[int, Any], place: Stored, packed: bool) -> DataPage | None:

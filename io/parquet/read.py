@@ -252,7 +252,10 @@ class _Scan:
         pieces: list[Pieces] = []
         for step in steps:
             for arrays in self._arrays(file, step, names, by_loops):
-                some = tuple(Column.of(n, a, measured) for n, a in zip(names, arrays, strict=True))
+                some = tuple(
+                    by_loops[n].column(a, measured) if n in by_loops else Column.of(n, a, measured)
+                    for n, a in zip(names, arrays, strict=True)
+                )
                 if keep:
                     pieces.append(some)
                 yield some
@@ -260,10 +263,12 @@ class _Scan:
             for name in cached:
                 column = tuple(some[names.index(name)] for some in pieces)
                 if len(steps) > 1:  # whoever reads it again may want larger pieces
-                    whole = by_loops.get(name)
-                    arrays = [array for array, _ in column]
-                    array = pa.concat_arrays(arrays) if whole is None else whole.array()
-                    column = (Column.of(name, array, True),)
+                    if name in by_loops:
+                        made = by_loops[name]
+                        column = (made.column(made.array(), True),)
+                    else:
+                        whole = pa.concat_arrays([array for array, _ in column])
+                        column = (Column.of(name, whole, True),)
                 cache.put(self._key(block, name), column, self.cache_bytes, self.stored)
 
     def _steps(self, block: Block) -> list[Block]:
