@@ -15,8 +15,13 @@ def split_count(
     rows: int, size: int, split_bytes: int = SPLIT_BYTES, split_rows: int = SPLIT_ROWS
 ) -> int:
     """Into how many pieces to cut `rows` rows of `size` bytes."""
-    wanted = max(math.ceil(size / split_bytes), math.ceil(rows / split_rows), 1)
-    return max(wanted, min(MIN_SPLITS, rows // MIN_SPLIT_ROWS))
+    least = least_splits(rows, size, split_bytes, split_rows)
+    return max(least, min(MIN_SPLITS, rows // MIN_SPLIT_ROWS))
+
+
+def least_splits(rows: int, size: int, split_bytes: int, split_rows: int) -> int:
+    """As many pieces as there must be, so that none is too large."""
+    return max(math.ceil(size / split_bytes), math.ceil(rows / split_rows), 1)
 
 
 def runs(weights: Sequence[int], count: int) -> list[range]:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 import math
+import os
 import struct
 import threading
 from collections import OrderedDict
@@ -47,8 +48,8 @@ _TAIL_LOCAL, TAIL_STORE = 64 << 10, 512 << 10  # a request to a store costs more
 _WHOLE, _WHOLE_FILES = 4 << 20, 16 << 20
 _SAMPLED_GROUPS = 8
 _KEPT = 4096
-_STRETCHES = 16  # of a file, if its size allows
-_STRETCH_ROWS = 1 << 16, 1 << 19  # at least and at most, but for larger row groups
+_STRETCHES = 4  # of a file for each core, if its size allows
+_STRETCH_ROWS = 1 << 17, 3 << 17  # about, at least and at most, but for larger row groups
 _STRETCH_BYTES = 64 << 20  # of all columns
 _PAGES = 1 << 14  # column chunks of a file, whose pages are remembered: of some 500 bytes each
 _PREDICATES = 16  # of a file, whose row groups are remembered
@@ -111,12 +112,14 @@ class Footer:
     def stretches(self) -> tuple[range, ...]:
         """The row groups, by what is decoded at once: small ones together, as far as there are
         enough stretches for all workers."""
-        most = min(max(self.starts[-1] // _STRETCHES, _STRETCH_ROWS[0]), _STRETCH_ROWS[1])
+        share = self.starts[-1] // (_STRETCHES * (os.cpu_count() or 1))
+        most = min(max(share, _STRETCH_ROWS[0]), _STRETCH_ROWS[1])
         sizes = [self.metadata.row_group(g).total_byte_size for g in range(len(self.rows))]
         found: list[range] = []
         first, rows, size = 0, 0, 0
         for group, (more, bytes_more) in enumerate(zip(self.rows, sizes, strict=True)):
-            if group > first and (rows + more > most or size + bytes_more > _STRETCH_BYTES):
+            full = rows + more // 2 > most or size + bytes_more > _STRETCH_BYTES
+            if group > first and full:
                 found.append(range(first, group))
                 first, rows, size = group, 0, 0
             rows, size = rows + more, size + bytes_more

@@ -151,7 +151,9 @@ def iterate(
                     passing = scan.passing(test, columns, block, have)
                     due, wait = (wait, 2 * wait) if passing else (0, _WAIT)
                     for part in passing:
-                        some = scan.cut(have, block, part) | scan.kept(part, left)
+                        some = scan.cut(have, block, part)
+                        if part != block:  # which was looked for already
+                            some |= scan.kept(part, left)
                         lack = [n for n in left if n not in some]
                         yield from scan.batches(columns, some, lack, scan.decode(file, part, lack))
                     continue
@@ -188,11 +190,12 @@ class _Scan:
         return {n: pieces for n, pieces in found if pieces is not None}
 
     def _kept(self, block: Block, name: str) -> Pieces | None:
+        key = self._key(block, name)
+        if key in cache:
+            return cache.get(key)
         whole = tuple(self.known.stretch_of[block[0]])
         pieces = cache.get(self._key(whole, name))
-        if pieces is None or whole == block:
-            return cache.get(self._key(block, name)) if pieces is None else pieces
-        return cut(pieces, *self._place(whole, block))
+        return None if pieces is None else cut(pieces, *self._place(whole, block))
 
     def missing(self, block: Block) -> list[str]:
         """The columns of a block that are not in the cache."""

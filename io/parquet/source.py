@@ -22,7 +22,7 @@ from plait.io.file_columns import Constants, FileColumns, constant_statistics
 from plait.io.files import table_identity, table_name
 from plait.io.filesystem import FileInfo, PathLike, expand
 from plait.io.parquet.footer import TAIL_STORE, Footer, footers
-from plait.io.splitting import SPLIT_BYTES, SPLIT_ROWS, runs, split_count
+from plait.io.splitting import SPLIT_BYTES, SPLIT_ROWS, least_splits, runs, split_count
 from plait.io.statistics import LazyColumns, merge
 from plait.io.store.access import Access
 from plait.planner.expr import Call, Column, Expr, Literal
@@ -157,9 +157,10 @@ class ParquetSource:
         rows = sum(f.metadata.num_rows for f in self._footers)
         size = sum(map(sum, weights))
         wanted = split_count(rows, size, self._split_bytes, self._split_rows)
+        least = least_splits(rows, size, self._split_bytes, self._split_rows)
         for number, (footer, file_weights) in enumerate(zip(self._footers, weights, strict=True)):
-            share = round(wanted * sum(file_weights) / size) if size else 1
-            for groups in _cut(footer, file_weights, max(share, 1)):
+            part = sum(file_weights) / size if size else 0
+            for groups in _cut(footer, file_weights, round(wanted * part), round(least * part)):
                 found.append(
                     self._split(number, footer, groups, sum(file_weights[g] for g in groups))
                 )
@@ -193,14 +194,14 @@ class ParquetSource:
         return ColumnStatistics(merged.minimum, merged.maximum, merged.nulls, found, merged.width)
 
 
-def _cut(footer: Footer, weights: Sequence[int], count: int) -> Iterator[range]:
-    """The row groups of a file in `count` runs; stretches, which are decoded at once, stay whole
-    if there are enough of them."""
+def _cut(footer: Footer, weights: Sequence[int], wanted: int, least: int) -> Iterator[range]:
+    """The row groups of a file in about `wanted` runs; stretches, which are decoded at once, stay
+    whole if there are at `least` so many."""
     units = footer.stretches
-    if count > len(units):
+    if least > len(units):
         units = tuple(range(g, g + 1) for g in range(len(weights)))
     if units:
-        for run in runs([sum(weights[g] for g in unit) for unit in units], count):
+        for run in runs([sum(weights[g] for g in unit) for unit in units], max(wanted, 1)):
             yield range(units[run.start].start, units[run.stop - 1].stop)
 
 

@@ -38,9 +38,9 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     found: Counter[str] = Counter()
     real = read._Scan._arrays
 
-    def arrays(scan: Any, file: Any, block: Any, names: Any) -> Iterator[Any]:
+    def arrays(scan: Any, file: Any, block: Any, names: Any, loops: Any) -> Iterator[Any]:
         found.update(names)
-        return real(scan, file, block, names)
+        return real(scan, file, block, names, loops)
 
     monkeypatch.setattr(read._Scan, "_arrays", arrays)
     return found
