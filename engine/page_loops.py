@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from plait.engine import arrays
 from plait.engine.codegen import pages as compiled
+from plait.engine.codegen.compile import Function
 from plait.engine.codegen.emit import AstrayError
 from plait.engine.codegen.routine import ASTRAY
 from plait.io.reader import ChunkPages
@@ -19,11 +21,32 @@ Array = np.ndarray[Any, Any]
 _NOTHING = np.empty(0, np.uint8)
 
 
-class PageLoops(threading.local):
-    """See `plait.io.parquet.decode.PageLoops`. Each thread has its own room to work in."""
+class _Rooms(threading.local):
+    """Arrays to work in that a thread uses again."""
 
     def __init__(self) -> None:
-        self._rooms: dict[str, Array] = {}
+        self.known: dict[str, Array] = {}
+
+    def get(self, name: str, size: int) -> Array:
+        """An array of `size` bytes with slack behind it; the thread has no other of this name."""
+        needed = size + compiled.SLACK
+        room = self.known.get(name)
+        if room is None or len(room) < needed:
+            room = np.empty(max(needed, 1 << 16), np.uint8)
+            if needed <= _KEPT:
+                self.known[name] = room
+        return room[:size]
+
+
+_ROOMS = _Rooms()
+
+
+class PageLoops:
+    """The loops for one scan; see `plait.io.parquet.decode.PageLoops`."""
+
+    @cached_property
+    def _functions(self) -> dict[str, Function]:
+        return compiled.functions()
 
     def ready(self) -> bool:
         return compiled.loaded()
@@ -32,14 +55,14 @@ class PageLoops(threading.local):
         return arrays.empty(count, dtype)
 
     def unpacked(self, packed: Array, size: int) -> Array | None:
-        plain = self._room("dictionary", size)
-        return plain if _call("snappy", packed, plain) == 0 else None
+        plain = _ROOMS.get("dictionary", size)
+        return plain if self._call("snappy", packed, plain) == 0 else None
 
     def texts(self, plain: Array, count: int) -> tuple[Array, Array] | None:
         if 4 * count > len(plain):
             return None
         ends, data = np.empty(count + 1, np.int32), np.empty(len(plain) - 4 * count, np.uint8)
-        return (ends, data) if _call("texts", count, plain, ends, data) == 0 else None
+        return (ends, data) if self._call("texts", count, plain, ends, data) == 0 else None
 
     def values(
         self,
@@ -51,10 +74,10 @@ class PageLoops(threading.local):
         count: int,
         valid: Array | None,
     ) -> int | None:
-        page = self._room("page", pages.largest)
-        codes = self._room("codes", 8 * pages.most_values).view(np.int32)
+        page = _ROOMS.get("page", pages.largest)
+        codes = _ROOMS.get("codes", 8 * pages.most_values).view(np.int32)
         nulls = np.zeros(1, np.int64)
-        status = _call(
+        status = self._call(
             f"values_{dictionary.itemsize}_{made.itemsize}",
             int(valid is not None),
             first,
@@ -70,25 +93,11 @@ class PageLoops(threading.local):
         )
         return int(nulls[0]) if status == 0 else None
 
-    def _room(self, name: str, size: int) -> Array:
-        """An array of `size` bytes with slack behind it, used again by the same thread."""
-        needed = size + compiled.SLACK
-        room = self._rooms.get(name)
-        if room is None or len(room) < needed:
-            room = np.empty(max(needed, 1 << 16), np.uint8)
-            if needed <= _KEPT:
-                self._rooms[name] = room
-        return room[:size]
-
-
-LOOPS = PageLoops()
-
-
-def _call(name: str, *args: int | Array) -> int:
-    words: list[int] = []
-    for arg in args:
-        words += [arg.ctypes.data, arg.size] if isinstance(arg, np.ndarray) else [arg]
-    status = compiled.functions()[name](*words)
-    if status == ASTRAY:
-        raise AstrayError(name)
-    return status
+    def _call(self, name: str, *args: int | Array) -> int:
+        words: list[int] = []
+        for arg in args:
+            words += [arg.ctypes.data, arg.size] if isinstance(arg, np.ndarray) else [arg]
+        status = self._functions[name](*words)
+        if status == ASTRAY:
+            raise AstrayError(name)
+        return status

@@ -31,9 +31,10 @@ from typing import Any
 import llvmlite.ir as ir
 
 from plait.engine.codegen.compile import Effort, Function, checked, is_loaded, load, prototype
-from plait.engine.codegen.emit import I8, I32, I64, leave_outside
-from plait.engine.codegen.routine import ASTRAY, Routine, Variable
-from plait.engine.codegen.snappy import DAMAGED, SLACK, emit_snappy
+from plait.engine.codegen.emit import I8, I32, I64
+from plait.engine.codegen.routine import DAMAGED, Routine, Variable, by_bytes, load_at, read_varint
+from plait.engine.codegen.runs import emit_runs
+from plait.engine.codegen.snappy import SLACK, emit_snappy
 
 __all__ = ["PAGE_FIELDS", "SLACK", "functions", "loaded"]
 
@@ -70,110 +71,15 @@ def _module(checked: bool) -> tuple[str, dict[str, int]]:
     module = ir.Module("pages")
     module.triple = ""
     snappy = emit_snappy(module)
-    runs = _emit_runs(module, checked)
+    runs = emit_runs(module, checked)
     _emit_texts(module, checked)
     for stored, made in _KINDS:
-        name = f"values_{stored}_{made}"
-        _emit_values(Routine(module, name, 3, 8, checked), snappy, runs, stored, made)
+        values = Routine(module, f"values_{stored}_{made}", 3, 8, checked)
+        kinds = _WIDTHS[stored], _WIDTHS[made]
+        entries = emit_runs(module, checked, f"entries_{stored}_{made}", kinds)
+        _emit_values(values, snappy, runs, entries, stored, made)
     defined = (f for f in module.functions if not f.is_declaration)
     return str(module), {f.name: len(f.args) for f in defined}
-
-
-def _at(b: ir.IRBuilder, address: Any, by: Any) -> Any:
-    return b.gep(address, [by], source_etype=I8)
-
-
-def _load(b: ir.IRBuilder, address: Any, by: Any, kind: Any) -> Any:
-    return b.load(_at(b, address, by), typ=kind, align=1)
-
-
-def _emit_runs(module: ir.Module, checked: bool) -> Any:
-    """Adds `runs(bits, count, [bytes], [codes])`: codes of `bits` bits each to 32."""
-    f = Routine(module, "runs", 2, 2, checked)
-    b = f.b
-    bits, count = f.numbers
-    data, size = f.arrays[0]
-    codes = 1
-    f.leave_if(b.icmp_unsigned(">", bits, I64(32)), DAMAGED)
-    mask = b.sub(b.shl(I64(1), bits), I64(1))
-    width = b.lshr(b.add(bits, I64(7)), I64(3))
-    done, at = f.variable(), f.variable()
-    with b.if_then(b.icmp_signed("==", bits, I64(0))):
-        with f.each(count) as i:
-            f.put(codes, i, I32(0))
-        b.ret(I32(0))
-    with f.loop(lambda: b.icmp_signed("<", done.get(), count)):
-        head = _varint(f, data, size, at)
-        left = b.sub(count, done.get())
-        length = b.lshr(head, I64(1))
-        is_packed = b.icmp_unsigned("!=", b.and_(head, I64(1)), I64(0))
-        with b.if_else(is_packed) as (packed, repeated):
-            with packed:
-                values = b.shl(length, I64(3))
-                some = b.select(b.icmp_signed("<", values, left), values, left)
-                needed = b.lshr(b.add(b.mul(some, bits), I64(7)), I64(3))
-                f.leave_if(b.icmp_signed(">", b.add(at.get(), needed), size), DAMAGED)
-                start, first = _at(b, data, at.get()), done.get()
-                groups = b.lshr(b.add(some, I64(7)), I64(3))
-                narrow = b.icmp_unsigned("<=", bits, I64(8))
-                with b.if_else(narrow) as (eight, fewer):
-                    with eight:
-                        _unpack_groups(f, start, groups, first, bits, mask, 8)
-                    with fewer:
-                        medium = b.icmp_unsigned("<=", bits, I64(16))
-                        with b.if_else(medium) as (four, one):
-                            with four:
-                                _unpack_groups(f, start, groups, first, bits, mask, 4)
-                            with one:
-                                _unpack_groups(f, start, groups, first, bits, mask, 1)
-                at.add(b.mul(length, bits))
-                done.add(some)
-            with repeated:
-                some = b.select(b.icmp_signed("<", length, left), length, left)
-                f.leave_if(b.icmp_signed(">", b.add(at.get(), width), size), DAMAGED)
-                word = _load(b, data, at.get(), I64)
-                code, first = b.trunc(b.and_(word, mask), I32), done.get()
-                with f.each(some) as i:
-                    f.put(codes, b.add(first, i), code)
-                at.add(width)
-                done.add(some)
-    b.ret(I32(0))
-    return f.function
-
-
-def _unpack_groups(
-    f: Routine, start: Any, groups: Any, first: Any, bits: Any, mask: Any, together: int
-) -> None:
-    """Groups of eight codes, of which `together` are in each word that is loaded."""
-    b = f.b
-    codes, room = f.arrays[1]
-    shifts = [b.mul(bits, I64(i)) for i in range(8)]
-    with f.each(groups) as group:
-        source = _at(b, start, b.mul(group, bits))
-        index = b.add(first, b.shl(group, I64(3)))
-        if f.checked:
-            leave_outside(b, index, room, ASTRAY)  # slack takes the others
-        for i in range(0, 8, together):
-            word = _load(b, source, b.lshr(shifts[i], I64(3)), I64)
-            word = b.lshr(word, b.and_(shifts[i], I64(7)))
-            for j in range(together):
-                code = b.trunc(b.and_(b.lshr(word, shifts[j]), mask), I32)
-                place = b.gep(codes, [b.add(index, I64(i + j))], source_etype=I32)
-                b.store(code, place, align=4)
-
-
-def _varint(f: Routine, data: Any, size: Any, at: Variable) -> Any:
-    b = f.b
-    found, shift, more = f.variable(), f.variable(), f.variable(1)
-    with f.loop(lambda: b.icmp_signed("!=", more.get(), I64(0))):
-        f.leave_if(b.icmp_signed(">=", at.get(), size), DAMAGED)
-        f.leave_if(b.icmp_signed(">", shift.get(), I64(28)), DAMAGED)
-        byte = b.zext(_load(b, data, at.get(), I8), I64)
-        found.set(b.or_(found.get(), b.shl(b.and_(byte, I64(127)), shift.get())))
-        more.set(b.and_(byte, I64(128)))
-        shift.add(7)
-        at.add(1)
-    return found.get()
 
 
 def _emit_texts(module: ir.Module, checked: bool) -> None:
@@ -185,11 +91,11 @@ def _emit_texts(module: ir.Module, checked: bool) -> None:
     f.put(ends, I64(0), I32(0))
     with f.each(count) as i:
         f.leave_if(b.icmp_signed(">", b.add(at.get(), I64(4)), size), DAMAGED)
-        length = b.zext(_load(b, plain, at.get(), I32), I64)
+        length = b.zext(load_at(b, plain, at.get(), I32), I64)
         at.add(4)
         f.leave_if(b.icmp_signed(">", b.add(at.get(), length), size), DAMAGED)
         f.leave_if(b.icmp_signed(">", b.add(done.get(), length), room), DAMAGED)
-        _move(f, _at(b, data, done.get()), _at(b, plain, at.get()), length)
+        _move(f, by_bytes(b, data, done.get()), by_bytes(b, plain, at.get()), length)
         at.add(length)
         done.add(length)
         f.put(ends, b.add(i, I64(1)), b.trunc(done.get(), I32))
@@ -219,7 +125,7 @@ class _Page:
         self.packed = f.b.icmp_signed("!=", packed, I64(0))
 
 
-def _emit_values(f: Routine, snappy: Any, runs: Any, stored: int, made: int) -> None:
+def _emit_values(f: Routine, snappy: Any, runs: Any, entries: Any, stored: int, made: int) -> None:
     b = f.b
     _, first, end = f.numbers
     f.leave_if(b.icmp_signed(">", end, f.arrays[_MADE][1]), DAMAGED)
@@ -233,8 +139,13 @@ def _emit_values(f: Routine, snappy: Any, runs: Any, stored: int, made: int) -> 
         known = _known(f, page, at, runs)
         with b.if_else(page.coded) as (codes, plain):
             with codes:
-                _read_codes(f, page, at, known, runs)
-                _write_values(f, page, row.get(), known, _Coded(f, page, stored, made))
+                whole = b.icmp_signed("==", known, page.values)
+                with b.if_else(whole) as (all_known, some_missing):
+                    with all_known:
+                        _write_entries(f, page, at, row.get(), entries, _WIDTHS[made])
+                    with some_missing:
+                        _read_codes(f, page, at, known, runs)
+                        _write_values(f, page, row.get(), known, _Coded(f, page, stored, made))
             with plain:
                 needed = b.add(at.get(), b.mul(known, I64(stored)))
                 f.leave_if(b.icmp_signed(">", needed, page.size), DAMAGED)
@@ -266,9 +177,9 @@ def _check(f: Routine, page: _Page, row: Any) -> None:
 def _unpack(f: Routine, page: _Page, snappy: Any) -> None:
     """The plain bytes of a page to the room for one; levels that come ahead are never packed."""
     b = f.b
-    source, target = _at(b, f.arrays[_CHUNK][0], page.start), f.arrays[_PAGE][0]
+    source, target = by_bytes(b, f.arrays[_CHUNK][0], page.start), f.arrays[_PAGE][0]
     _move(f, target, source, page.ahead)
-    source, target = _at(b, source, page.ahead), _at(b, target, page.ahead)
+    source, target = by_bytes(b, source, page.ahead), by_bytes(b, target, page.ahead)
     stored, size = b.sub(page.stored, page.ahead), b.sub(page.size, page.ahead)
     with b.if_else(page.packed) as (packed, plain):
         with packed:
@@ -287,20 +198,20 @@ def _known(f: Routine, page: _Page, at: Variable, runs: Any) -> Any:
     optional = b.icmp_signed("!=", f.numbers[0], I64(0))
     with b.if_then(b.and_(optional, b.icmp_signed("<", page.levels, I64(0)))):
         f.leave_if(b.icmp_signed("<", page.size, I64(4)), DAMAGED)
-        length.set(b.zext(_load(b, data, I64(0), I32), I64))
+        length.set(b.zext(load_at(b, data, I64(0), I32), I64))
         at.set(4)
     end = b.add(at.get(), length.get())
     f.leave_if(b.icmp_signed(">", end, page.size), DAMAGED)
     with b.if_then(b.and_(optional, b.icmp_signed(">", page.values, I64(0)))):
         ahead = f.variable(at.get())
-        head = _varint(f, data, end, ahead)
+        head = read_varint(f, data, end, ahead)
         all_there = b.and_(
             b.icmp_unsigned(">=", head, b.shl(page.values, I64(1))),  # one run, of ones
             b.icmp_unsigned("==", b.and_(head, I64(1)), I64(0)),
         )
-        one = b.icmp_unsigned("==", _load(b, data, ahead.get(), I8), I8(1))
+        one = b.icmp_unsigned("==", load_at(b, data, ahead.get(), I8), I8(1))
         with b.if_then(b.not_(b.and_(all_there, one))):
-            start = _at(b, data, at.get())
+            start = by_bytes(b, data, at.get())
             status = b.call(runs, [I64(1), page.values, start, length.get(), *codes])
             f.leave_if(b.icmp_signed("!=", status, I32(0)), status)
             known.set(0)
@@ -310,24 +221,37 @@ def _known(f: Routine, page: _Page, at: Variable, runs: Any) -> Any:
     return known.get()
 
 
+def _write_entries(
+    f: Routine, page: _Page, at: Variable, row: Any, entries: Any, made: Any
+) -> None:
+    """The dictionary's entries of a page without NULLs."""
+    b = f.b
+    target, _ = f.arrays[_MADE]
+    place = b.gep(target, [row], source_etype=made)
+    _call_runs(f, page, at, page.values, entries, [place, page.values, *f.arrays[_DICTIONARY]])
+
+
 def _read_codes(f: Routine, page: _Page, at: Variable, known: Any, runs: Any) -> None:
     """The codes of the values that are not NULL, behind the room for levels."""
     b = f.b
-    data, (codes, room) = f.arrays[_PAGE][0], f.arrays[_CODES]
+    codes, room = f.arrays[_CODES]
     with b.if_then(b.icmp_signed(">", known, I64(0))):
-        f.leave_if(b.icmp_signed(">=", at.get(), page.size), DAMAGED)
-        bits = b.zext(_load(b, data, at.get(), I8), I64)
-        at.add(1)
-        start, left = _at(b, data, at.get()), b.sub(page.size, at.get())
         behind = b.gep(codes, [page.values], source_etype=I32)
-        status = b.call(runs, [bits, known, start, left, behind, b.sub(room, page.values)])
-        f.leave_if(b.icmp_signed("!=", status, I32(0)), status)
-        largest = f.variable(kind=I32)  # here, so that the loop that uses them has no other way out
-        with f.each(known) as i:
-            code, so_far = f.element(_CODES, b.add(page.values, i), I32), largest.get()
-            largest.set(b.select(b.icmp_unsigned(">", code, so_far), code, so_far))
-        outside = b.icmp_unsigned(">=", b.zext(largest.get(), I64), f.arrays[_DICTIONARY][1])
-        f.leave_if(outside, DAMAGED)
+        _call_runs(f, page, at, known, runs, [behind, b.sub(room, page.values)])
+
+
+def _call_runs(
+    f: Routine, page: _Page, at: Variable, count: Any, runs: Any, arrays: list[Any]
+) -> None:
+    """Calls a routine that reads codes, whose width comes before them."""
+    b = f.b
+    data = f.arrays[_PAGE][0]
+    f.leave_if(b.icmp_signed(">=", at.get(), page.size), DAMAGED)
+    bits = b.zext(load_at(b, data, at.get(), I8), I64)
+    at.add(1)
+    start, left = by_bytes(b, data, at.get()), b.sub(page.size, at.get())
+    status = b.call(runs, [bits, count, start, left, *arrays])
+    f.leave_if(b.icmp_signed("!=", status, I32(0)), status)
 
 
 class _Coded:
@@ -340,6 +264,7 @@ class _Coded:
     def value(self, i: Any) -> Any:
         f, b = self._f, self._f.b
         code = b.zext(f.element(_CODES, b.add(self._page.values, i), I32), I64)
+        f.leave_if(b.icmp_unsigned(">=", code, f.arrays[_DICTIONARY][1]), DAMAGED)
         return f.element(_DICTIONARY, code, self.stored)
 
 
@@ -354,7 +279,7 @@ class _Plain:
     def value(self, i: Any) -> Any:
         b = self._f.b
         by = b.add(self._at, b.mul(i, I64(self._width)))
-        return _load(b, self._f.arrays[_PAGE][0], by, self.stored)
+        return load_at(b, self._f.arrays[_PAGE][0], by, self.stored)
 
 
 def _write_values(f: Routine, page: _Page, row: Any, known: Any, values: _Coded | _Plain) -> None:

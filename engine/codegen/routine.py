@@ -2,7 +2,7 @@
 
 An array is two arguments, an address and how many elements are there. Variables are places in the
 frame that LLVM keeps in registers. In debug mode a routine returns -1 instead of leaving an array;
-what else its status says is its own affair.
+it returns -2 where bytes are not what they should be.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import llvmlite.ir as ir
 
 from plait.engine.codegen.emit import I8, I32, I64, POINTER, leave_outside
 
-ASTRAY = -1
+ASTRAY, DAMAGED = -1, -2
 
 
 class Variable:
@@ -95,3 +95,28 @@ class Routine:
 
     def put(self, array: int, index: Any, value: Any) -> None:
         self.b.store(value, self.place(array, index, value.type), align=1)
+
+
+def by_bytes(b: ir.IRBuilder, address: Any, by: Any) -> Any:
+    """An address some bytes further on."""
+    return b.gep(address, [by], source_etype=I8)
+
+
+def load_at(b: ir.IRBuilder, address: Any, by: Any, kind: Any) -> Any:
+    """What lies some bytes behind an address, at whatever boundary."""
+    return b.load(by_bytes(b, address, by), typ=kind, align=1)
+
+
+def read_varint(f: Routine, data: Any, size: Any, at: Variable) -> Any:
+    """A number whose bytes have seven bits each, of at most 32."""
+    b = f.b
+    found, shift, more = f.variable(), f.variable(), f.variable(1)
+    with f.loop(lambda: b.icmp_signed("!=", more.get(), I64(0))):
+        f.leave_if(b.icmp_signed(">=", at.get(), size), DAMAGED)
+        f.leave_if(b.icmp_signed(">", shift.get(), I64(28)), DAMAGED)
+        byte = b.zext(load_at(b, data, at.get(), I8), I64)
+        found.set(b.or_(found.get(), b.shl(b.and_(byte, I64(127)), shift.get())))
+        more.set(b.and_(byte, I64(128)))
+        shift.add(7)
+        at.add(1)
+    return found.get()

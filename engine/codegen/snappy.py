@@ -15,11 +15,9 @@ from typing import Any
 import llvmlite.ir as ir
 
 from plait.engine.codegen.emit import I8, I16, I32, I64, I128
-from plait.engine.codegen.routine import Routine, Variable
+from plait.engine.codegen.routine import DAMAGED, Routine, Variable, load_at, read_varint
 
 SLACK = 64
-DAMAGED = -2
-_MOST_LENGTH_BYTES = 5
 
 
 def emit_snappy(module: ir.Module) -> Any:
@@ -29,9 +27,9 @@ def emit_snappy(module: ir.Module) -> Any:
     b = f.b
     (packed, size), (_, room) = f.arrays
     at, done = f.variable(), f.variable()
-    f.leave_if(b.icmp_signed("!=", _length(f, at, size), room), DAMAGED)
+    f.leave_if(b.icmp_signed("!=", read_varint(f, packed, size, at), room), DAMAGED)
     with f.loop(lambda: b.icmp_signed("<", at.get(), size)):
-        tag = b.zext(_load(b, packed, at.get(), I8), I64)
+        tag = b.zext(load_at(b, packed, at.get(), I8), I64)
         at.add(1)
         upper = b.lshr(tag, I64(2))
         literal = b.icmp_unsigned("==", b.and_(tag, I64(3)), I64(0))
@@ -45,28 +43,8 @@ def emit_snappy(module: ir.Module) -> Any:
     return f.function
 
 
-def _load(b: ir.IRBuilder, array: Any, at: Any, kind: Any) -> Any:
-    return b.load(b.gep(array, [at], source_etype=I8), typ=kind, align=1)
-
-
 def _store(b: ir.IRBuilder, array: Any, at: Any, value: Any) -> None:
     b.store(value, b.gep(array, [at], source_etype=I8), align=1)
-
-
-def _length(f: Routine, at: Variable, size: Any) -> Any:
-    """The plain length that the packed text begins with."""
-    b = f.b
-    packed = f.arrays[0][0]
-    found, shift, more = f.variable(), f.variable(), f.variable(1)
-    with f.loop(lambda: b.icmp_signed("!=", more.get(), I64(0))):
-        f.leave_if(b.icmp_signed(">=", at.get(), size), DAMAGED)
-        f.leave_if(b.icmp_signed(">=", at.get(), I64(_MOST_LENGTH_BYTES)), DAMAGED)
-        byte = b.zext(_load(b, packed, at.get(), I8), I64)
-        found.set(b.or_(found.get(), b.shl(b.and_(byte, I64(127)), shift.get())))
-        more.set(b.and_(byte, I64(128)))
-        shift.add(7)
-        at.add(1)
-    return found.get()
 
 
 def _literal(f: Routine, at: Variable, done: Variable, upper: Any) -> None:
@@ -78,7 +56,7 @@ def _literal(f: Routine, at: Variable, done: Variable, upper: Any) -> None:
         f.leave_if(b.icmp_signed(">", b.add(at.get(), count), size), DAMAGED)
         length.set(0)
         with f.each(count) as byte:
-            value = b.zext(_load(b, packed, b.add(at.get(), byte), I8), I64)
+            value = b.zext(load_at(b, packed, b.add(at.get(), byte), I8), I64)
             length.set(b.or_(length.get(), b.shl(value, b.mul(byte, I64(8)))))
         length.add(1)
         at.add(count)
@@ -91,7 +69,7 @@ def _literal(f: Routine, at: Variable, done: Variable, upper: Any) -> None:
     )
     with b.if_else(short) as (at_once, long):
         with at_once:
-            _store(b, plain, end, _load(b, packed, start, I128))
+            _store(b, plain, end, load_at(b, packed, start, I128))
         with long:
             _move(f, plain, end, packed, start, count)
     at.add(count)
@@ -117,7 +95,7 @@ def _copy(f: Routine, at: Variable, done: Variable, tag: Any, upper: Any) -> Non
     with b.if_else(near) as (one_byte, more_bytes):
         with one_byte:
             f.leave_if(b.icmp_signed(">=", at.get(), size), DAMAGED)
-            low = b.zext(_load(b, packed, at.get(), I8), I64)
+            low = b.zext(load_at(b, packed, at.get(), I8), I64)
             distance.set(b.or_(b.shl(b.lshr(tag, I64(5)), I64(8)), low))
             length.set(b.add(b.and_(upper, I64(7)), I64(4)))
             at.add(1)
@@ -130,7 +108,7 @@ def _copy(f: Routine, at: Variable, done: Variable, tag: Any, upper: Any) -> Non
                     with block:
                         after = b.add(at.get(), I64(width))
                         f.leave_if(b.icmp_signed(">", after, size), DAMAGED)
-                        distance.set(b.zext(_load(b, packed, at.get(), kind), I64))
+                        distance.set(b.zext(load_at(b, packed, at.get(), kind), I64))
                         at.set(after)
     end = done.get()
     bad = b.or_(
@@ -155,10 +133,10 @@ def _repeat(f: Routine, done: Variable, distance: Variable, stop: Any) -> None:
         )
         origin = f.variable(b.sub(done.get(), distance.get()))
         with f.loop(more):
-            _store(b, plain, done.get(), _load(b, plain, origin.get(), I64))
+            _store(b, plain, done.get(), load_at(b, plain, origin.get(), I64))
             done.add(distance.get())
             distance.set(b.sub(done.get(), origin.get()))
     with f.loop(lambda: b.icmp_signed("<", done.get(), stop)):
         start = b.sub(done.get(), distance.get())
-        _store(b, plain, done.get(), _load(b, plain, start, I64))
+        _store(b, plain, done.get(), load_at(b, plain, start, I64))
         done.add(8)

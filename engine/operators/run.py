@@ -38,7 +38,7 @@ from plait.engine.operators.large_sort import in_buckets_in_order, sort_rows
 from plait.engine.operators.top import FEW
 from plait.engine.operators.window import common_keys, window
 from plait.engine.operators.write import commit_files, write_files
-from plait.engine.page_loops import LOOPS
+from plait.engine.page_loops import PageLoops
 from plait.engine.space import Space
 from plait.io.reader import BATCH_ROWS, iterate_split
 from plait.planner.physical.operators import (
@@ -283,7 +283,7 @@ class Runner:
             return  # a join above has nothing to match
         # a loop keeps nothing between rows, so its batches need not fit the processor's cache
         most = _LOOP_ROWS if id(op) in self._loops_read else BATCH_ROWS
-        loops = None if self._tier == "vectorised" else LOOPS
+        loops = None if self._tier == "vectorised" else PageLoops()
         for split in splits:
             room = cache_bytes(op.cache_bytes)
             names = op.schema.names

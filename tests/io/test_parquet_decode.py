@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from plait import config
 from plait.engine.codegen import pages as compiled
-from plait.engine.page_loops import LOOPS
+from plait.engine.page_loops import PageLoops
 from plait.errors import ReadError
 from plait.io.column_cache import cache
 from plait.io.parquet import decode
@@ -70,7 +70,7 @@ def read(path: Path, most: int, loops: bool, cache_bytes: int = 0) -> pa.Table:
         batch
         for split in splits
         for batch in iterate_split(
-            split, names, None, most, cache_bytes, loops=LOOPS if loops else None
+            split, names, None, most, cache_bytes, loops=PageLoops() if loops else None
         )
     ]
     assert all(isinstance(b, pa.RecordBatch) and b.num_rows <= most for b in batches)
@@ -197,9 +197,9 @@ def test_row_groups_come_as_one_array(tmp_path: Path) -> None:
     pq.write_table(pa.table(large()), path, row_group_size=5000)
     _, (split,) = whole(path)
     names = ["few", "many", "text", "gaps"]
-    (batch,) = iterate_split(split, names, None, 1 << 22, loops=LOOPS)
+    (batch,) = iterate_split(split, names, None, 1 << 22, loops=PageLoops())
     assert batch.num_rows == 30_000
-    pieces = list(iterate_split(split, names, None, 7000, loops=LOOPS))
+    pieces = list(iterate_split(split, names, None, 7000, loops=PageLoops()))
     assert [p.num_rows for p in pieces] == [5000] * 6
 
 
@@ -213,7 +213,7 @@ def test_codes_of_many_different_strings(tmp_path: Path) -> None:
     found = [
         text
         for split in splits
-        for batch in iterate_split(split, ["s"], None, 1 << 22, loops=LOOPS)
+        for batch in iterate_split(split, ["s"], None, 1 << 22, loops=PageLoops())
         for text in batch["s"].to_pylist()
     ]
     assert found == values

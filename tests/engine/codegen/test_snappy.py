@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plait.engine.page_loops import LOOPS
+from plait.engine.page_loops import PageLoops
 
 SNAPPY = pa.Codec("snappy")
 
 
 def unpacked(packed: bytes, size: int) -> bytes | None:
-    found = LOOPS.unpacked(np.frombuffer(packed, np.uint8), size)
+    found = PageLoops().unpacked(np.frombuffer(packed, np.uint8), size)
     return None if found is None else found.tobytes()
 
 
