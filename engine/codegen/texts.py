@@ -48,17 +48,32 @@ def gathered_texts(offsets: Array, data: Array, numbers: Array) -> tuple[Array, 
     return ends, out[:size]
 
 
+def copied_texts(starts: Array, ends: Array, data: Array) -> Array:
+    """The bytes of texts that start at `starts` among others, and end at ends[1:] of the result
+    (int32)."""
+    out = pool.empty(int(ends[-1]) + _SHORT, np.uint8)
+    _call("copy", len(starts), starts, ends, data, out)
+    return out[: int(ends[-1])]
+
+
 def _call(name: str, rows: int, *arrays: Array) -> None:
+    call(_MODULES[name], name, Effort.PLAIN, rows, *arrays)
+
+
+def call(
+    module: Callable[[bool], str], name: str, effort: Effort, rows: int, *arrays: Array
+) -> None:
+    """Run a function over rows and arrays."""
     words = [rows]
     for array in arrays:
         words += [array.ctypes.data, array.size]
-    text = _MODULES[name](checked())
-    effort = Effort.LEAST if checked() else Effort.PLAIN
+    text = module(checked())
+    effort = Effort.LEAST if checked() else effort
     if load(text, {name: prototype(len(words))}, effort).functions[name](*words) == _ASTRAY:
         raise AstrayError(name)
 
 
-class _Function:
+class RowFunction:
     """A function over rows under construction."""
 
     def __init__(self, name: str, arrays: int, checked: bool) -> None:
@@ -110,7 +125,7 @@ class _Function:
 
 @cache
 def _measure(checked: bool) -> str:
-    f = _Function("measure", 5, checked)
+    f = RowFunction("measure", 5, checked)
     b = f.b
     offsets, numbers, starts, ends, total = range(5)
     sum_ = b.alloca(I64)
@@ -135,7 +150,7 @@ def _measure(checked: bool) -> str:
 
 @cache
 def _copy(checked: bool) -> str:
-    f = _Function("copy", 4, checked)
+    f = RowFunction("copy", 4, checked)
     b = f.b
     starts, ends, data, out = range(4)
     kind = ir.FunctionType(ir.VoidType(), [POINTER, POINTER, I64, I1])

@@ -16,6 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pat
 
+from plait.engine.kernels import ascii_texts
+from plait.engine.kernels.ascii_texts import sliced
 from plait.engine.kernels.calendar import from_ints, ints_of, valid_of
 from plait.engine.kernels.encoding import (
     Kernel,
@@ -52,7 +54,7 @@ def _simple(function: Callable[..., pa.Array]) -> Kernel:
 
 def _length(args: Sequence[Value], result: pa.DataType) -> pa.Array:
     (x,) = args
-    found = pc.list_value_length(x) if pat.is_list(x.type) else pc.utf8_length(x)
+    found = pc.list_value_length(x) if pat.is_list(x.type) else ascii_texts.length(x)
     return found.cast(INT64)
 
 
@@ -102,7 +104,7 @@ def _pad(left: bool) -> Kernel:
 def _left(args: Sequence[Value], result: pa.DataType) -> pa.Array:
     text, count = args
     if _constant(count):
-        return pc.utf8_slice_codeunits(text, 0, count.as_py())
+        return sliced(text, 0, count.as_py())
     counts = ints_of(count)
 
     def bounds(lengths: Ints) -> tuple[Ints, Ints]:
@@ -116,8 +118,8 @@ def _right(args: Sequence[Value], result: pa.DataType) -> pa.Array:
     if _constant(count):
         n = count.as_py()
         if n == 0:
-            return pc.utf8_slice_codeunits(text, 0, 0)
-        return pc.utf8_slice_codeunits(text, -n)
+            return sliced(text, 0, 0)
+        return sliced(text, -n)
     counts = ints_of(count)
 
     def bounds(lengths: Ints) -> tuple[Ints, Ints]:
@@ -147,14 +149,14 @@ def _substring(args: Sequence[Value], result: pa.DataType) -> pa.Array:
 def _constant_substring(text: Value, at: int, count: int | None) -> pa.Array:
     start = at - 1 if at >= 0 else at
     if count is None:
-        return pc.utf8_slice_codeunits(text, start if at < 0 else max(start, 0))
+        return sliced(text, start if at < 0 else max(start, 0))
     stop = start + count
     if count < 0:
         start, stop = stop, start
     if at >= 0:
-        return pc.utf8_slice_codeunits(text, max(start, 0), max(stop, 0))
+        return sliced(text, max(start, 0), max(stop, 0))
     # both ends count from the string's end, where 0 would mean its beginning
-    return pc.utf8_slice_codeunits(text, start, None if stop >= 0 else stop)
+    return sliced(text, start, None if stop >= 0 else stop)
 
 
 def _replace(args: Sequence[Value], result: pa.DataType) -> pa.Array:
@@ -300,8 +302,8 @@ KERNELS: dict[str, Kernel] = {
     "strlen": _simple(pc.binary_length),
     "octet_length": _simple(pc.binary_length),
     "bit_length": _simple(_bit_length),
-    "lower": _simple(pc.utf8_lower),
-    "upper": _simple(pc.utf8_upper),
+    "lower": _simple(ascii_texts.lower),
+    "upper": _simple(ascii_texts.upper),
     "reverse": _simple(pc.utf8_reverse),
     "strip_accents": _simple(_strip_accents),
     "nfc_normalize": _simple(lambda x: pc.utf8_normalize(x, form="NFC")),

@@ -16,6 +16,7 @@ from plait.io.reader import RowTest
 from plait.planner.expr import Expr, columns_of, conjuncts
 from plait.planner.physical.operators import Compute
 from plait.planner.risk import may_raise
+from plait.planner.tree import per_node
 from plait.scheduler.context import current_context
 
 _CUT_BELOW = 0.5  # of the rows left: cut the batch now rather than at the end
@@ -35,6 +36,7 @@ def compute(op: Compute, batch: pa.RecordBatch) -> pa.RecordBatch | None:
     return batches.make([n for n, _ in op.columns], columns, batch.num_rows)
 
 
+@per_node  # every task asks
 def row_test(predicate: Expr) -> RowTest | None:
     """What a scan below a filter may ask before it decodes columns that the filter does not need.
 

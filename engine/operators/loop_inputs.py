@@ -7,6 +7,7 @@ each dictionary met.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Hashable, Mapping
 from copy import copy
 from typing import Any
@@ -60,7 +61,9 @@ class LoopInputs:
         self._pointer_fillers, self._number_fillers = pointers, numbers
         size = max(1, len(pointers))
         self.pointers, self.lengths = np.zeros(size, np.int64), np.zeros(size, np.int64)
-        self.numbers = np.zeros(max(1, sum(map(words_of, numbers))), np.int64)
+        places = list(itertools.accumulate(map(words_of, numbers), initial=0))
+        self._number_places = dict(zip(numbers, places, strict=False))
+        self.numbers = np.zeros(max(1, places[-1]), np.int64)
         self._answers: dict[Any, tuple[pa.Array, np.ndarray[Any, Any], np.ndarray[Any, Any]]] = {}
         self._alive: dict[int, Any] = {}
         self._batch: pa.RecordBatch | None = None
@@ -149,11 +152,7 @@ class LoopInputs:
         return place_of(self._other(filler))
 
     def _count(self, filler: Hashable) -> None:
-        at = 0
-        for known in self._number_fillers:
-            if known == filler:
-                break
-            at += words_of(known)
+        at = self._number_places[filler]
         match filler:
             case Constant(literal):
                 if is_float(literal.dtype):

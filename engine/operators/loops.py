@@ -85,6 +85,7 @@ class Emitted:
     multiplies: bool
     shapes: list[TableShape]
     effort: Effort
+    inputs: LoopInputs | None = None  # constants, for loops without join tables
 
     def load(self) -> Compiled:
         names: dict[str, Any] = {"loop": prototype(5)}
@@ -331,13 +332,17 @@ class LoopRun:
         """Tasks of a stage have the same tables, and what they ask of them is found once."""
         given = _weakly(self._given)
         first = next(iter(self.tables.values()), None)
-        if first is not None and id(emitted) in first.inputs:
-            known: LoopInputs = first.inputs[id(emitted)][1]
+        known: LoopInputs | None = emitted.inputs
+        if first is not None:
+            known = first.inputs.get(id(emitted), (None, None))[1]
+        if known is not None:
             return known.for_task(self.tables, given)
         later = (Out, KeyNumber, KeyCodes, Ranks)
         made = LoopInputs(emitted.pointers, emitted.numbers, self.tables, given, later)
         if first is not None:
             first.inputs[id(emitted)] = emitted, made.without_tables()
+        else:
+            emitted.inputs = made.without_tables()
         return made
 
     def _begin_groups(self, sink: Groups) -> None:
