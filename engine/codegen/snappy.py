@@ -14,7 +14,7 @@ from typing import Any
 
 import llvmlite.ir as ir
 
-from plait.engine.codegen.emit import I8, I16, I32, I64, I128
+from plait.engine.codegen.emit import I1, I8, I16, I32, I64, I128
 from plait.engine.codegen.routine import DAMAGED, Routine, Variable, load_at, read_varint
 
 SLACK = 64
@@ -30,14 +30,17 @@ def emit_snappy(module: ir.Module) -> Any:
     f.leave_if(b.icmp_signed("!=", read_varint(f, packed, size, at), room), DAMAGED)
     with f.loop(lambda: b.icmp_signed("<", at.get(), size)):
         tag = b.zext(load_at(b, packed, at.get(), I8), I64)
-        at.add(1)
-        upper = b.lshr(tag, I64(2))
-        literal = b.icmp_unsigned("==", b.and_(tag, I64(3)), I64(0))
-        with b.if_else(literal) as (is_literal, is_copy):
-            with is_literal:
-                _literal(f, at, done, upper)
-            with is_copy:
-                _copy(f, at, done, tag, upper)
+        advanced = f.variable(0, I1)
+        _pair(f, at, done, tag, advanced)
+        with b.if_then(b.not_(advanced.get())):
+            at.add(1)
+            upper = b.lshr(tag, I64(2))
+            literal = b.icmp_unsigned("==", b.and_(tag, I64(3)), I64(0))
+            with b.if_else(literal) as (is_literal, is_copy):
+                with is_literal:
+                    _literal(f, at, done, upper)
+                with is_copy:
+                    _copy(f, at, done, tag, upper)
     f.leave_if(b.icmp_signed("!=", done.get(), room), DAMAGED)
     b.ret(I32(0))
     return f.function
@@ -45,6 +48,69 @@ def emit_snappy(module: ir.Module) -> Any:
 
 def _store(b: ir.IRBuilder, array: Any, at: Any, value: Any) -> None:
     b.store(value, b.gep(array, [at], source_etype=I8), align=1)
+
+
+def _pair(f: Routine, at: Variable, done: Variable, tag: Any, advanced: Variable) -> None:
+    """At once, with one load, what dictionaries of numbers mostly consist of: a literal of up to
+    four bytes, those in which a number differs from an earlier one, and a copy of the others."""
+    b = f.b
+    (packed, size), _ = f.arrays
+    short = b.and_(
+        b.icmp_unsigned("==", b.and_(tag, I64(0xF3)), I64(0)),
+        b.icmp_signed("<=", b.add(at.get(), I64(8)), size),
+    )
+    with b.if_then(short):
+        word = load_at(b, packed, at.get(), I64)
+        count = b.add(b.lshr(tag, I64(2)), I64(1))
+        rest = b.lshr(b.lshr(word, I64(8)), b.shl(count, I64(3)))  # from the second tag on
+        second = b.and_(rest, I64(0xFF))
+        kind, upper = b.and_(second, I64(3)), b.lshr(second, I64(2))
+        far = b.icmp_unsigned("==", kind, I64(2))
+        near = b.icmp_unsigned("==", kind, I64(1))
+        following = b.lshr(rest, I64(8))
+        with b.if_else(far) as (two_bytes, other):
+            with two_bytes:
+                distance = b.and_(following, I64(0xFFFF))
+                length = b.add(upper, I64(1))
+                _write_pair(f, at, done, word, count, distance, length, 4, advanced)
+            with other, b.if_then(near):
+                high = b.shl(b.lshr(second, I64(5)), I64(8))
+                distance = b.or_(high, b.and_(following, I64(0xFF)))
+                length = b.add(b.and_(upper, I64(7)), I64(4))
+                _write_pair(f, at, done, word, count, distance, length, 3, advanced)
+
+
+def _write_pair(
+    f: Routine,
+    at: Variable,
+    done: Variable,
+    word: Any,
+    count: Any,
+    distance: Any,
+    length: Any,
+    tags: int,
+    advanced: Variable,
+) -> None:
+    """A literal that is in `word` and a copy, if that is short, far enough and in the text."""
+    b = f.b
+    plain, room = f.arrays[1]
+    start = done.get()
+    middle = b.add(start, count)
+    stop = b.add(middle, length)
+    fits = b.and_(
+        b.and_(b.icmp_unsigned(">=", distance, I64(8)), b.icmp_unsigned("<=", distance, middle)),
+        b.and_(b.icmp_unsigned("<=", length, I64(16)), b.icmp_signed("<=", stop, room)),
+    )
+    with b.if_then(fits):
+        _store(b, plain, start, b.lshr(word, I64(8)))
+        origin = b.sub(middle, distance)
+        _store(b, plain, middle, load_at(b, plain, origin, I64))
+        with b.if_then(b.icmp_unsigned(">", length, I64(8)), likely=False):
+            eight = I64(8)
+            _store(b, plain, b.add(middle, eight), load_at(b, plain, b.add(origin, eight), I64))
+        at.set(b.add(b.add(at.get(), count), I64(tags)))
+        done.set(stop)
+        advanced.set(1)
 
 
 def _literal(f: Routine, at: Variable, done: Variable, upper: Any) -> None:
