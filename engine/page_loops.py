@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -13,8 +14,10 @@ from plait.engine.codegen import pages as compiled
 from plait.engine.codegen.compile import Function
 from plait.engine.codegen.emit import AstrayError
 from plait.engine.codegen.routine import ASTRAY
-from plait.io.reader import ChunkPages
+from plait.engine.codegen.snappy import SLACK
+from plait.io.reader import Found, PageTable
 
+_MOST = (1 << 63) - 1
 _KEPT = 8 << 20  # bytes of room to work in that a thread keeps
 
 Array = np.ndarray[Any, Any]
@@ -29,7 +32,7 @@ class _Rooms(threading.local):
 
     def get(self, name: str, size: int) -> Array:
         """An array of `size` bytes with slack behind it; the thread has no other of this name."""
-        needed = size + compiled.SLACK
+        needed = size + SLACK
         room = self.known.get(name)
         if room is None or len(room) < needed:
             room = np.empty(max(needed, 1 << 16), np.uint8)
@@ -66,32 +69,37 @@ class PageLoops:
 
     def values(
         self,
-        chunk: Array,
-        pages: ChunkPages,
+        chunks: Sequence[Array],
+        pages: PageTable,
         dictionary: Array,
         made: Array,
         first: int,
         count: int,
         valid: Array | None,
-    ) -> int | None:
+    ) -> Found | None:
+        width = dictionary.itemsize
+        if not len(dictionary):
+            room = _ROOMS.get("dictionary", -(-pages.dictionary // width) * width)
+            dictionary = room.view(dictionary.dtype)
         page = _ROOMS.get("page", pages.largest)
         codes = _ROOMS.get("codes", 8 * pages.most_values).view(np.int32)
-        nulls = np.zeros(1, np.int64)
+        places = np.array([(c.ctypes.data, c.size) for c in chunks], np.int64)
+        found = np.array([0, _MOST, -_MOST - 1], np.int64)
         status = self._call(
-            f"values_{dictionary.itemsize}_{made.itemsize}",
+            f"values_{width}_{made.itemsize}",
             int(valid is not None),
             first,
             first + count,
-            chunk,
+            places,
             pages.pages,
             dictionary,
             page,
             codes,
             made,
             _NOTHING if valid is None else valid,
-            nulls,
+            found,
         )
-        return int(nulls[0]) if status == 0 else None
+        return Found(*found.tolist()) if status == 0 else None
 
     def _call(self, name: str, *args: int | Array) -> int:
         words: list[int] = []

@@ -18,7 +18,7 @@ import pyarrow as pa
 from plait.io.column_cache import cache
 from plait.io.columns import BATCH_ROWS, RowTest
 from plait.io.held import HeldSplit
-from plait.io.parquet.pages import ChunkPages
+from plait.io.parquet.pages import Found, PageTable
 from plait.planner.expr import Expr
 from plait.planner.source import Split
 from plait.planner.statistics import ColumnStatistics
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BATCH_ROWS",
-    "ChunkPages",
+    "Found",
+    "PageTable",
     "RowTest",
     "cached_bytes",
     "handle_of",

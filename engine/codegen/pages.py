@@ -1,23 +1,27 @@
 """Pages of Parquet column chunks to columns, by compiled loops.
 
 One module of routines; an argument in brackets is two, an address and how many elements are there.
-`plain`, `page` and `codes` are followed by SLACK bytes that may be read and written. A status below
-zero is an error: the page is damaged, or written in a way that is not known here, and whoever
-called reads it in another way.
+`plain`, `page`, `codes` and `dictionary` are followed by SLACK bytes that may be read and written.
+A status below zero is an error: the page is damaged, or written in a way that is not known here,
+and whoever called reads it in another way.
 
     snappy([packed], [plain])                       plain bytes of packed ones
     texts(count, [plain], [ends], [data])           strings, each after its length, to Arrow's form;
                                                     `ends` is one more than strings
-    values_<stored>_<made>(optional, first, end, [chunk], [pages], [dictionary], [page], [codes],
-                           [made], [valid], [nulls])
-                                                    all data pages of a chunk, one after another, to
+    values_<stored>_<made>(optional, first, end, [chunks], [pages], [dictionary], [page], [codes],
+                           [made], [valid], [found])
+                                                    all pages of some chunks, one after another, to
                                                     the rows from `first` to `end`; integers may
                                                     become wider
 
-`pages` has PAGE_FIELDS numbers for each page: where it begins in the chunk, its bytes there and
-unpacked, how many values it has, whether they are codes, the bytes of its levels (-1: they are
-told in the page itself), whether it is packed. `page` and `codes` are room to work in, for one
-page and twice its values. `valid` is a bitmap that begins as ones, `nulls` a number to be added to.
+`chunks` has two numbers for each chunk, its address and its bytes. `pages` has PAGE_FIELDS for each
+page: the number of its chunk, where it begins in that, its bytes there and unpacked, how many
+values it has, what they are (PLAIN, CODES, or ENTRIES of the dictionary), the bytes of its levels
+(-1: they are told in the page itself), whether it is packed, and which part of the dictionary is
+its: the first entry, how many. `dictionary`, `page` and `codes` are room to work in, for one
+dictionary, one page and twice its values; where codes are looked up in a dictionary that is there
+already, no page has entries. `valid` is a bitmap that begins as ones. `found` are a number of NULLs
+to be added to, and the least and the greatest entry so far.
 
 Codes come in runs, bit-packed or of one value; so do the levels that tell NULLs from values
 (https://parquet.apache.org/docs/file-format/data-pages/encodings/).
@@ -31,15 +35,13 @@ from typing import Any
 import llvmlite.ir as ir
 
 from plait.engine.codegen.compile import Effort, Function, checked, is_loaded, load, prototype
-from plait.engine.codegen.emit import I8, I32, I64
+from plait.engine.codegen.emit import I8, I32, I64, POINTER
 from plait.engine.codegen.routine import DAMAGED, Routine, Variable, by_bytes, load_at, read_varint
 from plait.engine.codegen.runs import emit_runs
-from plait.engine.codegen.snappy import SLACK, emit_snappy
+from plait.engine.codegen.snappy import emit_snappy
 
-__all__ = ["PAGE_FIELDS", "SLACK", "functions", "loaded"]
-
-PAGE_FIELDS = 7
-_START, _STORED, _SIZE, _VALUES, _CODED, _LEVELS, _PACKED = range(PAGE_FIELDS)
+PAGE_FIELDS = 10
+PLAIN, CODES, ENTRIES = range(3)
 _WIDTHS = {1: I8, 4: I32, 8: I64}
 _KINDS = ((4, 4), (8, 8), (4, 8))
 
@@ -109,7 +111,7 @@ def _move(f: Routine, to: Any, source: Any, count: Any) -> None:
 
 
 # the arrays of `values`
-_CHUNK, _PAGES, _DICTIONARY, _PAGE, _CODES, _MADE, _VALID, _NULLS = range(8)
+_CHUNKS, _PAGES, _DICTIONARY, _PAGE, _CODES, _MADE, _VALID, _FOUND = range(8)
 
 
 class _Page:
@@ -118,10 +120,15 @@ class _Page:
     def __init__(self, f: Routine, number: Any) -> None:
         first = f.b.mul(number, I64(PAGE_FIELDS))
         fields = [f.element(_PAGES, f.b.add(first, I64(i)), I64) for i in range(PAGE_FIELDS)]
-        self.start, self.stored, self.size, self.values, coded, self.levels, packed = fields
+        chunk, self.start, self.stored, self.size, self.values, kind = fields[:6]
+        self.levels, packed, self.first_entry, self.entries = fields[6:]
+        pair = f.b.shl(chunk, I64(1))
+        self.chunk = f.b.inttoptr(f.element(_CHUNKS, pair, I64), POINTER)
+        self.chunk_bytes = f.element(_CHUNKS, f.b.add(pair, I64(1)), I64)
         none = f.b.icmp_signed("<", self.levels, I64(0))
         self.ahead = f.b.select(none, I64(0), self.levels)  # bytes that are not packed
-        self.coded = f.b.icmp_signed("!=", coded, I64(0))
+        self.coded = f.b.icmp_signed("==", kind, I64(CODES))
+        self.is_dictionary = f.b.icmp_signed("==", kind, I64(ENTRIES))
         self.packed = f.b.icmp_signed("!=", packed, I64(0))
 
 
@@ -133,39 +140,72 @@ def _emit_values(f: Routine, snappy: Any, runs: Any, entries: Any, stored: int, 
     row = f.variable(first)
     with f.each(count) as number:
         page = _Page(f, number)
-        _check(f, page, row.get())
-        _unpack(f, page, snappy)
-        at = f.variable()
-        known = _known(f, page, at, runs)
-        with b.if_else(page.coded) as (codes, plain):
-            with codes:
-                whole = b.icmp_signed("==", known, page.values)
-                with b.if_else(whole) as (all_known, some_missing):
-                    with all_known:
-                        _write_entries(f, page, at, row.get(), entries, _WIDTHS[made])
-                    with some_missing:
-                        _read_codes(f, page, at, known, runs)
-                        _write_values(f, page, row.get(), known, _Coded(f, page, stored, made))
-            with plain:
-                needed = b.add(at.get(), b.mul(known, I64(stored)))
-                f.leave_if(b.icmp_signed(">", needed, page.size), DAMAGED)
-                _write_values(f, page, row.get(), known, _Plain(f, at.get(), stored, made))
-        missing = b.sub(page.values, known)
-        f.put(_NULLS, I64(0), b.add(f.element(_NULLS, I64(0), I64), missing))
-        row.add(page.values)
+        _check(f, page, row.get(), stored)
+        with b.if_else(page.is_dictionary) as (is_dictionary, is_data):
+            with is_dictionary:
+                _unpack(f, page, snappy, f.arrays[_DICTIONARY][0])
+                _measure(f, page, _WIDTHS[stored])
+            with is_data:
+                _unpack(f, page, snappy, f.arrays[_PAGE][0])
+                _write_page(f, page, row.get(), runs, entries, stored, made)
+                row.add(page.values)
     f.leave_if(b.icmp_signed("!=", row.get(), end), DAMAGED)
     b.ret(I32(0))
 
 
-def _check(f: Routine, page: _Page, row: Any) -> None:
+def _write_page(
+    f: Routine, page: _Page, row: Any, runs: Any, entries: Any, stored: int, made: int
+) -> None:
+    """The values of a page that is unpacked."""
+    b = f.b
+    at = f.variable()
+    known = _known(f, page, at, runs)
+    with b.if_else(page.coded) as (codes, plain):
+        with codes:
+            whole = b.icmp_signed("==", known, page.values)
+            with b.if_else(whole) as (all_known, some_missing):
+                with all_known:
+                    _write_entries(f, page, at, row, entries, stored, made)
+                with some_missing:
+                    _read_codes(f, page, at, known, runs)
+                    _write_values(f, page, row, known, _Coded(f, page, stored, made))
+        with plain:
+            needed = b.add(at.get(), b.mul(known, I64(stored)))
+            f.leave_if(b.icmp_signed(">", needed, page.size), DAMAGED)
+            _write_values(f, page, row, known, _Plain(f, at.get(), stored, made))
+    missing = b.sub(page.values, known)
+    f.put(_FOUND, I64(0), b.add(f.element(_FOUND, I64(0), I64), missing))
+
+
+def _measure(f: Routine, page: _Page, stored: Any) -> None:
+    """The least and the greatest entry of a dictionary, as signed integers."""
+    b = f.b
+    least, greatest = (f.variable(f.element(_FOUND, I64(i), I64)) for i in (1, 2))
+    with f.each(page.entries) as i:
+        entry = f.element(_DICTIONARY, i, stored)
+        entry = entry if stored == I64 else b.sext(entry, I64)
+        for bound, sign in ((least, "<"), (greatest, ">")):
+            so_far = bound.get()
+            bound.set(b.select(b.icmp_signed(sign, entry, so_far), entry, so_far))
+    f.put(_FOUND, I64(1), least.get())
+    f.put(_FOUND, I64(2), greatest.get())
+
+
+def _check(f: Routine, page: _Page, row: Any, stored: int) -> None:
     """Leaves if what is told of the page does not fit the arrays."""
     b = f.b
-    numbers = (page.start, page.stored, page.size, page.values)
+    numbers = (page.start, page.stored, page.size, page.values, page.first_entry, page.entries)
     for number in numbers:
         f.leave_if(b.icmp_signed("<", number, I64(0)), DAMAGED)
+    width = I64(stored)
+    dictionary = f.arrays[_DICTIONARY][1]
+    needed_entries = b.select(page.is_dictionary, b.mul(page.entries, width), I64(0))
+    dictionary_bytes = b.mul(dictionary, width)
     for needed, room in (
-        (b.add(page.start, page.stored), f.arrays[_CHUNK][1]),
-        (page.size, f.arrays[_PAGE][1]),
+        (b.add(page.start, page.stored), page.chunk_bytes),
+        (page.size, b.select(page.is_dictionary, dictionary_bytes, f.arrays[_PAGE][1])),
+        (needed_entries, page.size),
+        (b.add(page.first_entry, page.entries), dictionary),
         (b.mul(page.values, I64(2)), f.arrays[_CODES][1]),
         (b.add(row, page.values), f.numbers[2]),
         (page.ahead, page.stored),
@@ -174,10 +214,10 @@ def _check(f: Routine, page: _Page, row: Any) -> None:
         f.leave_if(b.icmp_signed(">", needed, room), DAMAGED)
 
 
-def _unpack(f: Routine, page: _Page, snappy: Any) -> None:
-    """The plain bytes of a page to the room for one; levels that come ahead are never packed."""
+def _unpack(f: Routine, page: _Page, snappy: Any, target: Any) -> None:
+    """The plain bytes of a page; levels that come ahead are never packed."""
     b = f.b
-    source, target = by_bytes(b, f.arrays[_CHUNK][0], page.start), f.arrays[_PAGE][0]
+    source = by_bytes(b, page.chunk, page.start)
     _move(f, target, source, page.ahead)
     source, target = by_bytes(b, source, page.ahead), by_bytes(b, target, page.ahead)
     stored, size = b.sub(page.stored, page.ahead), b.sub(page.size, page.ahead)
@@ -222,13 +262,13 @@ def _known(f: Routine, page: _Page, at: Variable, runs: Any) -> Any:
 
 
 def _write_entries(
-    f: Routine, page: _Page, at: Variable, row: Any, entries: Any, made: Any
+    f: Routine, page: _Page, at: Variable, row: Any, entries: Any, stored: int, made: int
 ) -> None:
     """The dictionary's entries of a page without NULLs."""
     b = f.b
-    target, _ = f.arrays[_MADE]
-    place = b.gep(target, [row], source_etype=made)
-    _call_runs(f, page, at, page.values, entries, [place, page.values, *f.arrays[_DICTIONARY]])
+    place = b.gep(f.arrays[_MADE][0], [row], source_etype=_WIDTHS[made])
+    known = b.gep(f.arrays[_DICTIONARY][0], [page.first_entry], source_etype=_WIDTHS[stored])
+    _call_runs(f, page, at, page.values, entries, [place, page.values, known, page.entries])
 
 
 def _read_codes(f: Routine, page: _Page, at: Variable, known: Any, runs: Any) -> None:
@@ -264,8 +304,8 @@ class _Coded:
     def value(self, i: Any) -> Any:
         f, b = self._f, self._f.b
         code = b.zext(f.element(_CODES, b.add(self._page.values, i), I32), I64)
-        f.leave_if(b.icmp_unsigned(">=", code, f.arrays[_DICTIONARY][1]), DAMAGED)
-        return f.element(_DICTIONARY, code, self.stored)
+        f.leave_if(b.icmp_unsigned(">=", code, self._page.entries), DAMAGED)
+        return f.element(_DICTIONARY, b.add(self._page.first_entry, code), self.stored)
 
 
 class _Plain:

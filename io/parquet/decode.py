@@ -21,7 +21,17 @@ from plait.io.dictionaries import merged
 from plait.io.encoding import CODES, NARROW_DIGITS
 from plait.io.files import Bytes, Range
 from plait.io.parquet.footer import Footer
-from plait.io.parquet.pages import ChunkPages, DataPage, Kind, Stored, chunk_pages
+from plait.io.parquet.pages import (
+    ChunkPages,
+    Found,
+    Kind,
+    Page,
+    PageTable,
+    Stored,
+    chunk_pages,
+    table_of_codes,
+    table_of_values,
+)
 from plait.planner.column_range import with_distinct_entries, with_range
 from plait.planner.types import STRING, is_decimal
 
@@ -58,16 +68,19 @@ class PageLoops(Protocol):
 
     def values(
         self,
-        chunk: Array,
-        pages: ChunkPages,
+        chunks: Sequence[Array],
+        pages: PageTable,
         dictionary: Array,
         made: Array,
         first: int,
         count: int,
         valid: Array | None,
-    ) -> int | None:
+    ) -> Found | None:
         """Decodes pages into the elements of `made` from `first` on, and takes the bits of NULLs
-        off `valid`, if there may be any; how many there are. None if pages are damaged."""
+        off `valid`, if there may be any. None if pages are damaged.
+
+        `dictionary` is there already, or has no element and tells the width of one.
+        """
 
 
 class DamagedError(Exception):
@@ -99,7 +112,7 @@ class Chunks:
 
     def _pages(self, leaf: int, group: int) -> ChunkPages:
         found = self.known.metadata.row_group(group).column(leaf)
-        if found.compression not in _CODECS:
+        if found.compression not in _CODECS or found.num_values != self.known.rows[group]:
             raise DamagedError
         place = chunk_range(self.known, group, leaf)
         data = memoryview(self.fetch(*place))
@@ -121,15 +134,17 @@ class DecodedColumn:
         self._valid = np.full(-(-rows // 8), 255, np.uint8) if kind.optional else None
         self._nulls = 0
         self._entries: pa.Array | None = None  # of strings
-        self._bounds: list[Range] | None = []  # of the dictionaries, if all values are in them
+        # the ranges of dictionaries, if they are numbers and all values are in them
+        self._bounds: list[Range] | None = [] if _is_stored_signed(kind.type) else None
 
     def decode(self, groups: Sequence[int]) -> pa.Array:
         """The rows of some more of the row groups. Raises DamagedError."""
         known = self._chunks.known
-        nulls = sum(map(self._decode, groups))
-        self._nulls += nulls
         start, end = known.starts[groups[0]], known.starts[groups[-1] + 1]
-        return self._array(start - self._first, end - start, nulls)
+        first, count = start - self._first, end - start
+        nulls = self._decode([g for g in groups if known.rows[g]], first, count) if count else 0
+        self._nulls += nulls
+        return self._array(first, count, nulls)
 
     def array(self) -> pa.Array:
         """All rows, once all row groups are decoded."""
@@ -146,33 +161,28 @@ class DecodedColumn:
         known = min(low for low, _ in self._bounds), max(high for _, high in self._bounds)
         return Column(array, with_range(plain, known))
 
-    def _measure(self, dictionary: Array, pages: ChunkPages) -> None:
-        if self._bounds is None:
-            return
-        if pages.all_coded and len(dictionary) and _is_stored_signed(self._kind.type):
-            self._bounds.append((int(dictionary.min()), int(dictionary.max())))
+    def _decode(self, groups: Sequence[int], first: int, count: int) -> int:
+        """Decodes row groups; how many NULLs they have."""
+        kind = self._kind
+        chunks, pages = zip(*(self._chunks.chunk(kind.leaf, g) for g in groups), strict=True)
+        dictionary: Array = np.empty(0, _INTEGERS[kind.stored])
+        if kind.type != CODES:
+            table = table_of_values(pages)
+        elif all(p.all_coded for p in pages):
+            places = [self._places(c, p) for c, p in zip(chunks, pages, strict=True)]
+            dictionary, table = np.concatenate(places), table_of_codes(pages)
+        else:
+            raise DamagedError
+        found = self._chunks.loops.values(
+            chunks, table, dictionary, self._made, first, count, self._valid
+        )
+        if found is None:
+            raise DamagedError
+        if self._bounds is not None and all(p.all_coded and p.entries for p in pages):
+            self._bounds.append((found.low, found.high))
         else:
             self._bounds = None
-
-    def _decode(self, group: int) -> int:
-        """Decodes a row group; how many NULLs it has."""
-        known, kind, loops = self._chunks.known, self._kind, self._chunks.loops
-        first, rows = known.starts[group] - self._first, known.rows[group]
-        if not rows:
-            return 0
-        chunk, pages = self._chunks.chunk(kind.leaf, group)
-        if kind.type == CODES:
-            if not pages.all_coded:
-                raise DamagedError
-            dictionary = self._places(chunk, pages)
-        else:
-            plain = self._dictionary(chunk, pages)
-            dictionary = plain.view(_INTEGERS[kind.stored])
-            self._measure(dictionary, pages)
-        nulls = loops.values(chunk, pages, dictionary, self._made, first, rows, self._valid)
-        if nulls is None:
-            raise DamagedError
-        return nulls
+        return found.nulls
 
     def _array(self, first: int, rows: int, nulls: int) -> pa.Array:
         valid = pa.py_buffer(self._valid) if nulls else None
@@ -183,19 +193,13 @@ class DecodedColumn:
         entries = pa.array([], STRING) if self._entries is None else self._entries
         return pa.DictionaryArray.from_arrays(codes, entries, safe=False)
 
-    def _dictionary(self, chunk: Array, pages: ChunkPages) -> Array:
-        """The bytes of the dictionary, unpacked."""
-        place = pages.dictionary
-        if place is None:
-            return np.empty(0, np.uint8)
+    def _dictionary(self, chunk: Array, pages: ChunkPages, place: Stored) -> Array:
+        """The bytes of a dictionary, unpacked."""
         stored = chunk[place.start : place.start + place.stored]
         plain = self._chunks.loops.unpacked(stored, place.size) if pages.codec else stored
         if plain is None:
             raise DamagedError
-        width = self._kind.stored
-        if self._kind.type != CODES and (len(plain) < pages.entries * width):
-            raise DamagedError
-        return plain if self._kind.type == CODES else plain[: pages.entries * width]
+        return plain
 
     def _places(self, chunk: Array, pages: ChunkPages) -> Array:
         """Where the strings of a chunk's dictionary are among those of all row groups."""
@@ -205,7 +209,7 @@ class DecodedColumn:
         page = chunk[place.start : place.start + place.stored].tobytes()
         found = shared.of_page(self._name, page)
         if found is None:
-            own = self._strings(chunk, pages)
+            own = self._strings(chunk, pages, place)
             found = shared.places(self._name, own)
             if found is not None:
                 shared.keep_page(self._name, page, found[1])
@@ -214,8 +218,8 @@ class DecodedColumn:
         self._entries, places = found
         return places
 
-    def _strings(self, chunk: Array, pages: ChunkPages) -> pa.Array:
-        made = self._chunks.loops.texts(self._dictionary(chunk, pages), pages.entries)
+    def _strings(self, chunk: Array, pages: ChunkPages, place: Stored) -> pa.Array:
+        made = self._chunks.loops.texts(self._dictionary(chunk, pages, place), pages.entries)
         if made is None:
             raise DamagedError
         ends, data = made
@@ -266,26 +270,22 @@ def _is_stored_signed(dtype: pa.DataType) -> bool:
 def _inflated(chunk: Array, pages: ChunkPages) -> tuple[Array, ChunkPages]:
     """A chunk whose pages are unpacked by another library."""
     codec = pa.Codec(pages.codec)
-    made, at, texts = [], 0, []
-
-    def unpack(start: int, stored: int, size: int, ahead: int, packed: bool) -> None:
-        nonlocal at
-        body = chunk[start + ahead : start + stored]
-        texts.append(chunk[start : start + ahead])
+    texts: list[Array] = []
+    moved = pages.pages.copy()
+    at = 0
+    for number, row in enumerate(pages.pages.tolist()):
+        page = Page(*row)
+        ahead = max(page.levels, 0)
+        body = chunk[page.start + ahead : page.start + page.stored]
+        texts.append(chunk[page.start : page.start + ahead])
         try:
-            plain = codec.decompress(pa.py_buffer(body), size - ahead) if packed else body
-        except (pa.ArrowException, OSError) as error:
+            plain = codec.decompress(pa.py_buffer(body), page.size - ahead) if page.packed else body
+        except (pa.ArrowException, OSError, ValueError) as error:
             raise DamagedError from error
         texts.append(np.frombuffer(plain, np.uint8))
-        at += size
-
+        moved[number] = page._replace(start=at, stored=page.size, packed=0)
+        at += page.size
     dictionary = pages.dictionary
     if dictionary is not None:
-        unpack(*dictionary, 0, True)
         dictionary = Stored(0, dictionary.size, dictionary.size)
-    for row in pages.pages.tolist():
-        page = DataPage(*row)
-        made.append(page._replace(start=at, stored=page.size, packed=0))
-        unpack(page.start, page.stored, page.size, max(page.levels, 0), bool(page.packed))
-    table = np.array(made, np.int64).reshape(len(made), len(DataPage._fields))
-    return np.concatenate(texts), replace(pages, codec="", dictionary=dictionary, pages=table)
+    return np.concatenate(texts), replace(pages, codec="", dictionary=dictionary, pages=moved)

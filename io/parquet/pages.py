@@ -14,8 +14,9 @@ DataPage2 {1: values, 4: encoding, 5: bytes of definition levels, 6: of repetiti
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,7 +27,9 @@ from plait.io.parquet.thrift import struct_at
 
 _DATA, _INDEX, _DICTIONARY, _DATA_2 = range(4)
 _PLAIN, _PLAIN_DICTIONARY, _RLE, _RLE_DICTIONARY = 0, 2, 3, 8
-_IN_PAGE = -1  # the levels' length stands in the page
+PLAIN, CODES, ENTRIES = range(3)  # what a page holds
+_KINDS = {_PLAIN: PLAIN, _PLAIN_DICTIONARY: CODES, _RLE_DICTIONARY: CODES}
+IN_PAGE = -1  # the levels' length stands in the page
 
 
 class Stored(NamedTuple):
@@ -37,16 +40,22 @@ class Stored(NamedTuple):
     size: int
 
 
-class DataPage(NamedTuple):
-    """As compiled loops are told of a page."""
+class Page(NamedTuple):
+    """As compiled loops are told of a page (see `plait.engine.codegen.pages`)."""
 
+    chunk: int
     start: int
     stored: int
     size: int
     values: int
-    coded: int
+    kind: int
     levels: int
     packed: int
+    first_entry: int
+    entries: int
+
+
+_CHUNK, _FIRST_ENTRY = (Page._fields.index(name) for name in ("chunk", "first_entry"))
 
 
 @dataclass(frozen=True)
@@ -62,19 +71,68 @@ class Kind:
 
 @dataclass(frozen=True)
 class ChunkPages:
-    """Pages of a chunk in a range of a file; `entries` are those of the dictionary.
+    """Pages of a chunk in a range of a file, the dictionary first, if there is one.
 
-    `codec` packs the dictionary and the pages that say so; "": none.
+    `entries` are the dictionary's. `codec` packs it and the pages that say so; "": none.
     """
 
     range: Range
     codec: str
     dictionary: Stored | None
     entries: int
-    pages: np.ndarray[Any, np.dtype[np.int64]]  # of the fields of DataPage
-    largest: int  # bytes of a page, unpacked
+    pages: np.ndarray[Any, np.dtype[np.int64]]  # of the fields of Page
+    largest: int  # bytes of a data page, unpacked
     most_values: int  # of a page
     all_coded: bool
+
+
+class PageTable(NamedTuple):
+    """Pages of some chunks, and the room that they need."""
+
+    pages: np.ndarray[Any, np.dtype[np.int64]]  # of the fields of Page
+    largest: int  # bytes of a data page, unpacked
+    most_values: int
+    dictionary: int  # bytes of a dictionary, unpacked
+
+
+class Found(NamedTuple):
+    """What loops found: the NULLs, and the range of the dictionaries' entries."""
+
+    nulls: int
+    low: int
+    high: int
+
+
+def table_of_values(chunks: Sequence[ChunkPages]) -> PageTable:
+    """The pages of some chunks, each with its own dictionary."""
+    pages = chunks[0].pages
+    if len(chunks) > 1:
+        pages = _numbered([c.pages for c in chunks])
+    return _table(pages, chunks)
+
+
+def table_of_codes(chunks: Sequence[ChunkPages]) -> PageTable:
+    """The pages of some chunks whose dictionaries stand one after another, decoded already."""
+    data = [c.pages if c.dictionary is None else c.pages[1:] for c in chunks]
+    pages = _numbered(data)
+    starts = accumulate((c.entries for c in chunks), initial=0)
+    pages[:, _FIRST_ENTRY] = np.repeat(list(starts)[:-1], [len(d) for d in data])
+    return _table(pages, chunks)
+
+
+def _numbered(pages: Sequence[np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:
+    found = np.concatenate(pages)
+    found[:, _CHUNK] = np.repeat(np.arange(len(pages)), [len(p) for p in pages])
+    return found
+
+
+def _table(pages: np.ndarray[Any, Any], chunks: Sequence[ChunkPages]) -> PageTable:
+    return PageTable(
+        pages,
+        max(c.largest for c in chunks),
+        max(c.most_values for c in chunks),
+        max(0 if c.dictionary is None else c.dictionary.size for c in chunks),
+    )
 
 
 def chunk_pages(chunk: Bytes, place: Range, values: int, codec: str) -> ChunkPages | None:
@@ -88,7 +146,7 @@ def chunk_pages(chunk: Bytes, place: Range, values: int, codec: str) -> ChunkPag
 def _pages(chunk: Bytes, whole: Range, values: int, codec: str) -> ChunkPages | None:
     at, left = 0, values
     dictionary, entries = None, 0
-    pages: list[DataPage] = []
+    pages: list[Page] = []
     while left > 0:
         header, start = struct_at(chunk, at)
         at = start + header[3]
@@ -98,45 +156,44 @@ def _pages(chunk: Bytes, whole: Range, values: int, codec: str) -> ChunkPages | 
         if header[1] == _DICTIONARY:
             if dictionary is not None or header[7][2] not in (_PLAIN, _PLAIN_DICTIONARY):
                 return None
+            if pages:
+                return None
             dictionary, entries = place, header[7][1]
+            pages.append(Page(0, *place, 0, ENTRIES, IN_PAGE, bool(codec), 0, entries))
         elif header[1] != _INDEX:
-            page = _page(header, place, bool(codec))
+            page = _page(header, place, bool(codec), entries)
             if page is None or page.values <= 0:
                 return None
             pages.append(page)
             left -= page.values
     if left:
         return None
-    found = np.array(pages, np.int64).reshape(len(pages), len(DataPage._fields))
+    found = np.array(pages, np.int64).reshape(len(pages), len(Page._fields))
+    data = pages if dictionary is None else pages[1:]
     return ChunkPages(
         whole,
         codec,
         dictionary,
         entries,
         found,
-        largest=max((p.size for p in pages), default=0),
+        largest=max((p.size for p in data), default=0),
         most_values=max((p.values for p in pages), default=0),
-        all_coded=all(p.coded for p in pages),
+        all_coded=all(p.kind == CODES for p in data),
     )
 
 
-def _page(header: Mapping[int, Any], place: Stored, packed: bool) -> DataPage | None:
+def _page(header: Mapping[int, Any], place: Stored, packed: bool, entries: int) -> Page | None:
     if header[1] == _DATA:
         head = header[5]
-        coded = _is_coded(head[2])
-        if coded is None or head[3] != _RLE:
+        kind = _KINDS.get(head[2])
+        if kind is None or head[3] != _RLE:
             return None
-        return DataPage(*place, head[1], coded, _IN_PAGE, packed)
+        return Page(0, *place, head[1], kind, IN_PAGE, packed, 0, entries)
     if header[1] == _DATA_2:
         head = header[8]
-        coded = _is_coded(head[4])
-        if coded is None or head[6]:
+        kind = _KINDS.get(head[4])
+        if kind is None or head[6]:
             return None
-        return DataPage(*place, head[1], coded, head[5], packed and head.get(7, True))
+        packed = packed and head.get(7, True)
+        return Page(0, *place, head[1], kind, head[5], packed, 0, entries)
     return None
-
-
-def _is_coded(encoding: int) -> bool | None:
-    if encoding == _PLAIN:
-        return False
-    return True if encoding in (_PLAIN_DICTIONARY, _RLE_DICTIONARY) else None
