@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from plait.planner.expr import Expr, columns_of
-from plait.planner.logical import Filter, Join, LogicalPlan, Project, Scan
+from plait.planner.logical import Join, LogicalPlan
+from plait.planner.physical.most_rows import most_rows
 from plait.planner.physical.operators import BuildTable, HashJoin, PhysicalOp, ReadStage
 from plait.planner.physical.pieces import Piece, with_key_columns
 from plait.planner.physical.stages import Output
@@ -127,24 +128,20 @@ def _fits_broadcast(planner: StagePlanner, build: LogicalPlan) -> bool:
 
 
 def _lower_build(planner: StagePlanner, plan: LogicalPlan, need: frozenset[str]) -> Piece:
-    """The build side; as a stage that is run and measured first, unless it is sure to be small."""
+    """The build side; as a stage that is run and measured first, unless that would tell nothing."""
     before = len(planner.pending)
     piece = planner.lower(plan, planner.columns_to_keep(plan, need))
-    rows = planner.estimator.statistics(plan).rows
-    worth = rows is None or rows > SMALL_BUILD or not _sure_to_be_small(planner, plan)
-    if not planner.adaptive or plan in planner.finished or not worth:
+    if not planner.adaptive or not _worth_measuring(planner, plan):
         return piece
     kept = planner.keep(piece, plan)
     planner.measure(plan, planner.shared_stages[plan], before)
     return kept
 
 
-def _sure_to_be_small(planner: StagePlanner, plan: LogicalPlan) -> bool:
-    """Whether the rows cannot be many, whatever filters let through."""
-    while isinstance(plan, Filter | Project):
-        plan = plan.input
-    known = planner.estimator.statistics(plan)
-    return isinstance(plan, Scan) and known.rows is not None and known.rows <= SMALL_BUILD
+def _worth_measuring(planner: StagePlanner, plan: LogicalPlan) -> bool:
+    """Whether the rows are not known, and may be many."""
+    estimator = planner.estimator
+    return not estimator.estimate(plan).exact and most_rows(plan, estimator) > SMALL_BUILD
 
 
 def _broadcast_build(

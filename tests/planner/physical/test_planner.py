@@ -219,9 +219,9 @@ def test_independent_build_sides_run_in_one_step_and_nested_ones_first() -> None
     plan = joined(joined(table("p", 1e8, distinct=1e6), inner), c)
     first = plan_step(plan, Settings(), {})
     assert set(first.targets) == {a, c}
-    second = plan_step(plan, Settings(), run_step(first, 100), next_id=10)
+    second = plan_step(plan, Settings(), run_step(first, 1e5), next_id=10)
     assert set(second.targets) == {inner}
-    done = {**run_step(first, 100), **run_step(second, 100)}
+    done = {**run_step(first, 1e5), **run_step(second, 1e5)}
     assert plan_step(plan, Settings(), done, next_id=20).final is not None
 
 
