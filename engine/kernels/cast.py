@@ -232,6 +232,8 @@ def _to_decimal(array: pa.Array, target: pa.DataType) -> Converted:
             if shift == 0 and pat.is_decimal64(source):
                 return Converted(from_scaled(found.ints, target.scale), bad)
             return Converted(from_stored(values, pa.decimal64(18, target.scale), valid), bad)
+        if reach <= most and shift > 0 and pat.is_decimal(source):
+            return Converted(array.cast(pa.decimal128(target.precision, target.scale)))
         if reach <= most and shift > 0:
             values = stored(found.ints).astype(np.int64, copy=False)
             values = values if valid is None else np.where(valid, values, 0)

@@ -94,6 +94,8 @@ def _exact(name: str, a: pa.Array, b: Value) -> pa.Array:
         left, right = rescale(left, scale), rescale(right, scale)
         if left is not None and right is not None:
             return getattr(pc, name)(left.ints, right.ints)
+    if a.type == b.type and pat.is_decimal128(a.type):
+        return getattr(pc, name)(a, b)
     scale = max(x.type.scale if pat.is_decimal(x.type) else 0 for x in (a, b))
     return getattr(pc, name)(widen(a, scale), widen(b, scale))
 

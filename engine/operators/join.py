@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -21,10 +22,11 @@ from plait.engine.kernels.hash_table import HashTable, Index, KeySet
 from plait.engine.kernels.keys import Bools, KeyCoder
 from plait.engine.operators.loop_index import LoopIndex, loop_index
 from plait.errors import ScalarSubqueryError
+from plait.planner.expr import Column, Expr, Literal
 from plait.planner.physical.operators import HashJoin
 from plait.planner.schema import Schema
 from plait.planner.statistics import ColumnStatistics
-from plait.planner.types import is_decimal, is_integer, is_string, is_temporal
+from plait.planner.types import is_decimal, is_float, is_integer, is_string, is_temporal
 
 _MORE_THAN_ONE = "A scalar subquery gave more than one row; use an aggregate, LIMIT 1, or IN"
 _CODED = 1 << 14
@@ -206,6 +208,10 @@ class Prober:
         many = self.table.batch.num_rows
         if not many:
             return
+        if many == 1 and self._of_the_only_row is not None:
+            probe = np.flatnonzero(_is_true(Evaluator(batch).array(self._of_the_only_row)))
+            yield probe, np.zeros_like(probe)
+            return
         step = max(1, _PAIRS_AT_ONCE // many)
         for start in range(0, batch.num_rows, step):
             rows = np.arange(start, min(start + step, batch.num_rows))
@@ -217,9 +223,24 @@ class Prober:
         """The pairs for which the residual condition is true."""
         if self.op.residual is None or not len(probe):
             return probe, build
-        mask = self._residual(batch, probe, build)
-        true = np.asarray(pc.fill_null(mask, False).to_numpy(zero_copy_only=False))
+        true = _is_true(self._residual(batch, probe, build))
         return probe[true], build[true]
+
+    @cached_property
+    def _of_the_only_row(self) -> Expr | None:
+        """The residual condition if the build side is a single row: its values are constants."""
+        condition, row = self.op.residual, self.table.batch
+        if condition is None:
+            return None
+        own = set(self.op.probe.schema.names)
+        others = {c for c in condition.walk() if isinstance(c, Column) and c.name not in own}
+        if not all(map(_as_constant, (c.dtype for c in others))):
+            return None
+        constants = {
+            c: Literal(batches.decode(_column(row, c.name), c.dtype)[0].as_py(), c.dtype)
+            for c in others
+        }
+        return condition.transform_up(lambda e: constants.get(e, e))
 
     def _residual(self, batch: pa.RecordBatch, probe: Index, build: Index) -> pa.Array:
         assert self.op.residual is not None
@@ -355,6 +376,15 @@ class Prober:
 
 def _column(batch: pa.RecordBatch, name: str) -> pa.Array:
     return batches.column(batch, name)
+
+
+def _is_true(mask: pa.Array) -> Bools:
+    return np.asarray(pc.fill_null(mask, False).to_numpy(zero_copy_only=False))
+
+
+def _as_constant(dtype: pa.DataType) -> bool:
+    """Whether Python can say all values of a type, as times are not."""
+    return is_integer(dtype) or is_float(dtype) or is_decimal(dtype) or is_string(dtype)
 
 
 def _plain(array: pa.Array) -> pa.Array:

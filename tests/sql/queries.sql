@@ -360,3 +360,16 @@ select a + 1 as z, (select max(k) from u where k > z) m from t
 select a as z, exists (select 1 from u where u.a = z) from t where b in (select k / 10 from u where z is not null)
 select b * 2 as k2, (select count(*) from u where k < k2) from t order by k2
 select a from t x where exists (select a as q from u where q = x.a)
+-- one row on the other side: what it holds is a constant
+select a, b from t where b > (select min(b) from t)
+select a, c from t where c <> (select max(s) from u)
+select a, d from t where d < (select max(d) from t) and ts > (select min(ts) from t)
+select a, g from t where g * 2 > (select avg(g) from t)
+select a, g from t where g::decimal(38, 12) > (select sum(g) * 0.0001 from t)
+select a, f from t where f >= (select avg(b) from t)
+select a from t where bo = (select bool_or(bo) from t)
+select t.a, x.m from t left join (select max(k) m from u) x on t.b < x.m and t.c is not null
+select t.a, x.m from t left join (select max(k) m from u where false) x on t.b < x.m or t.a = 1
+select t.a, x.m from t join (select null::int m) x on coalesce(t.b > x.m, true)
+select a from t semi join (select min(k) m from u) x on t.b * 2 < x.m
+select a from t anti join (select min(k) m from u) x on t.b * 2 < x.m
