@@ -1,8 +1,9 @@
 """Joins to hash joins: which side is built, and whether it is broadcast or both are shuffled.
 
-The probe side streams through its stage; the build side is a stage of its own. A build side in the
-broadcast limit is made into one table that all probe tasks share. Larger ones, and full joins,
-bring both sides together by the hash of the keys, one table a partition.
+The probe side streams through its stage; the build side is a stage of its own: the smaller one, or
+a small table whose keys number its rows. A build side in the broadcast limit is made into one table
+that all probe tasks share. Larger ones, and full joins, bring both sides together by the hash of
+the keys, one table a partition.
 
 Left, semi and anti joins probe with their left side, so that each row's fate is known at once.
 Where their right side is too large to broadcast and the left one much smaller, the left one is
@@ -14,20 +15,25 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from plait.planner.expr import Expr, columns_of
-from plait.planner.logical import Join, LogicalPlan
+from plait.planner.estimate import field_width
+from plait.planner.expr import Column, Expr, columns_of
+from plait.planner.logical import Join, LogicalPlan, Project, Scan
 from plait.planner.physical.most_rows import most_rows
 from plait.planner.physical.operators import BuildTable, HashJoin, PhysicalOp, ReadStage
 from plait.planner.physical.pieces import Piece, with_key_columns
 from plait.planner.physical.stages import Output
 from plait.planner.predicates import equi_keys
 from plait.planner.schema import Schema
+from plait.planner.types import is_integer
 
 if TYPE_CHECKING:  # the planner calls lower_join and passes itself
     from plait.planner.physical.planner import StagePlanner
 
 SMALL_BUILD = 20_000  # rows: not worth a step of its own to be measured
 MUCH_SMALLER = 0.5
+WORTH_ADDRESSING = 4  # times the rows of the smaller side that a side with dense keys may have
+MOST_PLACES = 4  # of dense keys, for each of them
+ADDRESSED_BYTES = 16 << 20
 # as seen from the side that streams, when the left side is built
 _MIRRORED = {"left": "right", "semi": "right_semi", "anti": "right_anti"}
 _BUILD_ROWS = ("full", *_MIRRORED.values())  # that give rows of their build side in the end
@@ -50,7 +56,7 @@ class _Sides:
 
 def lower_join(planner: StagePlanner, plan: Join, need: frozenset[str]) -> Piece:
     """A join as a HashJoin over its probe side's partitions."""
-    sides = _choose_sides(planner, plan)
+    sides = _choose_sides(planner, plan, need)
     residual = frozenset() if sides.residual is None else columns_of(sides.residual)
     probe_need = (need | residual | columns_of([*sides.probe_keys, *sides.in_probe])) & set(
         sides.probe.schema.names
@@ -86,7 +92,7 @@ def lower_join(planner: StagePlanner, plan: Join, need: frozenset[str]) -> Piece
     return replace(probe, op=op)
 
 
-def _choose_sides(planner: StagePlanner, plan: Join) -> _Sides:
+def _choose_sides(planner: StagePlanner, plan: Join, need: frozenset[str]) -> _Sides:
     if plan.kind == "right":
         plan = replace(plan, left=plan.right, right=plan.left, kind="left")
     pairs, residual = equi_keys(plan.condition, plan.left.schema, plan.right.schema)
@@ -96,6 +102,10 @@ def _choose_sides(planner: StagePlanner, plan: Join) -> _Sides:
     kind = "inner" if plan.kind == "cross" else plan.kind
     left, right = _weight(planner, plan.left), _weight(planner, plan.right)
     swap = kind in ("inner", "full") and left < right
+    if kind == "inner" and pairs:
+        larger, keys = (plan.right, right_keys) if swap else (plan.left, left_keys)
+        if max(left, right) <= WORTH_ADDRESSING * min(left, right):
+            swap ^= _is_addressed(planner, larger, keys, need)
     if kind in _MIRRORED and pairs and not plan.in_keys and left < MUCH_SMALLER * right:
         swap = not _fits_broadcast(planner, plan.right)
     if swap:
@@ -106,6 +116,28 @@ def _choose_sides(planner: StagePlanner, plan: Join) -> _Sides:
     return _Sides(
         plan.left, plan.right, kind, left_keys, right_keys, safe, residual, in_left, in_right
     )
+
+
+def _is_addressed(
+    planner: StagePlanner, plan: LogicalPlan, keys: tuple[Expr, ...], need: frozenset[str]
+) -> bool:
+    """Whether a side is a small table and its key nearly its rows' numbers: its index is little
+    work, its rows are there, and those of the other side need not be written and read again."""
+    key = keys[0]
+    if len(keys) > 1 or not isinstance(key, Column) or not is_integer(key.dtype):
+        return False
+    below = plan
+    while isinstance(below, Project):
+        below = below.input
+    known = planner.estimator.estimate(plan)
+    if not isinstance(below, Scan) or not known.exact:
+        return False
+    width = sum(field_width(f) for f in plan.schema if f.name in need or f.name == key.name)
+    found = known.column(key.name)
+    if known.rows * width > ADDRESSED_BYTES or not found.unique:
+        return False
+    low, high = found.minimum, found.maximum
+    return low is not None and high is not None and high - low < MOST_PLACES * known.rows
 
 
 def _weight(planner: StagePlanner, plan: LogicalPlan) -> float:

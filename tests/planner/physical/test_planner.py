@@ -24,7 +24,7 @@ SPAN = 10**8
 
 @dataclass(frozen=True)
 class FakeTable:
-    """Some splits with ranges of `k`: split i holds SPAN i ... SPAN (i + 1) - 1."""
+    """Some splits with ranges of `k`: split i holds span i ... span (i + 1) - 1."""
 
     name: str
     rows: float
@@ -32,6 +32,7 @@ class FakeTable:
     columns: tuple[str, ...] = ("k", "v")
     distinct: float | None = None
     identity: str = field(default="fake")
+    span: int = SPAN
 
     @property
     def schema(self) -> Schema:
@@ -39,7 +40,7 @@ class FakeTable:
 
     @property
     def statistics(self) -> Statistics:
-        key = ColumnStatistics(0, SPAN * self.pieces - 1, 0, self.distinct or self.rows)
+        key = ColumnStatistics(0, self.span * self.pieces - 1, 0, self.distinct or self.rows)
         return Statistics(self.rows, self.rows * 16, {f"{self.name}_k": key}, exact=True)
 
     def pushdown(self, predicate: Expr) -> Pushdown:
@@ -50,7 +51,7 @@ class FakeTable:
             Split(
                 int(self.rows / self.pieces),
                 None,
-                {f"{self.name}_k": ColumnStatistics(SPAN * i, SPAN * (i + 1) - 1, 0)},
+                {f"{self.name}_k": ColumnStatistics(self.span * i, self.span * (i + 1) - 1, 0)},
             )
             for i in range(self.pieces)
         )
@@ -58,6 +59,11 @@ class FakeTable:
 
 def table(name: str, rows: float, pieces: int = 3, distinct: float | None = None) -> LogicalPlan:
     return b.scan(FakeTable(name, rows, pieces, distinct=distinct, identity=name), name=name)
+
+
+def dense(name: str, rows: int) -> LogicalPlan:
+    """A table whose keys number its rows."""
+    return b.scan(FakeTable(name, rows, identity=name, span=rows // 3), name=name)
 
 
 def joined(left: LogicalPlan, right: LogicalPlan, kind: str = "inner") -> LogicalPlan:
@@ -223,6 +229,16 @@ def test_independent_build_sides_run_in_one_step_and_nested_ones_first() -> None
     assert set(second.targets) == {inner}
     done = {**run_step(first, 1e5), **run_step(second, 1e5)}
     assert plan_step(plan, Settings(), done, next_id=20).final is not None
+
+
+def test_a_small_table_is_built_if_its_keys_number_its_rows() -> None:
+    few = filtered(table("few", 1e5))
+    numbered = dense("numbered", 90_000)
+    first = plan_step(joined(few, numbered), Settings(), {})
+    assert first.final is not None  # nothing is to be measured
+    assert join_of(first.stages).build_keys == ("numbered_k",)
+    for other in (table("sparse", 9e4), dense("far", 900_000), filtered(dense("part", 270_000))):
+        assert join_of(stages(joined(few, other))).build_keys == ("few_k",)
 
 
 def test_limit_stops_early() -> None:
