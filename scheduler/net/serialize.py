@@ -2,7 +2,8 @@
 
 A value is a list of buffers: a pickle (protocol 5) and what it left out of band: columns and
 arrays, which are then neither copied nor looked at. Arrow's tables, batches and arrays are written
-as IPC: pickled by Arrow itself, ten rows of a table would take the whole table along.
+as IPC: pickled by Arrow itself, ten rows of a table would take the whole table along. A large batch
+that has its buffers to itself is not written: they leave as they are.
 
 Plain pickle does the work, several times faster than cloudpickle, which only takes what plain
 pickle refuses or would send as a name that means nothing elsewhere: lambdas, local functions and
@@ -34,6 +35,8 @@ Packed = list[Buffer]
 
 _PROTOCOL = 5
 _EXACT = 64 << 10  # bytes of Arrow data from which it is measured before it is written
+_LARGE = 256 << 10  # bytes of a batch from which a copy of it costs more than its description
+_ROOM = 1.1  # what the buffers of a batch may be larger than its rows, to be sent as they are
 _IN_BAND = 4096  # buffers below this many bytes are no gain: they stay in the pickle
 _PLAIN = frozenset({int, float, bool, str, bytes, type(None)})
 _TEXT = 64 << 10  # characters of an error's text that are sent
@@ -277,6 +280,8 @@ def _arrow(value: Any, kind: type) -> Any:
         return NotImplemented
     pa = sys.modules["pyarrow"]
     if kind is pa.RecordBatch:
+        if value.nbytes >= _LARGE and _has_no_more(value.columns, value.nbytes):
+            return _restored_batch, (value.schema, [c.__reduce__() for c in value.columns])
         return _read_batch, (_written(pa, value.schema, [value]),)
     if kind is pa.Table:
         return _read_table, (_written(pa, value.schema, value.to_batches()),)
@@ -287,6 +292,18 @@ def _arrow(value: Any, kind: type) -> Any:
         table = pa.table([value], names=[""])
         return _read_chunked, (_written(pa, table.schema, table.to_batches()),)
     return NotImplemented
+
+
+def _has_no_more(columns: Sequence[Any], size: int) -> bool:
+    """Whether the buffers of columns hold little else than `size` bytes that belong to them."""
+    # column by column: of columns that are slices of one buffer each would take it along
+    return sum([column.get_total_buffer_size() for column in columns]) <= size * _ROOM
+
+
+def _restored_batch(schema: Any, columns: Sequence[tuple[Callable[..., Any], Any]]) -> Any:
+    import pyarrow as pa
+
+    return pa.RecordBatch.from_arrays([make(*of) for make, of in columns], schema=schema)
 
 
 def _written(pa: Any, schema: Any, batches: Sequence[Any]) -> pickle.PickleBuffer:

@@ -46,6 +46,26 @@ def test_arrow(value: pa.Table) -> None:
         assert serialize.size(packed) < 3000
 
 
+def test_large_batches_that_have_their_buffers_to_themselves_are_not_copied() -> None:
+    batch = TABLE.combine_chunks().to_batches()[0].replace_schema_metadata({"a": "b"})
+    packed = dumps(batch)
+    data = batch.column("n").buffers()[1]
+    assert data.address in [pa.py_buffer(piece).address for piece in packed[1:]]
+    again = loads([bytes(piece) for piece in packed])
+    again.validate(full=True)
+    assert again.equals(batch, check_metadata=True)
+    assert again.column("s").type == batch.column("s").type
+
+
+def test_of_slices_that_share_a_large_buffer_only_their_rows_go() -> None:
+    numbers = pa.array(np.arange(400_000))
+    quarters = [numbers.slice(start, 100_000) for start in range(0, 400_000, 100_000)]
+    batch = pa.record_batch(quarters, names=list("abcd"))
+    packed = dumps(batch)
+    assert serialize.size(packed) < 1.01 * 3_200_000
+    assert loads(packed).equals(batch)
+
+
 def test_large_columns_go_out_of_band() -> None:
     numbers = np.arange(100_000)
     packed = dumps({"numbers": numbers, "frame": pd.DataFrame({"x": numbers, "y": numbers + 0.5})})
