@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from plait.engine.codegen.compile import Function
 from plait.engine.codegen.emit import AstrayError
 from plait.engine.codegen.routine import ASTRAY
 from plait.engine.codegen.snappy import SLACK
+from plait.engine.codegen.text_pages import TOO_SMALL
 from plait.io.reader import Found, PageTable
 
 _MOST = (1 << 63) - 1
@@ -47,12 +47,15 @@ _ROOMS = _Rooms()
 class PageLoops:
     """The loops for one scan; see `plait.io.parquet.decode.PageLoops`."""
 
-    @cached_property
-    def _functions(self) -> dict[str, Function]:
-        return compiled.functions()
+    def __init__(self) -> None:
+        self._functions: dict[str, Function] = {}
+        self._ready: set[str] = set()
 
-    def ready(self) -> bool:
-        return compiled.loaded()
+    def ready(self, stored: int, made: int) -> bool:
+        name = "strings" if made == 0 else f"values_{stored}_{made}"
+        if name not in self._ready and compiled.at_hand(name):
+            self._ready.add(name)
+        return name in self._ready
 
     def empty(self, count: int, dtype: Any) -> Array:
         return arrays.empty(count, dtype)
@@ -83,14 +86,13 @@ class PageLoops:
             dictionary = room.view(dictionary.dtype)
         page = _ROOMS.get("page", pages.largest)
         codes = _ROOMS.get("codes", 8 * pages.most_values).view(np.int32)
-        places = np.array([(c.ctypes.data, c.size) for c in chunks], np.int64)
         found = np.array([0, _MOST, -_MOST - 1], np.int64)
         status = self._call(
             f"values_{width}_{made.itemsize}",
             int(valid is not None),
             first,
             first + count,
-            places,
+            _places(chunks),
             pages.pages,
             dictionary,
             page,
@@ -101,11 +103,53 @@ class PageLoops:
         )
         return Found(*found.tolist()) if status == 0 else None
 
+    def strings(
+        self,
+        chunks: Sequence[Array],
+        pages: PageTable,
+        ends: Array,
+        data: Array,
+        first: int,
+        count: int,
+        valid: Array | None,
+    ) -> int | None:
+        dictionary = _ROOMS.get("dictionary", pages.dictionary)
+        starts = _ROOMS.get("starts", 4 * pages.entries).view(np.int32)
+        page = _ROOMS.get("page", pages.largest)
+        codes = _ROOMS.get("codes", 8 * pages.most_values).view(np.int32)
+        found = np.zeros(3, np.int64)
+        status = self._call(
+            "strings",
+            int(valid is not None),
+            first,
+            first + count,
+            _places(chunks),
+            pages.pages,
+            dictionary,
+            page,
+            codes,
+            ends,
+            _NOTHING if valid is None else valid,
+            found,
+            starts,
+            data[: max(len(data) - SLACK, 0)],
+        )
+        if status == TOO_SMALL:
+            return -1
+        return int(found[0]) if status == 0 else None
+
     def _call(self, name: str, *args: int | Array) -> int:
         words: list[int] = []
         for arg in args:
             words += [arg.ctypes.data, arg.size] if isinstance(arg, np.ndarray) else [arg]
+        if name not in self._functions:
+            self._functions[name] = compiled.function(name)
         status = self._functions[name](*words)
         if status == ASTRAY:
             raise AstrayError(name)
         return status
+
+
+def _places(chunks: Sequence[Array]) -> Array:
+    """Addresses and lengths."""
+    return np.array([(c.ctypes.data, c.size) for c in chunks], np.int64)

@@ -15,7 +15,9 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import inspect
 import os
+import sys
 import tempfile
 import threading
 import time
@@ -99,7 +101,16 @@ _LLVM = threading.Lock()  # LLVM's own state is not made for threads that compil
 def load(text: str, signatures: dict[str, Any], effort: Effort) -> Compiled:
     """The functions of a module; `signatures` gives each one's ctypes prototype."""
     key = _key(text, effort)
-    return _CACHE.get(key, lambda: _load(key, text, signatures, effort))
+    return _CACHE.get(key, lambda: _load(key, lambda: text, signatures, effort))
+
+
+def load_routine(
+    name: str, sources: str, emit: Callable[[], str], signatures: dict[str, Any], effort: Effort
+) -> Compiled:
+    """The functions of a module that is always the same, as long as the `sources` that emit it are:
+    to emit its text takes longer than to load its code, so that is done only to compile it."""
+    key = _key(f"{name} {sources}", effort)
+    return _CACHE.get(key, lambda: _load(key, emit, signatures, effort))
 
 
 def is_loaded(text: str, effort: Effort) -> bool:
@@ -136,7 +147,9 @@ def _key(text: str, effort: Effort) -> str:
     return hashlib.sha256(f"{_identity()} {effort.name}\n{text}".encode()).hexdigest()
 
 
-def _load(key: str, text: str, signatures: dict[str, Any], effort: Effort) -> Compiled:
+def _load(
+    key: str, emit: Callable[[], str], signatures: dict[str, Any], effort: Effort
+) -> Compiled:
     started = time.perf_counter()
     folder = cache_folder()
     path = None if folder is None else folder / f"{key}.o"
@@ -146,7 +159,7 @@ def _load(key: str, text: str, signatures: dict[str, Any], effort: Effort) -> Co
         origin = "disk"
         if engine is None:
             origin = "compiled"
-            engine, code = _compile(text, effort)
+            engine, code = _compile(emit(), effort)
             if path is not None:
                 _write(path, code)
         functions = {
@@ -246,6 +259,22 @@ def _make_room(folder: Path) -> None:
     ages = sorted((f.stat().st_mtime, f.name) for f in folder.iterdir())
     for _, name in ages[: _MOST_FILES // 4]:
         (folder / name).unlink(missing_ok=True)
+
+
+def is_at_hand(name: str, sources: str, effort: Effort) -> bool:
+    """Whether a routine is loaded, or compiled by an earlier process."""
+    key = _key(f"{name} {sources}", effort)
+    folder = cache_folder()
+    return key in _CACHE.loaded or (folder is not None and (folder / f"{key}.o").exists())
+
+
+@cache
+def sources(*modules: str) -> str:
+    """A hash of the sources of some modules."""
+    found = hashlib.sha256()
+    for name in modules:
+        found.update(inspect.getsource(sys.modules[name]).encode())
+    return found.hexdigest()
 
 
 def checked() -> bool:

@@ -1,6 +1,6 @@
 """Pages of Parquet column chunks to columns, by compiled loops.
 
-One module of routines; an argument in brackets is two, an address and how many elements are there.
+Routines; an argument in brackets is two, an address and how many elements are there.
 `plain`, `page`, `codes` and `dictionary` are followed by SLACK bytes that may be read and written.
 A status below zero is an error: the page is damaged, or written in a way that is not known here,
 and whoever called reads it in another way.
@@ -8,6 +8,7 @@ and whoever called reads it in another way.
     snappy([packed], [plain])                       plain bytes of packed ones
     texts(count, [plain], [ends], [data])           strings, each after its length, to Arrow's form;
                                                     `ends` is one more than strings
+    strings(optional, first, end, ...)              see `text_pages.py`
     values_<stored>_<made>(optional, first, end, [chunks], [pages], [dictionary], [page], [codes],
                            [made], [valid], [found])
                                                     all pages of some chunks, one after another, to
@@ -34,54 +35,95 @@ from typing import Any
 
 import llvmlite.ir as ir
 
-from plait.engine.codegen.compile import Effort, Function, checked, is_loaded, load, prototype
-from plait.engine.codegen.emit import I8, I32, I64, POINTER
-from plait.engine.codegen.routine import DAMAGED, Routine, Variable, by_bytes, load_at, read_varint
+from plait.engine.codegen.compile import (
+    Effort,
+    Function,
+    checked,
+    is_at_hand,
+    load_routine,
+    prototype,
+    sources,
+)
+from plait.engine.codegen.emit import I8, I32, I64
+from plait.engine.codegen.page import (
+    CODES_ROOM,
+    DICTIONARY,
+    FOUND,
+    MADE,
+    PAGE,
+    PAGE_FIELDS,
+    PAGES,
+    Page,
+    call_runs,
+    check,
+    known_values,
+    move,
+    read_codes,
+    set_missing,
+    unpack,
+)
+from plait.engine.codegen.routine import DAMAGED, Routine, Variable, by_bytes, load_at
 from plait.engine.codegen.runs import emit_runs
 from plait.engine.codegen.snappy import emit_snappy
+from plait.engine.codegen.text_pages import emit_strings
 
-PAGE_FIELDS = 10
-PLAIN, CODES, ENTRIES = range(3)
 _WIDTHS = {1: I8, 4: I32, 8: I64}
-_KINDS = ((4, 4), (8, 8), (4, 8))
+_KINDS = {f"values_{stored}_{made}": (stored, made) for stored, made in ((4, 4), (8, 8), (4, 8))}
+_ARGUMENTS = {"snappy": 4, "texts": 7, "strings": 23, **dict.fromkeys(_KINDS, 19)}
+_EMITTED_BY = (
+    __name__,
+    *(
+        f"plait.engine.codegen.{name}"
+        for name in ("emit", "page", "routine", "runs", "snappy", "text_pages")
+    ),
+)
 
 
-def functions() -> dict[str, Function]:
-    """The routines, compiled or from the cache."""
-    return _functions(checked())
+def function(name: str) -> Function:
+    """A routine, compiled or from the cache: each kind is a module of its own, made when the first
+    column asks for it."""
+    return _function(name, checked())
 
 
-def loaded() -> bool:
-    """Whether this process has the routines."""
-    return is_loaded(_module(checked())[0], _effort(checked()))
+def at_hand(name: str) -> bool:
+    """Whether a routine needs no compiling any more, which takes a tenth of a second or two."""
+    return is_at_hand(_key_name(name, checked()), sources(*_EMITTED_BY), _effort(checked()))
 
 
-@cache
-def _functions(checked: bool) -> dict[str, Function]:
-    text, arguments = _module(checked)
-    signatures = {name: prototype(count) for name, count in arguments.items()}
-    return load(text, signatures, _effort(checked)).functions
+def _key_name(name: str, checked: bool) -> str:
+    return f"{name} checked" if checked else name
 
 
 def _effort(checked: bool) -> Effort:
-    return Effort.LEAST if checked else Effort.VECTORS
+    # less vector instructions than all of LLVM's passes would make, and faster for it
+    return Effort.LEAST if checked else Effort.PLAIN
 
 
 @cache
-def _module(checked: bool) -> tuple[str, dict[str, int]]:
-    """The code, and how many arguments each routine has."""
-    module = ir.Module("pages")
+def _function(name: str, checked: bool) -> Function:
+    signatures = {name: prototype(_ARGUMENTS[name])}
+    emitted = load_routine(
+        _key_name(name, checked),
+        sources(*_EMITTED_BY),
+        lambda: _text(name, checked),
+        signatures,
+        _effort(checked),
+    )
+    return emitted.functions[name]
+
+
+def _text(name: str, checked: bool) -> str:
+    module = ir.Module(name)
     module.triple = ""
     snappy = emit_snappy(module)
-    runs = emit_runs(module, checked)
-    _emit_texts(module, checked)
-    for stored, made in _KINDS:
-        values = Routine(module, f"values_{stored}_{made}", 3, 8, checked)
-        kinds = _WIDTHS[stored], _WIDTHS[made]
-        entries = emit_runs(module, checked, f"entries_{stored}_{made}", kinds)
-        _emit_values(values, snappy, runs, entries, stored, made)
-    defined = (f for f in module.functions if not f.is_declaration)
-    return str(module), {f.name: len(f.args) for f in defined}
+    if name == "texts":
+        _emit_texts(module, checked)
+    elif name == "strings":
+        emit_strings(module, checked, snappy, emit_runs(module, checked))
+    elif name in _KINDS:
+        _emit_values(module, checked, snappy, name, *_KINDS[name])
+    assert len(module.globals[name].args) == _ARGUMENTS[name]
+    return str(module)
 
 
 def _emit_texts(module: ir.Module, checked: bool) -> None:
@@ -97,56 +139,34 @@ def _emit_texts(module: ir.Module, checked: bool) -> None:
         at.add(4)
         f.leave_if(b.icmp_signed(">", b.add(at.get(), length), size), DAMAGED)
         f.leave_if(b.icmp_signed(">", b.add(done.get(), length), room), DAMAGED)
-        _move(f, by_bytes(b, data, done.get()), by_bytes(b, plain, at.get()), length)
+        move(f, by_bytes(b, data, done.get()), by_bytes(b, plain, at.get()), length)
         at.add(length)
         done.add(length)
         f.put(ends, b.add(i, I64(1)), b.trunc(done.get(), I32))
     b.ret(I32(0))
 
 
-def _move(f: Routine, to: Any, source: Any, count: Any) -> None:
-    """`count` bytes, exactly."""
-    memcpy = f.function.module.globals["llvm.memcpy.p0.p0.i64"]
-    f.b.call(memcpy, [to, source, count, ir.IntType(1)(0)])
-
-
-# the arrays of `values`
-_CHUNKS, _PAGES, _DICTIONARY, _PAGE, _CODES, _MADE, _VALID, _FOUND = range(8)
-
-
-class _Page:
-    """The page at hand, in the emitted code."""
-
-    def __init__(self, f: Routine, number: Any) -> None:
-        first = f.b.mul(number, I64(PAGE_FIELDS))
-        fields = [f.element(_PAGES, f.b.add(first, I64(i)), I64) for i in range(PAGE_FIELDS)]
-        chunk, self.start, self.stored, self.size, self.values, kind = fields[:6]
-        self.levels, packed, self.first_entry, self.entries = fields[6:]
-        pair = f.b.shl(chunk, I64(1))
-        self.chunk = f.b.inttoptr(f.element(_CHUNKS, pair, I64), POINTER)
-        self.chunk_bytes = f.element(_CHUNKS, f.b.add(pair, I64(1)), I64)
-        none = f.b.icmp_signed("<", self.levels, I64(0))
-        self.ahead = f.b.select(none, I64(0), self.levels)  # bytes that are not packed
-        self.coded = f.b.icmp_signed("==", kind, I64(CODES))
-        self.is_dictionary = f.b.icmp_signed("==", kind, I64(ENTRIES))
-        self.packed = f.b.icmp_signed("!=", packed, I64(0))
-
-
-def _emit_values(f: Routine, snappy: Any, runs: Any, entries: Any, stored: int, made: int) -> None:
+def _emit_values(
+    module: ir.Module, checked: bool, snappy: Any, name: str, stored: int, made: int
+) -> None:
+    runs = emit_runs(module, checked)
+    kinds = _WIDTHS[stored], _WIDTHS[made]
+    entries = emit_runs(module, checked, f"entries_{stored}_{made}", kinds)
+    f = Routine(module, name, 3, 8, checked)
     b = f.b
     _, first, end = f.numbers
-    f.leave_if(b.icmp_signed(">", end, f.arrays[_MADE][1]), DAMAGED)
-    count = b.udiv(f.arrays[_PAGES][1], I64(PAGE_FIELDS))
+    f.leave_if(b.icmp_signed(">", end, f.arrays[MADE][1]), DAMAGED)
+    count = b.udiv(f.arrays[PAGES][1], I64(PAGE_FIELDS))
     row = f.variable(first)
     with f.each(count) as number:
-        page = _Page(f, number)
-        _check(f, page, row.get(), stored)
+        page = Page(f, number)
+        check(f, page, row.get(), stored)
         with b.if_else(page.is_dictionary) as (is_dictionary, is_data):
             with is_dictionary:
-                _unpack(f, page, snappy, f.arrays[_DICTIONARY][0])
+                unpack(f, page, snappy, f.arrays[DICTIONARY][0])
                 _measure(f, page, _WIDTHS[stored])
             with is_data:
-                _unpack(f, page, snappy, f.arrays[_PAGE][0])
+                unpack(f, page, snappy, f.arrays[PAGE][0])
                 _write_page(f, page, row.get(), runs, entries, stored, made)
                 row.add(page.values)
     f.leave_if(b.icmp_signed("!=", row.get(), end), DAMAGED)
@@ -154,12 +174,12 @@ def _emit_values(f: Routine, snappy: Any, runs: Any, entries: Any, stored: int, 
 
 
 def _write_page(
-    f: Routine, page: _Page, row: Any, runs: Any, entries: Any, stored: int, made: int
+    f: Routine, page: Page, row: Any, runs: Any, entries: Any, stored: int, made: int
 ) -> None:
     """The values of a page that is unpacked."""
     b = f.b
     at = f.variable()
-    known = _known(f, page, at, runs)
+    known = known_values(f, page, at, runs)
     with b.if_else(page.coded) as (codes, plain):
         with codes:
             whole = b.icmp_signed("==", known, page.values)
@@ -167,145 +187,52 @@ def _write_page(
                 with all_known:
                     _write_entries(f, page, at, row, entries, stored, made)
                 with some_missing:
-                    _read_codes(f, page, at, known, runs)
+                    read_codes(f, page, at, known, runs)
                     _write_values(f, page, row, known, _Coded(f, page, stored, made))
         with plain:
             needed = b.add(at.get(), b.mul(known, I64(stored)))
             f.leave_if(b.icmp_signed(">", needed, page.size), DAMAGED)
             _write_values(f, page, row, known, _Plain(f, at.get(), stored, made))
     missing = b.sub(page.values, known)
-    f.put(_FOUND, I64(0), b.add(f.element(_FOUND, I64(0), I64), missing))
+    f.put(FOUND, I64(0), b.add(f.element(FOUND, I64(0), I64), missing))
 
 
-def _measure(f: Routine, page: _Page, stored: Any) -> None:
+def _measure(f: Routine, page: Page, stored: Any) -> None:
     """The least and the greatest entry of a dictionary, as signed integers."""
     b = f.b
-    least, greatest = (f.variable(f.element(_FOUND, I64(i), I64)) for i in (1, 2))
+    least, greatest = (f.variable(f.element(FOUND, I64(i), I64)) for i in (1, 2))
     with f.each(page.entries) as i:
-        entry = f.element(_DICTIONARY, i, stored)
+        entry = f.element(DICTIONARY, i, stored)
         entry = entry if stored == I64 else b.sext(entry, I64)
         for bound, sign in ((least, "<"), (greatest, ">")):
             so_far = bound.get()
             bound.set(b.select(b.icmp_signed(sign, entry, so_far), entry, so_far))
-    f.put(_FOUND, I64(1), least.get())
-    f.put(_FOUND, I64(2), greatest.get())
-
-
-def _check(f: Routine, page: _Page, row: Any, stored: int) -> None:
-    """Leaves if what is told of the page does not fit the arrays."""
-    b = f.b
-    numbers = (page.start, page.stored, page.size, page.values, page.first_entry, page.entries)
-    for number in numbers:
-        f.leave_if(b.icmp_signed("<", number, I64(0)), DAMAGED)
-    width = I64(stored)
-    dictionary = f.arrays[_DICTIONARY][1]
-    needed_entries = b.select(page.is_dictionary, b.mul(page.entries, width), I64(0))
-    dictionary_bytes = b.mul(dictionary, width)
-    for needed, room in (
-        (b.add(page.start, page.stored), page.chunk_bytes),
-        (page.size, b.select(page.is_dictionary, dictionary_bytes, f.arrays[_PAGE][1])),
-        (needed_entries, page.size),
-        (b.add(page.first_entry, page.entries), dictionary),
-        (b.mul(page.values, I64(2)), f.arrays[_CODES][1]),
-        (b.add(row, page.values), f.numbers[2]),
-        (page.ahead, page.stored),
-        (page.ahead, page.size),
-    ):
-        f.leave_if(b.icmp_signed(">", needed, room), DAMAGED)
-
-
-def _unpack(f: Routine, page: _Page, snappy: Any, target: Any) -> None:
-    """The plain bytes of a page; levels that come ahead are never packed."""
-    b = f.b
-    source = by_bytes(b, page.chunk, page.start)
-    _move(f, target, source, page.ahead)
-    source, target = by_bytes(b, source, page.ahead), by_bytes(b, target, page.ahead)
-    stored, size = b.sub(page.stored, page.ahead), b.sub(page.size, page.ahead)
-    with b.if_else(page.packed) as (packed, plain):
-        with packed:
-            status = b.call(snappy, [source, stored, target, size])
-            f.leave_if(b.icmp_signed("!=", status, I32(0)), status)
-        with plain:
-            f.leave_if(b.icmp_signed("!=", stored, size), DAMAGED)
-            _move(f, target, source, size)
-
-
-def _known(f: Routine, page: _Page, at: Variable, runs: Any) -> Any:
-    """How many values of the page are not NULL; which, is among the codes if not all are."""
-    b = f.b
-    data, codes = f.arrays[_PAGE][0], f.arrays[_CODES]
-    known, length = f.variable(page.values), f.variable(page.ahead)
-    optional = b.icmp_signed("!=", f.numbers[0], I64(0))
-    with b.if_then(b.and_(optional, b.icmp_signed("<", page.levels, I64(0)))):
-        f.leave_if(b.icmp_signed("<", page.size, I64(4)), DAMAGED)
-        length.set(b.zext(load_at(b, data, I64(0), I32), I64))
-        at.set(4)
-    end = b.add(at.get(), length.get())
-    f.leave_if(b.icmp_signed(">", end, page.size), DAMAGED)
-    with b.if_then(b.and_(optional, b.icmp_signed(">", page.values, I64(0)))):
-        ahead = f.variable(at.get())
-        head = read_varint(f, data, end, ahead)
-        all_there = b.and_(
-            b.icmp_unsigned(">=", head, b.shl(page.values, I64(1))),  # one run, of ones
-            b.icmp_unsigned("==", b.and_(head, I64(1)), I64(0)),
-        )
-        one = b.icmp_unsigned("==", load_at(b, data, ahead.get(), I8), I8(1))
-        with b.if_then(b.not_(b.and_(all_there, one))):
-            start = by_bytes(b, data, at.get())
-            status = b.call(runs, [I64(1), page.values, start, length.get(), *codes])
-            f.leave_if(b.icmp_signed("!=", status, I32(0)), status)
-            known.set(0)
-            with f.each(page.values) as i:
-                known.add(b.zext(f.element(_CODES, i, I32), I64))
-    at.set(end)
-    return known.get()
+    f.put(FOUND, I64(1), least.get())
+    f.put(FOUND, I64(2), greatest.get())
 
 
 def _write_entries(
-    f: Routine, page: _Page, at: Variable, row: Any, entries: Any, stored: int, made: int
+    f: Routine, page: Page, at: Variable, row: Any, entries: Any, stored: int, made: int
 ) -> None:
     """The dictionary's entries of a page without NULLs."""
     b = f.b
-    place = b.gep(f.arrays[_MADE][0], [row], source_etype=_WIDTHS[made])
-    known = b.gep(f.arrays[_DICTIONARY][0], [page.first_entry], source_etype=_WIDTHS[stored])
-    _call_runs(f, page, at, page.values, entries, [place, page.values, known, page.entries])
-
-
-def _read_codes(f: Routine, page: _Page, at: Variable, known: Any, runs: Any) -> None:
-    """The codes of the values that are not NULL, behind the room for levels."""
-    b = f.b
-    codes, room = f.arrays[_CODES]
-    with b.if_then(b.icmp_signed(">", known, I64(0))):
-        behind = b.gep(codes, [page.values], source_etype=I32)
-        _call_runs(f, page, at, known, runs, [behind, b.sub(room, page.values)])
-
-
-def _call_runs(
-    f: Routine, page: _Page, at: Variable, count: Any, runs: Any, arrays: list[Any]
-) -> None:
-    """Calls a routine that reads codes, whose width comes before them."""
-    b = f.b
-    data = f.arrays[_PAGE][0]
-    f.leave_if(b.icmp_signed(">=", at.get(), page.size), DAMAGED)
-    bits = b.zext(load_at(b, data, at.get(), I8), I64)
-    at.add(1)
-    start, left = by_bytes(b, data, at.get()), b.sub(page.size, at.get())
-    status = b.call(runs, [bits, count, start, left, *arrays])
-    f.leave_if(b.icmp_signed("!=", status, I32(0)), status)
+    place = b.gep(f.arrays[MADE][0], [row], source_etype=_WIDTHS[made])
+    known = b.gep(f.arrays[DICTIONARY][0], [page.first_entry], source_etype=_WIDTHS[stored])
+    call_runs(f, page, at, page.values, entries, [place, page.values, known, page.entries])
 
 
 class _Coded:
     """Values that are told by codes."""
 
-    def __init__(self, f: Routine, page: _Page, stored: int, made: int) -> None:
+    def __init__(self, f: Routine, page: Page, stored: int, made: int) -> None:
         self._f, self._page = f, page
         self.stored, self.made = _WIDTHS[stored], _WIDTHS[made]
 
     def value(self, i: Any) -> Any:
         f, b = self._f, self._f.b
-        code = b.zext(f.element(_CODES, b.add(self._page.values, i), I32), I64)
+        code = b.zext(f.element(CODES_ROOM, b.add(self._page.values, i), I32), I64)
         f.leave_if(b.icmp_unsigned(">=", code, self._page.entries), DAMAGED)
-        return f.element(_DICTIONARY, b.add(self._page.first_entry, code), self.stored)
+        return f.element(DICTIONARY, b.add(self._page.first_entry, code), self.stored)
 
 
 class _Plain:
@@ -319,15 +246,15 @@ class _Plain:
     def value(self, i: Any) -> Any:
         b = self._f.b
         by = b.add(self._at, b.mul(i, I64(self._width)))
-        return load_at(b, self._f.arrays[_PAGE][0], by, self.stored)
+        return load_at(b, self._f.arrays[PAGE][0], by, self.stored)
 
 
-def _write_values(f: Routine, page: _Page, row: Any, known: Any, values: _Coded | _Plain) -> None:
+def _write_values(f: Routine, page: Page, row: Any, known: Any, values: _Coded | _Plain) -> None:
     b = f.b
 
     def write(at: Any, value: Any) -> None:
         wide = value if values.stored == values.made else b.sext(value, values.made)
-        f.put(_MADE, at, wide)
+        f.put(MADE, at, wide)
 
     whole = b.icmp_signed("==", known, page.values)
     with b.if_else(whole) as (all_known, some_missing):
@@ -337,14 +264,11 @@ def _write_values(f: Routine, page: _Page, row: Any, known: Any, values: _Coded 
             following = f.variable()
             with f.each(page.values) as i:
                 at = b.add(row, i)
-                there = b.icmp_unsigned("!=", f.element(_CODES, i, I32), I32(0))
+                there = b.icmp_unsigned("!=", f.element(CODES_ROOM, i, I32), I32(0))
                 with b.if_else(there) as (known_value, missing):
                     with known_value:
                         write(at, values.value(following.get()))
                         following.add(1)
                     with missing:
-                        f.put(_MADE, at, values.made(0))
-                        byte = b.lshr(at, I64(3))
-                        bit = b.shl(I8(1), b.trunc(b.and_(at, I64(7)), I8))
-                        rest = b.and_(f.element(_VALID, byte, I8), b.not_(bit))
-                        f.put(_VALID, byte, rest)
+                        f.put(MADE, at, values.made(0))
+                        set_missing(f, at)

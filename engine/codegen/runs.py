@@ -9,10 +9,11 @@ from typing import Any, Protocol
 
 import llvmlite.ir as ir
 
-from plait.engine.codegen.emit import I32, I64
+from plait.engine.codegen.emit import I1, I32, I64
 from plait.engine.codegen.routine import DAMAGED, Routine, by_bytes, load_at, read_varint
 
 _MOST_BITS = 32
+_BY_EIGHTS = 28  # bits of which two numbers fit a word, wherever in a byte the first begins
 _BYTES, _MADE, _DICTIONARY = range(3)
 
 
@@ -93,20 +94,12 @@ def emit_runs(
 
 
 def _unpack(f: Routine, start: Any, some: Any, first: Any, mask: Any, sink: _Sink) -> None:
-    """Packed numbers: eights as wholes, of which as many as can be come with one load."""
+    """Packed numbers. Entries, which are most of all, come by eights as wholes."""
     b, bits = f.b, f.numbers[0]
-    groups = b.lshr(some, I64(3))
-    narrow = b.icmp_unsigned("<=", bits, I64(8))
-    with b.if_else(narrow) as (eight, wider):
-        with eight:
-            _unpack_groups(f, start, groups, first, mask, 8, sink)
-        with wider:
-            medium = b.icmp_unsigned("<=", bits, I64(16))
-            with b.if_else(medium) as (four, one):
-                with four:
-                    _unpack_groups(f, start, groups, first, mask, 4, sink)
-                with one:
-                    _unpack_groups(f, start, groups, first, mask, 1, sink)
+    eights = b.and_(I1(isinstance(sink, _Entries)), b.icmp_unsigned("<=", bits, I64(_BY_EIGHTS)))
+    groups = b.select(eights, b.lshr(some, I64(3)), I64(0))
+    if isinstance(sink, _Entries):
+        _unpack_eights(f, start, groups, first, mask, sink)
     done = b.shl(groups, I64(3))
     with f.each(b.sub(some, done)) as i:
         at = b.add(done, i)
@@ -115,18 +108,33 @@ def _unpack(f: Routine, start: Any, some: Any, first: Any, mask: Any, sink: _Sin
         sink.write(b.add(first, at), b.and_(b.lshr(word, b.and_(bit, I64(7))), mask))
 
 
+def _unpack_eights(f: Routine, start: Any, groups: Any, first: Any, mask: Any, sink: _Sink) -> None:
+    b, bits = f.b, f.numbers[0]
+    narrow = b.icmp_unsigned("<=", bits, I64(8))
+    with b.if_else(narrow) as (eight, wider):
+        with eight:
+            _unpack_groups(f, start, groups, first, mask, 8, sink)
+        with wider:
+            medium = b.icmp_unsigned("<=", bits, I64(16))
+            with b.if_else(medium) as (four, two):
+                with four:
+                    _unpack_groups(f, start, groups, first, mask, 4, sink)
+                with two:
+                    _unpack_groups(f, start, groups, first, mask, 2, sink)
+
+
 def _unpack_groups(
     f: Routine, start: Any, groups: Any, first: Any, mask: Any, together: int, sink: _Sink
 ) -> None:
     """Groups of eight numbers, of which `together` are in each word that is loaded."""
     b, bits = f.b, f.numbers[0]
-    shifts = [b.mul(bits, I64(i)) for i in range(8)]
-    with f.each(groups) as group:
-        source = by_bytes(b, start, b.mul(group, bits))
-        index = b.add(first, b.shl(group, I64(3)))
-        for i in range(0, 8, together):
-            word = load_at(b, source, b.lshr(shifts[i], I64(3)), I64)
-            word = b.lshr(word, b.and_(shifts[i], I64(7)))
-            for j in range(together):
-                code = b.and_(b.lshr(word, shifts[j]), mask)
-                sink.write(b.add(index, I64(i + j)), code)
+    shifts = [b.mul(bits, I64(i)) for i in range(together)]
+    step = b.mul(bits, I64(together))
+    bit = f.variable()
+    with f.each(b.mul(groups, I64(8 // together))) as part:
+        word = load_at(b, start, b.lshr(bit.get(), I64(3)), I64)
+        word = b.lshr(word, b.and_(bit.get(), I64(7)))
+        index = b.add(first, b.mul(part, I64(together)))
+        for j in range(together):
+            sink.write(b.add(index, I64(j)), b.and_(b.lshr(word, shifts[j]), mask))
+        bit.add(step)

@@ -33,11 +33,11 @@ from plait.io.parquet.pages import (
     table_of_values,
 )
 from plait.planner.column_range import with_distinct_entries, with_range
-from plait.planner.types import STRING, is_decimal
+from plait.planner.types import BINARY, STRING, is_decimal
 
-LEAST_ROWS = 1 << 14
-"""Rows from which on loops are worth being loaded."""
-
+_MANY_ROWS = (
+    1 << 20
+)  # in a file that is worth compiling loops for: it takes 0.2 s, once and for all
 _CODECS = {
     "UNCOMPRESSED": "",
     "SNAPPY": "snappy",
@@ -48,14 +48,16 @@ _CODECS = {
 _WIDTHS = {"INT32": 4, "INT64": 8, "FLOAT": 4, "DOUBLE": 8}
 _INTEGERS = {4: np.dtype(np.int32), 8: np.dtype(np.int64)}
 
+_MOST_BYTES = (1 << 31) - (1 << 10)
+
 Array = np.ndarray[Any, Any]
 
 
 class PageLoops(Protocol):
     """What the engine's loops do for a reader."""
 
-    def ready(self) -> bool:
-        """Whether they are loaded."""
+    def ready(self, stored: int, made: int) -> bool:
+        """Whether values of so many bytes are decoded to others without compiling first."""
 
     def empty(self, count: int, dtype: Any) -> Array:
         """An array to be filled."""
@@ -82,6 +84,21 @@ class PageLoops(Protocol):
         `dictionary` is there already, or has no element and tells the width of one.
         """
 
+    def strings(
+        self,
+        chunks: Sequence[Array],
+        pages: PageTable,
+        ends: Array,
+        data: Array,
+        first: int,
+        count: int,
+        valid: Array | None,
+    ) -> int | None:
+        """Decodes strings to Arrow's form, `data` from `ends[first]` on; how many NULLs there are.
+
+        -1: `data` is too small, call again with more. None if pages are damaged.
+        """
+
 
 class DamagedError(Exception):
     """Loops cannot decode a chunk: it is for pyarrow to say why, or to know better."""
@@ -99,7 +116,12 @@ class Chunks:
         """A column of some row groups in a row, yet to be decoded; None if it is not for loops."""
         kinds = self.known.kinds
         kind = kinds[name] if name in kinds else kinds.setdefault(name, kind_of(self.known, name))
-        return None if kind is None else DecodedColumn(self, name, kind, groups)
+        if kind is None:
+            return None
+        if self.known.starts[-1] < _MANY_ROWS and not self.loops.ready(kind.stored, kind.made):
+            return None
+        made = DecodedStrings if kind.made == 0 else DecodedColumn
+        return made(self, name, kind, groups)
 
     def chunk(self, leaf: int, group: int) -> tuple[Array, ChunkPages]:
         """The bytes of a chunk and where its pages are in them, all plain or packed by Snappy."""
@@ -130,7 +152,8 @@ class DecodedColumn:
         self._chunks, self._name, self._kind = chunks, name, kind
         self._first = known.starts[groups[0]]
         rows = known.starts[groups[-1] + 1] - self._first
-        self._made = chunks.loops.empty(rows, _INTEGERS[kind.made])
+        self._rows = rows
+        self._made = self._room(rows)
         self._valid = np.full(-(-rows // 8), 255, np.uint8) if kind.optional else None
         self._nulls = 0
         self._entries: pa.Array | None = None  # of strings
@@ -148,7 +171,11 @@ class DecodedColumn:
 
     def array(self) -> pa.Array:
         """All rows, once all row groups are decoded."""
-        return self._array(0, len(self._made), self._nulls)
+        return self._array(0, self._rows, self._nulls)
+
+    def _room(self, rows: int) -> Array:
+        """What rows are decoded to."""
+        return self._chunks.loops.empty(rows, _INTEGERS[self._kind.made])
 
     def column(self, array: pa.Array, measured: bool) -> Column:
         """An array that was made here, with what is known of it: a dictionary holds the range of
@@ -230,6 +257,49 @@ class DecodedColumn:
         return strings
 
 
+class DecodedStrings(DecodedColumn):
+    """A column of strings that are as good as all different."""
+
+    def _room(self, rows: int) -> Array:
+        self._data = np.empty(0, np.uint8)
+        ends: Array = self._chunks.loops.empty(rows + 1, np.dtype(np.int32))
+        ends[0] = 0
+        return ends
+
+    def _decode(self, groups: Sequence[int], first: int, count: int) -> int:
+        leaf, loops, ends = self._kind.leaf, self._chunks.loops, self._made
+        chunks, pages = zip(*(self._chunks.chunk(leaf, g) for g in groups), strict=True)
+        table, before = table_of_values(pages), int(ends[first])
+        size = before + sum(map(_expected_bytes, pages))
+        while True:
+            if size > _MOST_BYTES:  # offsets have 32 bits: it takes several arrays
+                raise DamagedError
+            if size > len(self._data):
+                wider = loops.empty(size, np.dtype(np.uint8))
+                wider[:before] = self._data[:before]
+                self._data = wider
+            valid = None if self._valid is None else self._valid
+            nulls = loops.strings(chunks, table, ends, self._data, first, count, valid)
+            if nulls is None:
+                raise DamagedError
+            if nulls >= 0:
+                return nulls
+            size *= 2
+
+    def _array(self, first: int, rows: int, nulls: int) -> pa.Array:
+        valid = pa.py_buffer(self._valid) if nulls else None
+        buffers = [valid, pa.py_buffer(self._made), pa.py_buffer(self._data)]
+        return pa.Array.from_buffers(self._kind.type, rows, buffers, nulls, first)
+
+
+def _expected_bytes(pages: ChunkPages) -> int:
+    """About how many bytes the strings of a chunk have, and what loops need behind them."""
+    size = pages.plain_bytes + (1 << 10)
+    if pages.dictionary is not None and pages.entries:
+        size += int(1.2 * pages.coded_values * pages.dictionary.size / pages.entries)
+    return size
+
+
 def chunk_range(known: Footer, group: int, leaf: int) -> Range:
     """Where a column chunk is in its file."""
     chunk = known.metadata.row_group(group).column(leaf)
@@ -249,6 +319,8 @@ def kind_of(known: Footer, name: str) -> Kind | None:
     found = known.found.field(known.found.names.index(name)).type
     if name in known.coded and leaf.physical_type == "BYTE_ARRAY":
         return Kind(leaves.first, 4, 4, optional, CODES)
+    if found == known.schema[name].type and found in (STRING, BINARY):
+        return Kind(leaves.first, 1, 0, optional, found)
     stored = _WIDTHS.get(leaf.physical_type)
     if stored is None or found != known.schema[name].type:
         return None
@@ -264,7 +336,8 @@ def kind_of(known: Footer, name: str) -> Kind | None:
 
 def _is_stored_signed(dtype: pa.DataType) -> bool:
     """Whether values are stored as signed integers, whatever they mean."""
-    return not (pat.is_floating(dtype) or pat.is_unsigned_integer(dtype))
+    floating, unsigned = pat.is_floating(dtype), pat.is_unsigned_integer(dtype)
+    return (pat.is_primitive(dtype) and not (floating or unsigned)) or pat.is_decimal(dtype)
 
 
 def _inflated(chunk: Array, pages: ChunkPages) -> tuple[Array, ChunkPages]:

@@ -83,7 +83,12 @@ class ChunkPages:
     pages: np.ndarray[Any, np.dtype[np.int64]]  # of the fields of Page
     largest: int  # bytes of a data page, unpacked
     most_values: int  # of a page
-    all_coded: bool
+    coded_values: int
+    plain_bytes: int
+
+    @property
+    def all_coded(self) -> bool:
+        return not self.plain_bytes
 
 
 class PageTable(NamedTuple):
@@ -93,6 +98,7 @@ class PageTable(NamedTuple):
     largest: int  # bytes of a data page, unpacked
     most_values: int
     dictionary: int  # bytes of a dictionary, unpacked
+    entries: int  # of a dictionary
 
 
 class Found(NamedTuple):
@@ -132,6 +138,7 @@ def _table(pages: np.ndarray[Any, Any], chunks: Sequence[ChunkPages]) -> PageTab
         max(c.largest for c in chunks),
         max(c.most_values for c in chunks),
         max(0 if c.dictionary is None else c.dictionary.size for c in chunks),
+        max(c.entries for c in chunks),
     )
 
 
@@ -178,7 +185,8 @@ def _pages(chunk: Bytes, whole: Range, values: int, codec: str) -> ChunkPages | 
         found,
         largest=max((p.size for p in data), default=0),
         most_values=max((p.values for p in pages), default=0),
-        all_coded=all(p.kind == CODES for p in data),
+        coded_values=sum(p.values for p in data if p.kind == CODES),
+        plain_bytes=sum(max(p.size, 1) for p in data if p.kind == PLAIN),
     )
 
 

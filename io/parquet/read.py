@@ -26,7 +26,7 @@ from plait.io.column_cache import Key, cache
 from plait.io.columns import BATCH_ROWS, Column, RowTest, aligned, cut
 from plait.io.encoding import stored_decimals, table_of, to_logical, unify
 from plait.io.file_columns import stored_names, told_column
-from plait.io.parquet.decode import LEAST_ROWS, Chunks, DamagedError, DecodedColumn, PageLoops
+from plait.io.parquet.decode import Chunks, DamagedError, DecodedColumn, PageLoops
 from plait.io.parquet.footer import Footer, footer
 from plait.io.parquet.opening import OpenFile, check, opened
 from plait.io.parquet.source import ParquetSplit, split_statistics
@@ -122,8 +122,6 @@ def iterate(
     room = cache_bytes if split.file.identity else 0
     kept = stored if cached is None else cached
     rows = sum(known.rows[g] for g in groups)
-    if loops is not None and rows < LEAST_ROWS and not loops.ready():
-        loops = None
     scan = _Scan(split, known, stored, batch_rows, room, kept, loops)
     if not stored or not groups:
         check(split.file)

@@ -52,7 +52,8 @@ CODECS = ["snappy", "none", "zstd", "gzip", "brotli", "lz4"]
 
 @pytest.fixture(autouse=True)
 def _loaded() -> None:
-    compiled.functions()
+    for name in ("values_4_4", "values_4_8", "values_8_8", "strings"):
+        compiled.function(name)
     cache.shrink(0)
 
 
@@ -167,6 +168,9 @@ def large() -> dict[str, Any]:
         "gaps": [None if i % 3 == 0 else i % 1000 for i in range(rows)],
         "texts": [None if i // 500 % 2 else f"t{i % 300}" for i in range(rows)],
         "nothing": pa.nulls(rows, pa.int64()),
+        "free": [f"{'long ' * (i % 30)}{i}" for i in range(rows)],
+        "free gaps": [None if i % 5 == 0 else f"{i}" for i in range(rows)],
+        "free after few": ["few"] * 7000 + [f"Ünicode {i}" for i in range(7000, rows)],
     }
 
 
@@ -196,7 +200,7 @@ def test_row_groups_come_as_one_array(tmp_path: Path) -> None:
     path = tmp_path / "t.parquet"
     pq.write_table(pa.table(large()), path, row_group_size=5000)
     _, (split,) = whole(path)
-    names = ["few", "many", "text", "gaps"]
+    names = ["few", "many", "text", "gaps", "free", "free gaps"]
     (batch,) = iterate_split(split, names, None, 1 << 22, loops=PageLoops())
     assert batch.num_rows == 30_000
     pieces = list(iterate_split(split, names, None, 7000, loops=PageLoops()))
@@ -232,7 +236,7 @@ def test_loops_are_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.setattr(decode.DecodedColumn, "decode", counted)
     read(path, 1 << 22, True)
-    assert len(decoded) == 11
+    assert len(decoded) == 14
 
 
 @pytest.mark.parametrize("codec", ["snappy", "none", "zstd"])
