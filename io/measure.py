@@ -67,6 +67,12 @@ def column_statistics(column: pa.ChunkedArray, known: Range | None) -> ColumnSta
     return ColumnStatistics(low, high, column.null_count, found, width)
 
 
+def column_bounds(column: pa.Array) -> ColumnStatistics:
+    """Its bounds and NULLs alone."""
+    low, high = _bounds(pa.chunked_array([column]), stored_range([column]))
+    return ColumnStatistics(low, high, column.null_count)
+
+
 def sample(column: pa.ChunkedArray) -> distinct.Piece:
     """Different values in evenly spread stretches of a column."""
     rows = len(column)

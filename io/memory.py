@@ -13,7 +13,7 @@ Frames that are kept (`plait.io.kept`) bring theirs.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,7 +22,7 @@ import pyarrow as pa
 
 from plait.errors import ReadError, TypeMismatchError
 from plait.io.encoding import logical_schema, table_of, to_logical, unify
-from plait.io.measure import column_statistics, sample, stored_range
+from plait.io.measure import column_bounds, column_statistics, sample, stored_range
 from plait.io.splitting import split_count
 from plait.io.statistics import LazyColumns
 from plait.planner.column_range import Range, known_field, range_of, with_range
@@ -51,13 +51,14 @@ class MemorySplit(Split):
     counters: tuple[Counter, ...] = ()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # pickling a slice of a batch would ship the whole batch; an IPC stream holds the slice
+        # pickling a slice of a batch would ship the whole batch; an IPC stream holds the slice.
+        # ranges are for planning, which is over
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, self.held[0].schema) as writer:
             for batch in self.held:
                 writer.write_batch(batch)
         text = sink.getvalue()
-        rest = (self.rows, self.bytes, dict(self.ranges), self.identity, self.start, self.counters)
+        rest = (self.rows, self.bytes, self.identity, self.start, self.counters)
         return _split_from_stream, (pa.py_buffer(text), *rest)
 
 
@@ -65,7 +66,6 @@ def _split_from_stream(
     text: pa.Buffer,
     rows: int | None,
     size: int | None,
-    ranges: dict[str, ColumnStatistics],
     identity: str,
     start: int,
     counters: tuple[Counter, ...],
@@ -73,7 +73,6 @@ def _split_from_stream(
     return MemorySplit(
         rows=rows,
         bytes=size,
-        ranges=ranges,
         identity=identity,
         start=start,
         held=tuple(pa.ipc.open_stream(text)),
@@ -128,6 +127,7 @@ class ArrowSource:
             tuple(Field(f.name, f.type, nulls.get(f.name, 0) > 0) for f in schema)
         )
         self._known: dict[str, ColumnStatistics] = {}
+        self._bounds: dict[tuple[int, str], ColumnStatistics] = {}  # of batches
 
     @property
     def name(self) -> str:
@@ -149,8 +149,11 @@ class ArrowSource:
         return Statistics(float(self._rows), size, columns, exact=True)
 
     def pushdown(self, predicate: Expr) -> Pushdown:
-        """Nothing to gain: the rows are here already."""
-        return Pushdown.NONE
+        """What is kept is asked again and again: pieces without matches are found by their bounds.
+
+        For rows that are read once, measuring these would cost more than it gives.
+        """
+        return Pushdown.INEXACT if self._as_held else Pushdown.NONE
 
     def splits(self, columns: Sequence[str]) -> tuple[Split, ...]:
         stored = [name for name in columns if name not in self._counters]
@@ -165,6 +168,7 @@ class ArrowSource:
             MemorySplit(
                 rows=stop - start,
                 bytes=size * (stop - start) // max(rows, 1),
+                ranges=self._ranges_of(number, stored),
                 identity=self._identity,
                 start=start,
                 held=tuple(_stretch(held, start, stop)),
@@ -174,8 +178,21 @@ class ArrowSource:
                     if name in columns
                 ),
             )
-            for start, stop in itertools.pairwise(borders)
+            for number, (start, stop) in enumerate(itertools.pairwise(borders))
         )
+
+    def _ranges_of(self, number: int, names: Sequence[str]) -> Mapping[str, ColumnStatistics]:
+        """The bounds of the columns of a batch that is a split; looked for when asked for."""
+        if not self._as_held:
+            return {}
+        return LazyColumns(names, lambda name: self._bounds_of(number, name))
+
+    def _bounds_of(self, number: int, name: str) -> ColumnStatistics:
+        known = self._bounds.get((number, name))
+        if known is None:
+            known = column_bounds(self._held[number].column(name))
+            self._bounds[number, name] = known
+        return known
 
     def _chosen(self, names: Sequence[str]) -> list[pa.RecordBatch]:
         """Columns of all batches, with the ranges that are known by now."""

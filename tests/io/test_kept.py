@@ -17,8 +17,12 @@ from hypothesis import strategies as st
 from plait.engine import batches
 from plait.io.kept import keep
 from plait.io.memory import ArrowSource
+from plait.planner import builder as b
 from plait.planner.column_range import has_distinct_entries, range_of
+from plait.planner.expr import Literal
+from plait.planner.predicates import can_match
 from plait.planner.schema import Field, Schema
+from plait.planner.source import Pushdown
 from tests.engine.random_batches import KINDS, batch_of, logical
 from tests.io.reading import read_source
 
@@ -153,10 +157,10 @@ def test_rows_that_come_in_such_partitions_stay_where_they_are() -> None:
     expected = [b for b in rows if b.num_rows]
     found = keep(rows, schema, 2)
     assert [b.num_rows for b in found] == [100_000, 80_000]
-    for a, b in zip(found, expected, strict=True):
+    for a, known in zip(found, expected, strict=True):
         for name in ("i", "s"):
-            assert a.column(name).buffers()[-1].address == b.column(name).buffers()[-1].address
-        assert a.column("d").equals(b.column("d"))
+            assert a.column(name).buffers()[-1].address == known.column(name).buffers()[-1].address
+        assert a.column("d").equals(known.column("d"))
         assert has_distinct_entries(a.schema.field("d"))
     splits = ArrowSource.of_partitions(found, schema, "kept").splits(["i", "d"])
     assert [s.rows for s in splits] == [100_000, 80_000]
@@ -188,3 +192,42 @@ def test_no_columns_and_shipping() -> None:
     assert len(shipped) < 75_000 * 9 + 20_000
     assert pickle.loads(shipped) == splits[1]
     assert read_source(source).equals(table)
+
+
+def test_pieces_are_skipped_by_their_own_bounds() -> None:
+    day = dt.date(2026, 1, 1)
+    parts = [
+        pa.RecordBatch.from_pydict(
+            {
+                "i": pa.array([start, None, start + 9], pa.int64()),
+                "d": pa.array([day + dt.timedelta(start)] * 3),
+                "m": pa.array([Decimal(start), Decimal(start + 1), None], pa.decimal64(9, 2)),
+                "f": [float(start), math.nan if start == 10 else 0.5, -1.0],
+                "s": ["a", "b", None],
+                "n": pa.array([None] * 3, pa.int64()),
+            }
+        )
+        for start in (0, 10, 20)
+    ]
+    logical = {"m": pa.decimal128(9, 2)}
+    schema = Schema(tuple(Field(f.name, logical.get(f.name, f.type)) for f in parts[0].schema))
+    source = ArrowSource.of_partitions(parts, schema, "kept")
+    scan = b.scan(source)
+
+    def read(name: str, test: str, *values: Any) -> list[int]:
+        """The first numbers of the pieces that are read."""
+        constants = [Literal(v, schema[name].type) for v in values]
+        predicate = b.call(test, b.column(scan, name), *constants)
+        assert source.pushdown(predicate) is Pushdown.INEXACT
+        splits = source.splits(schema.names)
+        return [s.start // 3 * 10 for s in splits if can_match(predicate, s.ranges, s.rows)]
+
+    assert read("i", "equal", 19) == [10]
+    assert read("i", "greater", 9) == [10, 20]
+    assert read("i", "in", 0, 25) == [0, 20]
+    assert read("i", "is_null") == [0, 10, 20]
+    assert read("d", "less", day + dt.timedelta(10)) == [0]
+    assert read("m", "greater_equal", Decimal("11.00")) == [10, 20]
+    assert read("f", "greater", 15.0) == [0, 10, 20]  # bounds do not tell of NaN, the greatest
+    assert read("s", "equal", "c") == [0, 10, 20]
+    assert read("n", "is_not_null") == []
