@@ -29,9 +29,10 @@ from plait.errors import ConfigError, UnsupportedError
 from plait.futures import Future
 from plait.holes import found, replaced
 from plait.scheduler.executor import Executor
+from plait.scheduler.time_limit import checked_limit
 from plait.session import Session, connect, default_session
 
-_OURS = ("retries", "priority", "resources")
+_OURS = ("retries", "priority", "resources", "time_limit")
 
 
 class Client(StandardExecutor):
@@ -109,6 +110,9 @@ class Client(StandardExecutor):
         resources : mapping, optional
             What a worker must offer, such as `{"GPU": 1}`; threads of this process offer
             everything.
+        time_limit : float, optional
+            Seconds after its start, each time it is made, until the call fails with
+            `TaskTimeoutError`. It is then told to stop and not waited for.
 
         Returns
         -------
@@ -160,7 +164,7 @@ class Client(StandardExecutor):
             At most so many tasks are on their way while results are not taken, so that the
             iterables may be endless.
         **options
-            `retries`, `priority`, `resources`: see `submit`.
+            `retries`, `priority`, `resources`, `time_limit` (of a task): see `submit`.
 
         Returns
         -------
@@ -320,6 +324,7 @@ def _made(options: dict[str, Any]) -> dict[str, Any]:
         options["resources"] = wanted
     if options.get("retries", 0) < 0:
         raise ValueError(f"retries cannot be {options['retries']}")
+    checked_limit(options.get("time_limit"))
     return options
 
 

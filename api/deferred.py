@@ -28,6 +28,7 @@ from plait.scalar import Scalar, values_of
 from plait.scheduler.draw import task_graph_svg
 from plait.scheduler.executor import Executor
 from plait.scheduler.graph import TaskGraph
+from plait.scheduler.time_limit import checked_limit
 from plait.session import Session, default_session
 
 
@@ -39,6 +40,7 @@ def delayed(
     nout: int | None = None,
     retries: int = 0,
     resources: Mapping[str, float] | None = None,
+    time_limit: float | None = None,
 ) -> Any:
     """A function (or a class) whose calls are recorded instead of made; a value as a node.
 
@@ -58,6 +60,9 @@ def delayed(
         How many times a call may raise and be made again.
     resources : mapping, optional
         What a worker must offer, such as `{"GPU": 1}`; threads of this process offer everything.
+    time_limit : float, optional
+        Seconds after its start, each time it is made, until a call fails with `TaskTimeoutError`.
+        It is then told to stop and not waited for.
 
     Returns
     -------
@@ -78,18 +83,25 @@ def delayed(
     """
     if value is None:  # @delayed(...)
         return lambda function: delayed(
-            function, name, pure=pure, nout=nout, retries=retries, resources=resources
+            function,
+            name,
+            pure=pure,
+            nout=nout,
+            retries=retries,
+            resources=resources,
+            time_limit=time_limit,
         )
     if isinstance(value, Delayed | DelayedFunction):
         return value
     if nout is not None and nout < 0:
         raise ValueError(f"nout is to be the number of results, not {nout}")
     wanted = tuple([(key, float(amount)) for key, amount in sorted((resources or {}).items())])
+    limit = checked_limit(time_limit)
     if callable(value) and not is_lazy(value):
         shown = name or getattr(value, "__name__", "") or type(value).__name__
-        return DelayedFunction(value, Options(shown, pure, nout, retries, wanted))
+        return DelayedFunction(value, Options(shown, pure, nout, retries, wanted, limit))
     shown = name or type(value).__name__
-    return Delayed(_itself, (value,), {}, Options(shown, pure, nout, retries, wanted))
+    return Delayed(_itself, (value,), {}, Options(shown, pure, nout, retries, wanted, limit))
 
 
 def _itself(value: Any) -> Any:

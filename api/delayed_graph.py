@@ -20,6 +20,7 @@ from plait.futures import Away
 from plait.holes import Apply, Call, Hole, found, replaced
 from plait.scheduler.executor import Executor
 from plait.scheduler.graph import Handle, Ref, TaskGraph, TaskGroup
+from plait.scheduler.time_limit import limited
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Options:
     nout: int | None = None
     retries: int = 0
     resources: tuple[tuple[str, float], ...] = ()
+    time_limit: float | None = None
 
 
 class Node:
@@ -145,7 +147,10 @@ class _Builder:
         if group is None:
             options = node._options
             made = TaskGroup(
-                options.name, Apply(function), retries=options.retries, resources=options.resources
+                options.name,
+                limited(Apply(function), options.time_limit),
+                retries=options.retries,
+                resources=options.resources,
             )
             group = self._groups[key] = self.graph.add_group(made)
         call = Call(args, kwargs, holes=bool(values))

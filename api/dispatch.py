@@ -36,6 +36,7 @@ from plait.scheduler.context import current_flag
 from plait.scheduler.errors import RunCancelledError
 from plait.scheduler.executor import Executor, Run
 from plait.scheduler.graph import Handle, Ref, TaskGraph, TaskGroup
+from plait.scheduler.time_limit import limited
 
 Resources = tuple[tuple[str, float], ...]
 
@@ -56,6 +57,7 @@ class Job:
         "resources",
         "retries",
         "task",
+        "time_limit",
     )
 
     def __init__(
@@ -67,6 +69,7 @@ class Job:
         retries: int = 0,
         priority: int = 0,
         resources: Resources = (),
+        time_limit: float | None = None,
     ) -> None:
         self.owner = owner
         self.function = function
@@ -75,6 +78,7 @@ class Job:
         self.retries = retries
         self.priority = priority
         self.resources = resources
+        self.time_limit = time_limit
         self.inputs: list[Future] = found((args, kwargs), _is_future)
         self.missing = 0
         self.batch: Batch | None = None
@@ -97,7 +101,7 @@ class Batch:
         self._owner = owner
         self._jobs: list[Job | None] = []
         self._calls: list[Call] = []
-        self._groups: dict[tuple[int, int, Resources], int] = {}
+        self._groups: dict[tuple[int, int, Resources, float | None], int] = {}
         self._left = 0
 
     def add(self, job: Job) -> None:
@@ -130,12 +134,13 @@ class Batch:
         self._left += 1
 
     def _group(self, job: Job) -> int:
-        key = (id(job.function), job.retries, job.resources)
+        key = (id(job.function), job.retries, job.resources, job.time_limit)
         group = self._groups.get(key)
         if group is None:
             function = job.function
             name = getattr(function, "__name__", "") or type(function).__name__
-            made = TaskGroup(name, Apply(function), retries=job.retries, resources=job.resources)
+            call = limited(Apply(function), job.time_limit)
+            made = TaskGroup(name, call, retries=job.retries, resources=job.resources)
             group = self._groups[key] = self.graph.add_group(made)
         return group
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from plait.scheduler.errors import RunCancelledError
 from plait.scheduler.scratch import ScratchFolder
@@ -125,8 +126,16 @@ class Seat:
         self.context: TaskContext | None = None
 
 
+class Place(NamedTuple):
+    """Where a thread is: its seat, and what it works for, all its life: a pool, a worker."""
+
+    seat: Seat | None
+    home: object
+
+
 class _Current(threading.local):
     seat: Seat | None = None
+    home: object = None
 
 
 _current = _Current()
@@ -160,6 +169,16 @@ def take_seat(seat: Seat | None) -> Seat | None:
     previous = _current.seat
     _current.seat = seat
     return previous
+
+
+def place_here() -> Place:
+    """For executors: where this thread is."""
+    return Place(_current.seat, _current.home)
+
+
+def take_place(place: Place) -> None:
+    """For executors: this thread works for somebody, or takes the place of another thread."""
+    _current.seat, _current.home = place
 
 
 _caches: list[Callable[[int], int]] = []

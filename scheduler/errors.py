@@ -9,6 +9,7 @@ the built-in a caller would expect.
     HandleError(KeyError)              a result that is not kept (any more) by this executor
     ExecutorClosedError(RuntimeError)  work for, or a wait on, an executor that has been closed
     RunCancelledError(CancelledError)  the run was cancelled, by a call or by Ctrl-C
+    TaskTimeoutError(TimeoutError)     a call took longer than its `time_limit`
 
 Between processes there are also
 
@@ -48,6 +49,10 @@ class ExecutorClosedError(RuntimeError):
 
 class RunCancelledError(CancelledError):
     """The run was cancelled before it finished."""
+
+
+class TaskTimeoutError(TimeoutError):
+    """A call was not done within its `time_limit`."""
 
 
 class SerializationError(TypeError):

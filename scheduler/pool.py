@@ -38,7 +38,7 @@ import threading
 import time
 from heapq import heapify, heappop, heappush
 
-from plait.scheduler.context import Seat, take_seat
+from plait.scheduler.context import Place, Seat, place_here, take_place, take_seat
 from plait.scheduler.errors import ExecutorClosedError, RunCancelledError
 from plait.scheduler.local_run import Kept, LocalRun
 from plait.scheduler.scratch import ScratchFolder
@@ -52,15 +52,6 @@ _LET_SIGNALS_IN = 0.2
 _STEP_ASIDE = 0.00005
 
 _pool_names = itertools.count(1)
-
-
-class _Here(threading.local):
-    """The pool this thread works for."""
-
-    pool: WorkerPool | None = None
-
-
-_here = _Here()
 
 
 class WorkerPool:
@@ -141,7 +132,7 @@ class WorkerPool:
         if not self.usable:
             raise ExecutorClosedError("This run belongs to the parent process")
         deadline = None if timeout is None else time.monotonic() + timeout
-        if _here.pool is self:
+        if place_here().home is self:
             self._help(run, deadline)
         # A helper too: the run's end is announced a moment after it is decided.
         while not run.done.is_set():
@@ -152,7 +143,7 @@ class WorkerPool:
 
     def help_run(self, run: LocalRun, task: int, timeout: float | None) -> None:
         """Inside a task: run tasks of one run until a certain one is over."""
-        if _here.pool is self:
+        if place_here().home is self:
             self._help(run, None if timeout is None else time.monotonic() + timeout, task)
 
     def _help(self, run: LocalRun, deadline: float | None, awaited: int = -1) -> None:
@@ -205,9 +196,8 @@ class WorkerPool:
 
     def _work(self, worker: str) -> None:
         """What a thread does all its life."""
-        _here.pool = self
         seat = self._new_seat(worker)
-        take_seat(seat)
+        take_place(Place(seat, self))
         sleeper = threading.Lock()
         sleeper.acquire()
         arriving = True

@@ -23,7 +23,7 @@ import signal
 import threading
 import time
 
-from plait.scheduler.context import Seat, take_seat
+from plait.scheduler.context import Place, Seat, place_here, take_place
 from plait.scheduler.crash_slots import writer
 from plait.scheduler.host import process_memory
 from plait.scheduler.net import comm
@@ -347,8 +347,7 @@ class Worker:
             None if share is None else max(1, share // options.threads),
             share,
         )
-        take_seat(seat)
-        _here.worker, _here.name = self, name
+        take_place(Place(seat, self))
         mark = writer(self._slots, number)
         get, execute = self._tasks.get, self.runner.execute
         while True:
@@ -381,19 +380,10 @@ class Worker:
         self._tasks.put(None)
 
 
-class _Here(threading.local):
-    """The worker whose thread this is."""
-
-    worker: Worker | None = None
-    name: str = ""
-
-
-_here = _Here()
-
-
 def current_worker() -> Worker | None:
     """The worker whose task this thread is running."""
-    return _here.worker
+    home = place_here().home
+    return home if isinstance(home, Worker) else None
 
 
 def main(address: Address, name: str, options: Options, slots: mmap.mmap | None = None) -> None:
