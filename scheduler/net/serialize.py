@@ -297,7 +297,8 @@ def _arrow(value: Any, kind: type) -> Any:
 def _has_no_more(columns: Sequence[Any], size: int) -> bool:
     """Whether the buffers of columns hold little else than `size` bytes that belong to them."""
     # column by column: of columns that are slices of one buffer each would take it along
-    return sum([column.get_total_buffer_size() for column in columns]) <= size * _ROOM
+    taken: int = sum([column.get_total_buffer_size() for column in columns])
+    return taken <= size * _ROOM
 
 
 def _restored_batch(schema: Any, columns: Sequence[tuple[Callable[..., Any], Any]]) -> Any:
