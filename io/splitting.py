@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-SPLIT_BYTES = 32 << 20  # decoded bytes of the columns asked for
+SPLIT_BYTES = 64 << 20  # decoded bytes of the columns asked for
 SPLIT_ROWS = 1 << 20
 MIN_SPLITS = 8  # a few per worker, so that the last one does not run alone for long
 MIN_SPLIT_ROWS = 1 << 16  # below this a task costs more than it computes

@@ -136,7 +136,7 @@ def test_splitting() -> None:
     assert split_count(0, 0) == 1
     assert split_count(1 << 16, 1) == 1
     assert split_count(10 << 20, 1) == 10
-    assert split_count(1, 320 << 20) == 10
+    assert split_count(1, 640 << 20) == 10
     for weights, count in ([1] * 10, 3), ([0, 0, 5], 2), ([9, 1, 1], 5), ([7], 4):
         found = runs(weights, count)
         assert [i for run in found for i in run] == list(range(len(weights)))
