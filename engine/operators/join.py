@@ -240,7 +240,8 @@ class Prober:
             c: Literal(batches.decode(_column(row, c.name), c.dtype)[0].as_py(), c.dtype)
             for c in others
         }
-        return condition.transform_up(lambda e: constants.get(e, e))
+        found: Expr = condition.transform_up(lambda e: constants.get(e, e))
+        return found
 
     def _residual(self, batch: pa.RecordBatch, probe: Index, build: Index) -> pa.Array:
         assert self.op.residual is not None
