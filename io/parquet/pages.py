@@ -157,19 +157,19 @@ def _pages(chunk: Bytes, whole: Range, values: int, codec: str) -> ChunkPages | 
     while left > 0:
         header, start = struct_at(chunk, at)
         at = start + header[3]
-        if header[3] < 0 or at > len(chunk):
+        if min(header[2], header[3]) < 0 or at > len(chunk):
             return None
         place = Stored(start, header[3], header[2])
         if header[1] == _DICTIONARY:
             if dictionary is not None or header[7][2] not in (_PLAIN, _PLAIN_DICTIONARY):
                 return None
-            if pages:
+            if pages or not 0 <= header[7][1] <= header[2]:
                 return None
             dictionary, entries = place, header[7][1]
             pages.append(Page(0, *place, 0, ENTRIES, IN_PAGE, bool(codec), 0, entries))
         elif header[1] != _INDEX:
             page = _page(header, place, bool(codec), entries)
-            if page is None or page.values <= 0:
+            if page is None or not 0 < page.values <= left:
                 return None
             pages.append(page)
             left -= page.values
