@@ -266,6 +266,22 @@ def test_a_client_that_cannot_fetch_gets_it_made_again() -> None:
     assert len(stage.told(Finished)) == 3
 
 
+def test_a_failed_run_is_remembered_while_others_results_were_made_of_its_own() -> None:
+    stage = Stage((1,))
+    a, wrong = stage.submit([(), ()], want=[0, 1])
+    stage.done(0, a)
+    (b,) = stage.submit([(-key_of(a),)])
+    stage.done(0, b)
+    stage.say(Failed(0, wrong, 0, "ValueError", "no", b"E"))
+    other = stage.submit([(), (), ()], want=[0, 1, 2])
+    stage.finish_all()
+    stage.join(1)
+    stage.say(WorkerGone(0, ()))
+    assert [task for _, task in stage.finish_all()] == other
+    first, second = stage.told(RunFailed)
+    assert (first.task, second.task, second.keys) == (wrong, a, (key_of(b),))
+
+
 def test_a_graph_in_pieces_keeps_what_later_pieces_take() -> None:
     stage = Stage((1,))
     a, b = stage.submit([(), ()], want=[], more=True, run=0)
