@@ -26,6 +26,8 @@ from plait.scheduler.events import Observer, followed
 from plait.scheduler.executor import Executor, TaskMetrics
 from plait.scheduler.graph import Handle, Ref, TaskGroup
 
+_jobs = itertools.count(1)
+
 
 @dataclass
 class StageReport:
@@ -67,6 +69,7 @@ class Driver:
         self._finished: dict[LogicalPlan, Finished] = {}
         self._produced: dict[int, Produced] = {}
         self._groups: dict[int, TaskGroup] = {}
+        self._job = f"query {next(_jobs)}"
 
     def run(self, prepared: Prepared) -> Kept:
         """Run to the end; the caller releases the handles."""
@@ -119,6 +122,7 @@ class Driver:
         self.report.planning += time.perf_counter() - started
         wanted = {i: lowered.produced[i] for i in keep}
         refs = [item for p in wanted.values() for item in p.all()]
+        lowered.graph.job, lowered.graph.job_goes_on = self._job, not last
         started = time.perf_counter()
         observe = self.observe if last else followed(self.observe)
         run = self.executor.submit(lowered.graph, [r for r in refs if isinstance(r, Ref)], observe)

@@ -93,6 +93,8 @@ class Submission:
                 tuple([affinities.get(task, 0) for task in tasks]) if affinities else (),
                 priority=priority,
                 more=not last,
+                job=self.graph.job,
+                job_goes_on=self.graph.job_goes_on,
             )
             if last:
                 self._calls, self._position = [], []

@@ -74,7 +74,6 @@ class _Run:
     job: Job
     key: Hashable
     stages: list[int]
-    more: bool
     # task -> its lane, stage and start
     active: dict[int, tuple[Lane, int, float]] = field(default_factory=dict)
 
@@ -189,7 +188,7 @@ class Feed:
             found.more = more
             found.runs.add(run)
             found.changed = found.described = self._next()
-            self._runs[run] = _Run(found, key, found.add_groups(groups), more)
+            self._runs[run] = _Run(found, key, found.add_groups(groups))
 
     def run_ended(self, run: str, at: float, state: JobState = "done", error: str = "") -> None:
         """A run ended: `done`, `failed` (with the error's text) or `cancelled`."""
@@ -202,7 +201,7 @@ class Feed:
             job.changed = self._next()
             for _, stage, _ in known.active.values():
                 job.stages[stage].active -= 1
-            if job.state == "running" and (state != "done" or not (job.runs or known.more)):
+            if job.state == "running" and (state != "done" or not (job.runs or job.more)):
                 self._end(known.key, job, at, state, error)
 
     def job_ended(self, job: Hashable, at: float) -> None:

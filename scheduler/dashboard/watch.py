@@ -4,10 +4,10 @@ The scheduler hands over what it hears and what it says, as it is; here it is pu
 taken apart in small slices when the scheduler's loop has nothing better to do. So a dashboard costs
 the loop an append for each message, and a slice of at most some milliseconds now and then.
 
-A run is one submission of a client. Its tasks are known by what the scheduler tells the client of
-them (of whatever was sent twice only what counts); when and on which thread they ran is in the head
-of their reports (`scheduler/reports.py`), by the worker's clock. The offset of that clock from ours
-is taken from the quickest message so far.
+A run is one submission of a client; those of one query, which is planned in steps, are one job. Its
+tasks are known by what the scheduler tells the client of them (of whatever was sent twice only what
+counts); when and on which thread they ran is in the head of their reports (`scheduler/reports.py`),
+by the worker's clock. The offset of that clock from ours is taken from the quickest message so far.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import asyncio
 import time
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from plait.scheduler.dashboard.feed import Feed
@@ -27,6 +27,7 @@ from plait.scheduler.state import messages as m
 
 _DELAY = 0.05  # seconds from the first thing in the queue until it is looked at
 _SLICE = 0.004  # seconds that the loop is held up at a time
+_PLANNED = 30.0  # seconds that a client takes at most until it submits the next run of a job
 _ROWS = 256  # tasks that are taken apart between two looks at the clock
 
 
@@ -41,6 +42,7 @@ class _Run:
     waiting: set[int] = field(default_factory=set)
     undone: int = 0
     started: bool = False
+    job: tuple[int, str] | None = None  # client, and its name of what this is a step of
 
 
 @dataclass
@@ -71,6 +73,7 @@ class ClusterWatch:
         self._runs: dict[int, dict[int, _Run]] = {}  # by client and number
         self._firsts: dict[int, list[int]] = {}  # client -> first tasks, to find a run by a task
         self._by_first: dict[int, _Run] = {}
+        self._between: dict[tuple[int, str], float] = {}  # jobs between two runs -> since when
 
     # ------------------------------------------------------------- called by the scheduler's loop
 
@@ -151,6 +154,7 @@ class ClusterWatch:
             known.cpu = at, used
 
     def _memory(self, at: float, said: m.Memory) -> None:
+        self._end_jobs(at, [job for job, since in self._between.items() if at - since > _PLANNED])
         known = self._workers.get(said.worker)
         if known is not None:
             sample = said.worker, at, said.used, said.held, said.spilled, known.load
@@ -182,6 +186,7 @@ class ClusterWatch:
                 for run in list(self._runs.get(client, ())):
                     self._end(at, client, run, "cancelled")
                 self._firsts.pop(client, None)
+                self._end_jobs(at, [job for job in self._between if job[0] == client])
 
     def _submit(self, at: float, event: m.Submit) -> None:
         runs = self._runs.setdefault(event.client, {})
@@ -205,7 +210,10 @@ class ClusterWatch:
             for group, count in zip(run.groups, counts, strict=True)
         ]
         run.started = True
-        self.feed.run_started(run.name, groups, at)
+        if event.job:
+            run.job = event.client, event.job
+            self._between.pop(run.job, None)
+        self.feed.run_started(run.name, groups, at, run.job, event.job_goes_on)
         self._look(at, event.client, event.run, run)
 
     def _said(self, at: float, client: int, message: m.ClientMessage) -> None:
@@ -296,6 +304,15 @@ class ClusterWatch:
             firsts.remove(run.first)
         if run.started:
             self.feed.run_ended(run.name, at, state, error)  # type: ignore[arg-type]
+        # that a run is done may be told after the next one has begun
+        if run.job is not None and not any(other.job == run.job for other in runs.values()):
+            self._between[run.job] = at
+
+    def _end_jobs(self, at: float, jobs: Sequence[tuple[int, str]]) -> None:
+        """Jobs whose further runs will not come: planning them failed, or their client left."""
+        for job in jobs:
+            del self._between[job]
+            self.feed.job_ended(job, at)
 
     def _run_of(self, client: int, task: int) -> _Run | None:
         firsts = self._firsts.get(client, [])

@@ -101,6 +101,10 @@ class Submit:
     observe: bool = True
     """Whether TasksDone and Retrying are sent."""
     more: bool = False
+    job: str = ""
+    """The client's name of what the run is a step of, for a dashboard; empty if it is alone."""
+    job_goes_on: bool = False
+    """Whether further runs of that job will come."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,6 +83,21 @@ def test_a_query_with_an_exchange(cluster: LocalCluster, tmp_path: Path) -> None
     )
 
 
+def test_the_runs_of_a_query_are_one_job(cluster: LocalCluster, tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    pq.write_table(pa.table({"x": range(1000)}), path, row_group_size=100)
+    before = len(news(cluster.dashboard_url)["jobs"])
+    with plait.connect(cluster, partition__bytes=1) as session:
+        # in waves of one, two and so many partitions, and then the first rows of those
+        found = session.execute(f"select x from '{path}' limit 250")
+    assert found.num_rows == 250
+    told = seen(cluster.dashboard_url, lambda it: it["jobs"][-1]["state"] == "done")
+    assert len(told["jobs"]) == before + 1
+    tasks = [stage[2] for stage in told["jobs"][-1]["stages"]]
+    assert len(tasks) == 2
+    assert tasks[0] >= 3
+
+
 def test_metrics(cluster: LocalCluster) -> None:
     with urlopen(cluster.dashboard_url.replace("/?", "/metrics?"), timeout=10) as answer:
         lines = answer.read().decode().splitlines()

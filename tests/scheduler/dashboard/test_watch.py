@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,11 +21,14 @@ HELLO = Hello("", 1, False, 2, 1000, (), 5)
 GROUPS = (m.GroupSpec("scan", b"f" * 16, note="Scan t"), m.GroupSpec("sum", b"g" * 16))
 
 
-def submit(tasks: int = 3, more: bool = False, run: int = 0) -> m.Submit:
+def submit(
+    tasks: int = 3, more: bool = False, run: int = 0, first: int = FIRST, **of_job: Any
+) -> m.Submit:
     return m.Submit(
-        *(1, run, GROUPS, (), FIRST, (0,) * (tasks - 1) + (1,), (b"",) * tasks),
-        *(((),) * tasks, tuple(range(tasks)), () if more else (m.key_of(FIRST + tasks - 1),)),
+        *(1, run, GROUPS, (), first, (0,) * (tasks - 1) + (1,), (b"",) * tasks),
+        *(((),) * tasks, tuple(range(tasks)), () if more else (m.key_of(first + tasks - 1),)),
         more=more,
+        **of_job,
     )
 
 
@@ -85,6 +90,55 @@ def test_a_graph_in_pieces() -> None:
 
     (job,) = told(story)["jobs"]
     assert [stage[2] for stage in job["stages"]] == [2, 2]
+
+
+def two_steps(watch: ClusterWatch) -> None:
+    """Two runs of one query; that the first is done is told when the second has begun."""
+    watch.heard(submit(job="query 1", job_goes_on=True))
+    watch.said(1, m.Finished((m.key_of(FIRST + 2),), (1,), (8,)))
+    watch.heard(submit(run=1, first=FIRST + 3, job="query 1"))
+    watch.said(1, done(range(3)))
+
+
+def test_the_steps_of_a_query_are_one_job() -> None:
+    def story(watch: ClusterWatch) -> None:
+        two_steps(watch)
+        watch.said(1, replace(done(range(3, 6)), run=1))
+        watch.said(1, m.Finished((m.key_of(FIRST + 5),), (1,), (8,)))
+
+    (job,) = told(two_steps)["jobs"]
+    assert job["state"] == "running"
+    (job,) = told(story)["jobs"]
+    assert job["state"] == "done"
+    assert job["stages"] == [["scan", "Scan t", 4], ["sum", "", 2]]
+    assert [progress[0] for progress in job["progress"]] == [4, 2]
+
+
+def test_a_job_whose_client_leaves_between_two_steps_has_ended() -> None:
+    def story(watch: ClusterWatch) -> None:
+        watch.heard(submit(job="query 1", job_goes_on=True))
+        watch.said(1, done(range(3)))
+        watch.said(1, m.Finished((m.key_of(FIRST + 2),), (1,), (8,)))
+        watch.drain()
+        assert watch.feed.news(0, 0.0)["jobs"][0]["state"] == "running"  # type: ignore[index]
+        watch.heard(m.ClientGone(1))
+
+    (job,) = told(story)["jobs"]
+    assert job["state"] == "done"
+
+
+def test_a_job_of_which_nothing_more_comes_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    def story(watch: ClusterWatch) -> None:
+        watch.heard(submit(job="query 1", job_goes_on=True))
+        watch.said(1, done(range(3)))
+        watch.said(1, m.Finished((m.key_of(FIRST + 2),), (1,), (8,)))
+        watch.drain()
+        later = time.monotonic() + 31.0
+        monkeypatch.setattr(time, "monotonic", lambda: later)
+        watch.heard(m.Memory(1, 100, 1000, 0, False))
+
+    (job,) = told(story)["jobs"]
+    assert job["state"] == "done"
 
 
 @pytest.mark.parametrize(
