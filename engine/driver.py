@@ -122,7 +122,7 @@ class Driver:
         self.report.planning += time.perf_counter() - started
         wanted = {i: lowered.produced[i] for i in keep}
         refs = [item for p in wanted.values() for item in p.all()]
-        lowered.graph.job, lowered.graph.job_goes_on = self._job, not last
+        lowered.graph.job = self._job, not last
         started = time.perf_counter()
         observe = self.observe if last else followed(self.observe)
         run = self.executor.submit(lowered.graph, [r for r in refs if isinstance(r, Ref)], observe)

@@ -131,8 +131,7 @@ class TaskGraph:
     nested: set[int] = field(default_factory=set)
     affinities: dict[int, int] = field(default_factory=dict)
     # For who watches: the submitter's name of what this is a step of, and whether others follow.
-    job: str = ""
-    job_goes_on: bool = False
+    job: tuple[str, bool] = ("", False)
 
     def __len__(self) -> int:
         return len(self.task_groups)

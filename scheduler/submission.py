@@ -94,7 +94,6 @@ class Submission:
                 priority=priority,
                 more=not last,
                 job=self.graph.job,
-                job_goes_on=self.graph.job_goes_on,
             )
             if last:
                 self._calls, self._position = [], []

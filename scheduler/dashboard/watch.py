@@ -210,10 +210,11 @@ class ClusterWatch:
             for group, count in zip(run.groups, counts, strict=True)
         ]
         run.started = True
-        if event.job:
-            run.job = event.client, event.job
+        name, goes_on = event.job
+        if name:
+            run.job = event.client, name
             self._between.pop(run.job, None)
-        self.feed.run_started(run.name, groups, at, run.job, event.job_goes_on)
+        self.feed.run_started(run.name, groups, at, run.job, goes_on)
         self._look(at, event.client, event.run, run)
 
     def _said(self, at: float, client: int, message: m.ClientMessage) -> None:

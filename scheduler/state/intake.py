@@ -46,7 +46,7 @@ class Intake:
         if run is None:
             rank = first_rank(event.priority, self._sequence)
             self._sequence += 1
-            run = Run(client, event.run, rank, event.observe, loading=True)
+            run = Run(client, event.run, rank, loading=True)
             client.runs[event.run] = run
         elif not run.loading:
             return  # said twice

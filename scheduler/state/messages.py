@@ -98,13 +98,9 @@ class Submit:
     """Task -> a number for the data that it reads, 0 for none; see `TaskGraph.add_task`."""
     priority: int = 0
     """Larger goes first, among the runs of one client."""
-    observe: bool = True
-    """Whether TasksDone and Retrying are sent."""
     more: bool = False
-    job: str = ""
-    """The client's name of what the run is a step of, for a dashboard; empty if it is alone."""
-    job_goes_on: bool = False
-    """Whether further runs of that job will come."""
+    job: tuple[str, bool] = ("", False)
+    """For a dashboard: the client's name of what this is a step of, and whether others follow."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,7 +126,6 @@ class Run:
     number: int
     rank: int
     """Rank of the task at place 0 of its order."""
-    observe: bool
     loading: bool
     """More tasks are to come; until then nothing is freed for want of consumers."""
     groups: list[Group] = field(default_factory=list)
@@ -215,7 +214,7 @@ class Worker:
 
 
 # The group of free rows.
-_NOBODY = Group(Run(Client(-1), -1, 0, False, False), 0, "", b"", False, 1, 0, {}, Pace())
+_NOBODY = Group(Run(Client(-1), -1, 0, False), 0, "", b"", False, 1, 0, {}, Pace())
 
 
 class Table:

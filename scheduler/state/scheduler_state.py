@@ -247,13 +247,12 @@ class SchedulerState:
                 home = self.placement.sources.ran(affinity[row], number)
             group.pace.ran(seconds, home)
             run = group.run
-            if run.observe:
-                if run is not told:
-                    told, columns = run, self.out.done(run)
-                columns[0].append(task)
-                columns[1].append(number)
-                columns[2].append(seconds)
-                columns[3].append(report)
+            if run is not told:
+                told, columns = run, self.out.done(run)
+            columns[0].append(task)
+            columns[1].append(number)
+            columns[2].append(seconds)
+            columns[3].append(report)
         self.moves.finish_all(worker, done)
 
     def _stale(self, worker: Worker, task: int, attempt: int) -> None:
@@ -277,17 +276,16 @@ class SchedulerState:
         failures = table.failures[row] = table.failures.get(row, 0) + 1
         if event.retryable and failures <= group.retries:
             self.moves.take_back(row, tell=False)
-            if run.observe:
-                message = Retrying(
-                    run.number,
-                    event.task,
-                    worker.number,
-                    event.seconds,
-                    event.type_name,
-                    event.text,
-                    event.error,
-                )
-                self.out.say(run.client, message)
+            message = Retrying(
+                run.number,
+                event.task,
+                worker.number,
+                event.seconds,
+                event.type_name,
+                event.text,
+                event.error,
+            )
+            self.out.say(run.client, message)
             return
         failed = RunFailed(
             run.number,

@@ -94,9 +94,9 @@ def test_a_graph_in_pieces() -> None:
 
 def two_steps(watch: ClusterWatch) -> None:
     """Two runs of one query; that the first is done is told when the second has begun."""
-    watch.heard(submit(job="query 1", job_goes_on=True))
+    watch.heard(submit(job=("query 1", True)))
     watch.said(1, m.Finished((m.key_of(FIRST + 2),), (1,), (8,)))
-    watch.heard(submit(run=1, first=FIRST + 3, job="query 1"))
+    watch.heard(submit(run=1, first=FIRST + 3, job=("query 1", False)))
     watch.said(1, done(range(3)))
 
 
@@ -116,7 +116,7 @@ def test_the_steps_of_a_query_are_one_job() -> None:
 
 def test_a_job_whose_client_leaves_between_two_steps_has_ended() -> None:
     def story(watch: ClusterWatch) -> None:
-        watch.heard(submit(job="query 1", job_goes_on=True))
+        watch.heard(submit(job=("query 1", True)))
         watch.said(1, done(range(3)))
         watch.said(1, m.Finished((m.key_of(FIRST + 2),), (1,), (8,)))
         watch.drain()
@@ -129,7 +129,7 @@ def test_a_job_whose_client_leaves_between_two_steps_has_ended() -> None:
 
 def test_a_job_of_which_nothing_more_comes_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     def story(watch: ClusterWatch) -> None:
-        watch.heard(submit(job="query 1", job_goes_on=True))
+        watch.heard(submit(job=("query 1", True)))
         watch.said(1, done(range(3)))
         watch.said(1, m.Finished((m.key_of(FIRST + 2),), (1,), (8,)))
         watch.drain()
