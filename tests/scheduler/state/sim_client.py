@@ -133,7 +133,6 @@ class SimClient:
                     tuple([rnd.randint(0, 4) for _ in range(begin, end)]),
                     tuple([rnd.randint(0, 9) for _ in range(begin, end)]),
                     rnd.randint(-1, 1),
-                    True,
                     more,
                 ),
                 pause=rnd.random() * 0.1 if more else 0.0,
