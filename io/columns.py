@@ -9,7 +9,7 @@ For arrays that are used once it would not pay; loops look at the columns whose 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -20,6 +20,7 @@ from plait.io.measure import stored_range
 from plait.planner.column_range import with_range
 
 BATCH_ROWS = 1 << 17
+_FIRST_WAIT, _LONGEST_WAIT = 3, 48  # blocks
 
 
 class Column(NamedTuple):
@@ -41,6 +42,28 @@ class Column(NamedTuple):
         return Column(self.array.slice(start, count), self.field)
 
 
+@dataclass
+class Pace:
+    """How often a test is tried: at once while no row passes, ever less often while some do.
+
+    Tasks that read parts of the same table share it, so none tries what another found in vain.
+    Threads may miss a step of each other, which costs a trial.
+    """
+
+    due: int = 0  # blocks until it is tried
+    wait: int = 0  # blocks that were left out before the last trial in vain
+
+    def is_due(self) -> bool:
+        """Whether to try the test on the block at hand."""
+        self.due -= 1
+        return self.due < 0
+
+    def tell(self, passed: bool) -> None:
+        """What the trial gave."""
+        self.wait = min(max(_FIRST_WAIT, 2 * self.wait), _LONGEST_WAIT) if passed else 0
+        self.due = self.wait
+
+
 @dataclass(frozen=True)
 class RowTest:
     """What a reader may ask of some columns of rows before it decodes the others.
@@ -50,6 +73,7 @@ class RowTest:
 
     columns: frozenset[str]
     passes: Callable[[pa.RecordBatch], bool]
+    pace: Pace = field(default_factory=Pace, compare=False)
 
 
 def cut(pieces: Sequence[Column], start: int, count: int) -> tuple[Column, ...]:

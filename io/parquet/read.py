@@ -7,8 +7,8 @@ are skipped; partition columns are constants, so a predicate over them alone is 
 whole split. Columns come back in their logical type or one of its encodings (`plait.io.encoding`).
 
 Where a test of rows is given, its columns are decoded first, and the others only of row groups of
-which some row passes. What it costs is repeated by the filter above, so after a block with such
-rows it waits for 3 blocks, then 6, 12, ...; and it is not tried where nothing is left to decode.
+which some row passes. What it costs is repeated by the filter above, so it is tried ever less often
+while rows pass (`plait.io.columns.Pace`), and not where nothing is left to decode.
 """
 
 from __future__ import annotations
@@ -37,7 +37,6 @@ from plait.planner.statistics import ColumnStatistics
 from plait.planner.types import is_decimal, is_float, is_integer
 
 _WHOLE = 1 << 18  # rows of a row group that are decoded even if fewer are asked for at once
-_WAIT = 3
 _TESTED_BYTES = 64 << 20  # of a test's columns, which are held while the others are decoded
 
 Block = tuple[int, ...]
@@ -137,24 +136,21 @@ def iterate(
         left = prune(replace(split, row_groups=tuple(later)), predicate, bounds)
         return {g: scan.missing(b) for b in _blocks(left, known) for g in b}
 
-    due, wait = 0, _WAIT  # blocks until the test is tried, and how many to wait if rows pass
     with opened(split, known, stored, by_group, wanted) as file:
         for block, have, names in zip(blocks, found, lacking, strict=True):
-            if test is not None and scan.saves(test, block, names):
-                due -= 1
-                if due < 0:
-                    first = [n for n in names if n in test.columns]
-                    have |= scan.decoded(file, block, first)
-                    left = [n for n in names if n not in first]
-                    passing = scan.passing(test, columns, block, have)
-                    due, wait = (wait, 2 * wait) if passing else (0, _WAIT)
-                    for part in passing:
-                        some = scan.cut(have, block, part)
-                        if part != block:  # which was looked for already
-                            some |= scan.kept(part, left)
-                        lack = [n for n in left if n not in some]
-                        yield from scan.batches(columns, some, lack, scan.decode(file, part, lack))
-                    continue
+            if test is not None and scan.saves(test, block, names) and test.pace.is_due():
+                first = [n for n in names if n in test.columns]
+                have |= scan.decoded(file, block, first)
+                left = [n for n in names if n not in first]
+                passing = scan.passing(test, columns, block, have)
+                test.pace.tell(bool(passing))
+                for part in passing:
+                    some = scan.cut(have, block, part)
+                    if part != block:  # which was looked for already
+                        some |= scan.kept(part, left)
+                    lack = [n for n in left if n not in some]
+                    yield from scan.batches(columns, some, lack, scan.decode(file, part, lack))
+                continue
             yield from scan.batches(columns, have, names, scan.decode(file, block, names))
 
 
