@@ -1,6 +1,6 @@
 """Columns of row groups from their pages, by the engine's compiled loops.
 
-Loops take numbers, dates, times, narrow decimals and strings that are read as codes, from flat
+Loops take numbers, dates, times, narrow decimals and strings, as codes or as they are, from flat
 columns. They decode several row groups into one array, where pyarrow makes one for each, and in a
 third of the time. What they do not know, or find damaged, pyarrow decodes in their place: it is
 complete, and its errors say what is wrong.
@@ -35,9 +35,8 @@ from plait.io.parquet.pages import (
 from plait.planner.column_range import with_distinct_entries, with_range
 from plait.planner.types import BINARY, STRING, is_decimal
 
-_MANY_ROWS = (
-    1 << 20
-)  # in a file that is worth compiling loops for: it takes 0.2 s, once and for all
+# in a file that is worth compiling loops for: it takes 0.2 s, once and for all
+_MANY_ROWS = 1 << 20
 _CODECS = {
     "UNCOMPRESSED": "",
     "SNAPPY": "snappy",
@@ -156,7 +155,8 @@ class DecodedColumn:
         self._made = self._room(rows)
         self._valid = np.full(-(-rows // 8), 255, np.uint8) if kind.optional else None
         self._nulls = 0
-        self._entries: pa.Array | None = None  # of strings
+        self._entries: pa.Array | None = None  # of strings,
+        self._shares = True  # which are those of the whole file
         # the ranges of dictionaries, if they are numbers and all values are in them
         self._bounds: list[Range] | None = [] if _is_stored_signed(kind.type) else None
 
@@ -230,20 +230,28 @@ class DecodedColumn:
 
     def _places(self, chunk: Array, pages: ChunkPages) -> Array:
         """Where the strings of a chunk's dictionary are among those of all row groups."""
-        place, shared = pages.dictionary, self._chunks.known.dictionaries
+        place = pages.dictionary
         if place is None:
             return np.empty(0, np.int32)
+        found = self._shared_places(chunk, pages, place) if self._shares else None
+        if found is None:  # from now on, for codes that were made before must stay
+            self._shares = False
+            found = merged(self._entries, self._strings(chunk, pages, place))
+        self._entries, places = found
+        return places
+
+    def _shared_places(
+        self, chunk: Array, pages: ChunkPages, place: Stored
+    ) -> tuple[pa.Array, Array] | None:
+        """The dictionary of the whole file and places in it, if that is not too large."""
+        shared = self._chunks.known.dictionaries
         page = chunk[place.start : place.start + place.stored].tobytes()
         found = shared.of_page(self._name, page)
         if found is None:
-            own = self._strings(chunk, pages, place)
-            found = shared.places(self._name, own)
+            found = shared.places(self._name, self._strings(chunk, pages, place))
             if found is not None:
                 shared.keep_page(self._name, page, found[1])
-            else:
-                found = merged(self._entries, own)
-        self._entries, places = found
-        return places
+        return found
 
     def _strings(self, chunk: Array, pages: ChunkPages, place: Stored) -> pa.Array:
         made = self._chunks.loops.texts(self._dictionary(chunk, pages, place), pages.entries)
@@ -278,8 +286,7 @@ class DecodedStrings(DecodedColumn):
                 wider = loops.empty(size, np.dtype(np.uint8))
                 wider[:before] = self._data[:before]
                 self._data = wider
-            valid = None if self._valid is None else self._valid
-            nulls = loops.strings(chunks, table, ends, self._data, first, count, valid)
+            nulls = loops.strings(chunks, table, ends, self._data, first, count, self._valid)
             if nulls is None:
                 raise DamagedError
             if nulls >= 0:

@@ -223,6 +223,23 @@ def test_codes_of_many_different_strings(tmp_path: Path) -> None:
     assert found == values
 
 
+def test_codes_of_row_groups_of_which_only_some_share_a_dictionary(tmp_path: Path) -> None:
+    first, other, third = range(3000), range(3000, 6000), range(2990, 3100)
+    values = [f"t{numbers[i % len(numbers)]}" for numbers in (first, other, first, third)
+              for i in range(20_000)]  # fmt: skip
+    path = tmp_path / "t.parquet"
+    pq.write_table(pa.table({"s": values}), path, row_group_size=20_000)
+    source, (split,) = whole(path)
+    assert "s" in footer(source.files[0]).coded
+    for most in (1 << 22, 20_000):
+        found = [
+            text
+            for batch in iterate_split(split, ["s"], None, most, loops=PageLoops())
+            for text in batch["s"].to_pylist()
+        ]
+        assert found == values
+
+
 def test_loops_are_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "t.parquet"
     pq.write_table(pa.table(large()), path, row_group_size=5000)
