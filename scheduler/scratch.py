@@ -1,15 +1,16 @@
 """Scratch: an executor's folder for temporary files, gone when the executor is.
 
 The folder is made when first asked for and removed by `remove`, by the garbage collector or at
-interpreter exit. A process that is killed removes nothing, so each folder holds a locked file; the
-system lets go of the lock with the process, and whoever makes a folder next removes those beside it
-that nobody holds. Locks rather than process numbers, which are used again and mean nothing to a
-container that shares the disk.
+interpreter exit; a task that outlives its executor gets no other. A process that is killed removes
+nothing, so each folder holds a locked file; the system lets go of the lock with the process, and
+whoever makes a folder next removes those beside it that nobody holds. Locks rather than process
+numbers, which are used again and mean nothing to a container that shares the disk.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import sys
@@ -32,13 +33,18 @@ class ScratchFolder:
     def __init__(self, parent: str | None = None) -> None:
         self._parent = parent
         self._path: Path | None = None
+        self._removed = False
         self._lock = threading.Lock()
         self._finalizer: weakref.finalize[..., ScratchFolder] | None = None
 
     @property
     def path(self) -> Path:
-        """The folder, which exists. OSError if it cannot be made."""
+        """The folder, which exists. OSError if it cannot be made, or was removed."""
         with self._lock:
+            if self._removed:
+                raise FileNotFoundError(
+                    errno.ENOENT, "The folder for temporary files went with its executor"
+                )
             if self._path is None:
                 parent = Path(self._parent or tempfile.gettempdir())
                 parent.mkdir(parents=True, exist_ok=True)
@@ -54,8 +60,9 @@ class ScratchFolder:
             return 0 if self._path is None else _size(self._path)
 
     def remove(self) -> None:
-        """Delete the folder and all in it; the next `path` makes a new one."""
+        """Delete the folder and all in it, for good: who still runs finds none."""
         with self._lock:
+            self._removed = True
             if self._finalizer is not None:
                 self._finalizer()
             self._path = self._finalizer = None

@@ -21,7 +21,16 @@ def test_scratch_is_lazy_and_removed(tmp_path: Path) -> None:
     scratch.remove()
     scratch.remove()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_task_that_outlives_its_executor_leaves_nothing(tmp_path: Path) -> None:
+    scratch = ScratchFolder(str(tmp_path))
+    context = TaskContext(scratch, CancelFlag())
     assert context.scratch.is_dir()
+    scratch.remove()
+    with pytest.raises(FileNotFoundError, match="went with its executor"):
+        _ = context.scratch
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_nothing_is_written_while_it_is_removed(
