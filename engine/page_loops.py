@@ -9,10 +9,7 @@ from typing import Any
 import numpy as np
 
 from plait.engine import arrays
-from plait.engine.codegen import pages as compiled
-from plait.engine.codegen.compile import Function
-from plait.engine.codegen.emit import AstrayError
-from plait.engine.codegen.routine import ASTRAY
+from plait.engine.codegen.pages import routines
 from plait.engine.codegen.snappy import SLACK
 from plait.engine.codegen.text_pages import TOO_SMALL
 from plait.io.reader import Found, PageTable
@@ -48,12 +45,11 @@ class PageLoops:
     """The loops for one scan; see `plait.io.parquet.decode.PageLoops`."""
 
     def __init__(self) -> None:
-        self._functions: dict[str, Function] = {}
         self._ready: set[str] = set()
 
     def ready(self, stored: int, made: int) -> bool:
         name = "strings" if made == 0 else f"values_{stored}_{made}"
-        if name not in self._ready and compiled.at_hand(name):
+        if name not in self._ready and routines(name).at_hand():
             self._ready.add(name)
         return name in self._ready
 
@@ -62,13 +58,13 @@ class PageLoops:
 
     def unpacked(self, packed: Array, size: int) -> Array | None:
         plain = _ROOMS.get("dictionary", size)
-        return plain if self._call("snappy", packed, plain) == 0 else None
+        return plain if _call("snappy", packed, plain) == 0 else None
 
     def texts(self, plain: Array, count: int) -> tuple[Array, Array] | None:
         if 4 * count > len(plain):
             return None
         ends, data = np.empty(count + 1, np.int32), np.empty(len(plain) - 4 * count, np.uint8)
-        return (ends, data) if self._call("texts", count, plain, ends, data) == 0 else None
+        return (ends, data) if _call("texts", count, plain, ends, data) == 0 else None
 
     def values(
         self,
@@ -84,23 +80,9 @@ class PageLoops:
         if not len(dictionary):
             room = _ROOMS.get("dictionary", -(-pages.dictionary // width) * width)
             dictionary = room.view(dictionary.dtype)
-        page = _ROOMS.get("page", pages.largest)
-        codes = _ROOMS.get("codes", 8 * pages.most_values).view(np.int32)
         found = np.array([0, _MOST, -_MOST - 1], np.int64)
-        status = self._call(
-            f"values_{width}_{made.itemsize}",
-            int(valid is not None),
-            first,
-            first + count,
-            _places(chunks),
-            pages.pages,
-            dictionary,
-            page,
-            codes,
-            made,
-            _NOTHING if valid is None else valid,
-            found,
-        )
+        name = f"values_{width}_{made.itemsize}"
+        status = _decode(name, chunks, pages, dictionary, made, first, count, valid, found)
         return Found(*found.tolist()) if status == 0 else None
 
     def strings(
@@ -115,41 +97,44 @@ class PageLoops:
     ) -> int | None:
         dictionary = _ROOMS.get("dictionary", pages.dictionary)
         starts = _ROOMS.get("starts", 4 * pages.entries).view(np.int32)
-        page = _ROOMS.get("page", pages.largest)
-        codes = _ROOMS.get("codes", 8 * pages.most_values).view(np.int32)
-        found = np.zeros(3, np.int64)
-        status = self._call(
-            "strings",
-            int(valid is not None),
-            first,
-            first + count,
-            _places(chunks),
-            pages.pages,
-            dictionary,
-            page,
-            codes,
-            ends,
-            _NOTHING if valid is None else valid,
-            found,
-            starts,
-            data[: max(len(data) - SLACK, 0)],
+        data, found = data[: max(len(data) - SLACK, 0)], np.zeros(1, np.int64)
+        status = _decode(
+            "strings", chunks, pages, dictionary, ends, first, count, valid, found, starts, data
         )
         if status == TOO_SMALL:
             return -1
         return int(found[0]) if status == 0 else None
 
-    def _call(self, name: str, *args: int | Array) -> int:
-        words: list[int] = []
-        for arg in args:
-            words += [arg.ctypes.data, arg.size] if isinstance(arg, np.ndarray) else [arg]
-        if name not in self._functions:
-            self._functions[name] = compiled.function(name)
-        status = self._functions[name](*words)
-        if status == ASTRAY:
-            raise AstrayError(name)
-        return status
+
+def _decode(
+    name: str,
+    chunks: Sequence[Array],
+    pages: PageTable,
+    dictionary: Array,
+    made: Array,
+    first: int,
+    count: int,
+    valid: Array | None,
+    found: Array,
+    *more: Array,
+) -> int:
+    """Run a routine over all pages of some chunks."""
+    return _call(
+        name,
+        int(valid is not None),
+        first,
+        first + count,
+        np.array([(c.ctypes.data, c.size) for c in chunks], np.int64),
+        pages.pages,
+        dictionary,
+        _ROOMS.get("page", pages.largest),
+        _ROOMS.get("codes", 8 * pages.most_values).view(np.int32),
+        made,
+        _NOTHING if valid is None else valid,
+        found,
+        *more,
+    )
 
 
-def _places(chunks: Sequence[Array]) -> Array:
-    """Addresses and lengths."""
-    return np.array([(c.ctypes.data, c.size) for c in chunks], np.int64)
+def _call(name: str, *args: int | Array) -> int:
+    return routines(name).call(name, *args)

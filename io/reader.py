@@ -18,7 +18,7 @@ import pyarrow as pa
 from plait.io.column_cache import cache
 from plait.io.columns import BATCH_ROWS, RowTest
 from plait.io.held import HeldSplit
-from plait.io.parquet.pages import Found, PageTable
+from plait.io.parquet.pages import CODES, ENTRIES, PAGE_FIELDS, Found, PageTable
 from plait.planner.expr import Expr
 from plait.planner.source import Split
 from plait.planner.statistics import ColumnStatistics
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BATCH_ROWS",
+    "CODES",
+    "ENTRIES",
+    "PAGE_FIELDS",
     "Found",
     "PageTable",
     "RowTest",

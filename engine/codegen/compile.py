@@ -64,9 +64,17 @@ class Effort(Enum):
 class Compiled:
     """A loaded module: its functions by name."""
 
-    functions: dict[str, Function]  # each keeps the code alive
+    engine: Any
+    functions: dict[str, Function]  # those asked for so far; each keeps the code alive
     seconds: float  # that it took, from text to function
     origin: str  # compiled, disk
+
+    def function(self, name: str, arguments: int) -> Function:
+        """A function of so many arguments."""
+        with _LLVM:
+            if name not in self.functions:
+                self.functions[name] = _function(self.engine, name, prototype(arguments))
+            return self.functions[name]
 
 
 @dataclass
@@ -104,13 +112,10 @@ def load(text: str, signatures: dict[str, Any], effort: Effort) -> Compiled:
     return _CACHE.get(key, lambda: _load(key, lambda: text, signatures, effort))
 
 
-def load_routine(
-    name: str, sources: str, emit: Callable[[], str], signatures: dict[str, Any], effort: Effort
-) -> Compiled:
-    """The functions of a module that is always the same, as long as the `sources` that emit it are:
-    to emit its text takes longer than to load its code, so that is done only to compile it."""
-    key = _key(f"{name} {sources}", effort)
-    return _CACHE.get(key, lambda: _load(key, emit, signatures, effort))
+def load_routines(name: str, effort: Effort, emit: Callable[[], str]) -> Compiled:
+    """A module that is known by a name, which tells apart what is emitted."""
+    key = _key(name, effort)
+    return _CACHE.get(key, lambda: _load(key, emit, {}, effort))
 
 
 def is_loaded(text: str, effort: Effort) -> bool:
@@ -165,7 +170,7 @@ def _load(
         functions = {
             name: _function(engine, name, prototype) for name, prototype in signatures.items()
         }
-    return Compiled(functions, time.perf_counter() - started, origin)
+    return Compiled(engine, functions, time.perf_counter() - started, origin)
 
 
 def _function(engine: Any, name: str, prototype: Any) -> Function:
@@ -261,9 +266,9 @@ def _make_room(folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)
 
 
-def is_at_hand(name: str, sources: str, effort: Effort) -> bool:
-    """Whether a routine is loaded, or compiled by an earlier process."""
-    key = _key(f"{name} {sources}", effort)
+def is_at_hand(name: str, effort: Effort) -> bool:
+    """Whether routines are loaded, or were compiled by an earlier process."""
+    key = _key(name, effort)
     folder = cache_folder()
     return key in _CACHE.loaded or (folder is not None and (folder / f"{key}.o").exists())
 

@@ -5,15 +5,20 @@ What the routines of `pages.py` and `text_pages.py` have in common; their first 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-import llvmlite.ir as ir
-
 from plait.engine.codegen.emit import I8, I32, I64, POINTER
-from plait.engine.codegen.routine import DAMAGED, Routine, Variable, by_bytes, load_at, read_varint
-
-PAGE_FIELDS = 10
-PLAIN, CODES, ENTRIES = range(3)
+from plait.engine.codegen.routine import (
+    DAMAGED,
+    Routine,
+    Variable,
+    by_bytes,
+    load_at,
+    move,
+    read_varint,
+)
+from plait.io.reader import CODES, ENTRIES, PAGE_FIELDS
 
 # the arrays of the routines that read pages
 CHUNKS, PAGES, DICTIONARY, PAGE, CODES_ROOM, MADE, VALID, FOUND = range(8)
@@ -23,24 +28,51 @@ class Page:
     """The page at hand, in the emitted code."""
 
     def __init__(self, f: Routine, number: Any) -> None:
-        first = f.b.mul(number, I64(PAGE_FIELDS))
-        fields = [f.element(PAGES, f.b.add(first, I64(i)), I64) for i in range(PAGE_FIELDS)]
-        chunk, self.start, self.stored, self.size, self.values, kind = fields[:6]
-        self.levels, packed, self.first_entry, self.entries = fields[6:]
-        pair = f.b.shl(chunk, I64(1))
+        first = f.b.mul(number, I64(len(PAGE_FIELDS)))
+        told = {
+            name: f.element(PAGES, f.b.add(first, I64(i)), I64)
+            for i, name in enumerate(PAGE_FIELDS)
+        }
+        self.start, self.stored, self.size = told["start"], told["stored"], told["size"]
+        self.values, self.levels = told["values"], told["levels"]
+        self.first_entry, self.entries = told["first_entry"], told["entries"]
+        pair = f.b.shl(told["chunk"], I64(1))
         self.chunk = f.b.inttoptr(f.element(CHUNKS, pair, I64), POINTER)
         self.chunk_bytes = f.element(CHUNKS, f.b.add(pair, I64(1)), I64)
         none = f.b.icmp_signed("<", self.levels, I64(0))
         self.ahead = f.b.select(none, I64(0), self.levels)  # bytes that are not packed
-        self.coded = f.b.icmp_signed("==", kind, I64(CODES))
-        self.is_dictionary = f.b.icmp_signed("==", kind, I64(ENTRIES))
-        self.packed = f.b.icmp_signed("!=", packed, I64(0))
+        self.coded = f.b.icmp_signed("==", told["kind"], I64(CODES))
+        self.is_dictionary = f.b.icmp_signed("==", told["kind"], I64(ENTRIES))
+        self.packed = f.b.icmp_signed("!=", told["packed"], I64(0))
 
 
-def move(f: Routine, to: Any, source: Any, count: Any) -> None:
-    """`count` bytes, exactly."""
-    memcpy = f.function.module.globals["llvm.memcpy.p0.p0.i64"]
-    f.b.call(memcpy, [to, source, count, ir.IntType(1)(0)])
+def emit_pages(
+    f: Routine,
+    snappy: Any,
+    stored: int,
+    read_dictionary: Callable[[Page], None],
+    write_page: Callable[[Page, Any], Any],
+) -> None:
+    """All that a routine does with its pages. Dictionaries and pages of rows, whose values have
+    `stored` bytes, are given unpacked, the latter with their first row: `write_page` gives how many
+    of their values are not NULL."""
+    b = f.b
+    _, first, end = f.numbers
+    row = f.variable(first)
+    with f.each(b.udiv(f.arrays[PAGES][1], I64(len(PAGE_FIELDS)))) as number:
+        page = Page(f, number)
+        check(f, page, row.get(), stored)
+        with b.if_else(page.is_dictionary) as (is_dictionary, is_data):
+            with is_dictionary:
+                unpack(f, page, snappy, f.arrays[DICTIONARY][0])
+                read_dictionary(page)
+            with is_data:
+                unpack(f, page, snappy, f.arrays[PAGE][0])
+                missing = b.sub(page.values, write_page(page, row.get()))
+                f.put(FOUND, I64(0), b.add(f.element(FOUND, I64(0), I64), missing))
+                row.add(page.values)
+    f.leave_if(b.icmp_signed("!=", row.get(), end), DAMAGED)
+    b.ret(I32(0))
 
 
 def check(f: Routine, page: Page, row: Any, stored: int) -> None:

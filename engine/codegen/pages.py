@@ -6,9 +6,7 @@ A status below zero is an error: the page is damaged, or written in a way that i
 and whoever called reads it in another way.
 
     snappy([packed], [plain])                       plain bytes of packed ones
-    texts(count, [plain], [ends], [data])           strings, each after its length, to Arrow's form;
-                                                    `ends` is one more than strings
-    strings(optional, first, end, ...)              see `text_pages.py`
+    texts, strings(...)                             see `text_pages.py`
     values_<stored>_<made>(optional, first, end, [chunks], [pages], [dictionary], [page], [codes],
                            [made], [valid], [found])
                                                     all pages of some chunks, one after another, to
@@ -30,20 +28,11 @@ Codes come in runs, bit-packed or of one value; so do the levels that tell NULLs
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import llvmlite.ir as ir
 
-from plait.engine.codegen.compile import (
-    Effort,
-    Function,
-    checked,
-    is_at_hand,
-    load_routine,
-    prototype,
-    sources,
-)
 from plait.engine.codegen.emit import I8, I32, I64
 from plait.engine.codegen.page import (
     CODES_ROOM,
@@ -51,132 +40,63 @@ from plait.engine.codegen.page import (
     FOUND,
     MADE,
     PAGE,
-    PAGE_FIELDS,
-    PAGES,
     Page,
     call_runs,
-    check,
+    emit_pages,
     known_values,
-    move,
     read_codes,
     set_missing,
-    unpack,
 )
-from plait.engine.codegen.routine import DAMAGED, Routine, Variable, by_bytes, load_at
+from plait.engine.codegen.routine import DAMAGED, Routine, Variable, load_at
+from plait.engine.codegen.routines import Routines
 from plait.engine.codegen.runs import emit_runs
 from plait.engine.codegen.snappy import emit_snappy
-from plait.engine.codegen.text_pages import emit_strings
+from plait.engine.codegen.text_pages import emit_strings, emit_texts
+from plait.io.reader import PageTable
 
 _WIDTHS = {1: I8, 4: I32, 8: I64}
 _KINDS = {f"values_{stored}_{made}": (stored, made) for stored, made in ((4, 4), (8, 8), (4, 8))}
-_ARGUMENTS = {"snappy": 4, "texts": 7, "strings": 23, **dict.fromkeys(_KINDS, 19)}
 _EMITTED_BY = (
     __name__,
-    *(
-        f"plait.engine.codegen.{name}"
-        for name in ("emit", "page", "routine", "runs", "snappy", "text_pages")
-    ),
+    PageTable.__module__,  # what pages are told by is emitted too
+    *(f"plait.engine.codegen.{name}" for name in ("page", "runs", "snappy", "text_pages")),
 )
 
 
-def function(name: str) -> Function:
-    """A routine, compiled or from the cache: each kind is a module of its own, made when the first
-    column asks for it."""
-    return _function(name, checked())
-
-
-def at_hand(name: str) -> bool:
-    """Whether a routine needs no compiling any more, which takes a tenth of a second or two."""
-    return is_at_hand(_key_name(name, checked()), sources(*_EMITTED_BY), _effort(checked()))
-
-
-def _key_name(name: str, checked: bool) -> str:
-    return f"{name} checked" if checked else name
-
-
-def _effort(checked: bool) -> Effort:
-    # less vector instructions than all of LLVM's passes would make, and faster for it
-    return Effort.LEAST if checked else Effort.PLAIN
-
-
 @cache
-def _function(name: str, checked: bool) -> Function:
-    signatures = {name: prototype(_ARGUMENTS[name])}
-    emitted = load_routine(
-        _key_name(name, checked),
-        sources(*_EMITTED_BY),
-        lambda: _text(name, checked),
-        signatures,
-        _effort(checked),
-    )
-    return emitted.functions[name]
+def routines(name: str) -> Routines:
+    """The module of a routine: each is one of its own, made when the first column asks for it."""
+    return Routines(name, partial(_emit, name), *_EMITTED_BY)
 
 
-def _text(name: str, checked: bool) -> str:
-    module = ir.Module(name)
-    module.triple = ""
-    snappy = emit_snappy(module)
-    if name == "texts":
-        _emit_texts(module, checked)
+def _emit(name: str, module: ir.Module, checked: bool) -> None:
+    if name == "snappy":
+        emit_snappy(module)
+    elif name == "texts":
+        emit_texts(module, checked)
     elif name == "strings":
-        emit_strings(module, checked, snappy, emit_runs(module, checked))
-    elif name in _KINDS:
-        _emit_values(module, checked, snappy, name, *_KINDS[name])
-    assert len(module.globals[name].args) == _ARGUMENTS[name]
-    return str(module)
+        emit_strings(module, checked)
+    else:
+        _emit_values(module, checked, name, *_KINDS[name])
 
 
-def _emit_texts(module: ir.Module, checked: bool) -> None:
-    f = Routine(module, "texts", 1, 3, checked)
-    b = f.b
-    (count,), (plain, size) = f.numbers, f.arrays[0]
-    ends, data, room = 1, f.arrays[2][0], f.arrays[2][1]
-    at, done = f.variable(), f.variable()
-    f.put(ends, I64(0), I32(0))
-    with f.each(count) as i:
-        f.leave_if(b.icmp_signed(">", b.add(at.get(), I64(4)), size), DAMAGED)
-        length = b.zext(load_at(b, plain, at.get(), I32), I64)
-        at.add(4)
-        f.leave_if(b.icmp_signed(">", b.add(at.get(), length), size), DAMAGED)
-        f.leave_if(b.icmp_signed(">", b.add(done.get(), length), room), DAMAGED)
-        move(f, by_bytes(b, data, done.get()), by_bytes(b, plain, at.get()), length)
-        at.add(length)
-        done.add(length)
-        f.put(ends, b.add(i, I64(1)), b.trunc(done.get(), I32))
-    b.ret(I32(0))
-
-
-def _emit_values(
-    module: ir.Module, checked: bool, snappy: Any, name: str, stored: int, made: int
-) -> None:
-    runs = emit_runs(module, checked)
+def _emit_values(module: ir.Module, checked: bool, name: str, stored: int, made: int) -> None:
+    snappy, runs = emit_snappy(module), emit_runs(module, checked)
     kinds = _WIDTHS[stored], _WIDTHS[made]
     entries = emit_runs(module, checked, f"entries_{stored}_{made}", kinds)
     f = Routine(module, name, 3, 8, checked)
-    b = f.b
-    _, first, end = f.numbers
-    f.leave_if(b.icmp_signed(">", end, f.arrays[MADE][1]), DAMAGED)
-    count = b.udiv(f.arrays[PAGES][1], I64(PAGE_FIELDS))
-    row = f.variable(first)
-    with f.each(count) as number:
-        page = Page(f, number)
-        check(f, page, row.get(), stored)
-        with b.if_else(page.is_dictionary) as (is_dictionary, is_data):
-            with is_dictionary:
-                unpack(f, page, snappy, f.arrays[DICTIONARY][0])
-                _measure(f, page, _WIDTHS[stored])
-            with is_data:
-                unpack(f, page, snappy, f.arrays[PAGE][0])
-                _write_page(f, page, row.get(), runs, entries, stored, made)
-                row.add(page.values)
-    f.leave_if(b.icmp_signed("!=", row.get(), end), DAMAGED)
-    b.ret(I32(0))
+    f.leave_if(f.b.icmp_signed(">", f.numbers[2], f.arrays[MADE][1]), DAMAGED)
+
+    def write_page(page: Page, row: Any) -> Any:
+        return _write_page(f, page, row, runs, entries, stored, made)
+
+    emit_pages(f, snappy, stored, lambda page: _measure(f, page, kinds[0]), write_page)
 
 
 def _write_page(
     f: Routine, page: Page, row: Any, runs: Any, entries: Any, stored: int, made: int
-) -> None:
-    """The values of a page that is unpacked."""
+) -> Any:
+    """The values of a page that is unpacked; gives how many are not NULL."""
     b = f.b
     at = f.variable()
     known = known_values(f, page, at, runs)
@@ -193,8 +113,7 @@ def _write_page(
             needed = b.add(at.get(), b.mul(known, I64(stored)))
             f.leave_if(b.icmp_signed(">", needed, page.size), DAMAGED)
             _write_values(f, page, row, known, _Plain(f, at.get(), stored, made))
-    missing = b.sub(page.values, known)
-    f.put(FOUND, I64(0), b.add(f.element(FOUND, I64(0), I64), missing))
+    return known
 
 
 def _measure(f: Routine, page: Page, stored: Any) -> None:

@@ -107,6 +107,15 @@ def load_at(b: ir.IRBuilder, address: Any, by: Any, kind: Any) -> Any:
     return b.load(by_bytes(b, address, by), typ=kind, align=1)
 
 
+def move(f: Routine, target: Any, source: Any, count: Any) -> None:
+    """`count` bytes, exactly."""
+    module, flag = f.function.module, ir.IntType(1)
+    name = "llvm.memcpy.p0.p0.i64"
+    kind = ir.FunctionType(ir.VoidType(), [POINTER, POINTER, I64, flag])
+    memcpy = module.globals.get(name) or ir.Function(module, kind, name)
+    f.b.call(memcpy, [target, source, count, flag(0)])
+
+
 def read_varint(f: Routine, data: Any, size: Any, at: Variable) -> Any:
     """A number whose bytes have seven bits each, of at most 32."""
     b = f.b

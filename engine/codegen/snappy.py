@@ -15,7 +15,15 @@ from typing import Any
 import llvmlite.ir as ir
 
 from plait.engine.codegen.emit import I1, I8, I16, I32, I64, I128
-from plait.engine.codegen.routine import DAMAGED, Routine, Variable, load_at, read_varint
+from plait.engine.codegen.routine import (
+    DAMAGED,
+    Routine,
+    Variable,
+    by_bytes,
+    load_at,
+    move,
+    read_varint,
+)
 
 SLACK = 64
 
@@ -137,20 +145,9 @@ def _literal(f: Routine, at: Variable, done: Variable, upper: Any) -> None:
         with at_once:
             _store(b, plain, end, load_at(b, packed, start, I128))
         with long:
-            _move(f, plain, end, packed, start, count)
+            move(f, by_bytes(b, plain, end), by_bytes(b, packed, start), count)
     at.add(count)
     done.add(count)
-
-
-def _move(f: Routine, to: Any, at: Any, source: Any, start: Any, count: Any) -> None:
-    """`count` bytes, exactly."""
-    b = f.b
-    kind = ir.FunctionType(ir.VoidType(), [to.type, source.type, I64, ir.IntType(1)])
-    name = "llvm.memcpy.p0.p0.i64"
-    found = f.function.module.globals.get(name) or ir.Function(f.function.module, kind, name)
-    target = b.gep(to, [at], source_etype=I8)
-    origin = b.gep(source, [start], source_etype=I8)
-    b.call(found, [target, origin, count, ir.IntType(1)(0)])
 
 
 def _copy(f: Routine, at: Variable, done: Variable, tag: Any, upper: Any) -> None:

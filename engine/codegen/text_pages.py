@@ -1,12 +1,14 @@
-"""Pages of strings to Arrow's form, by a compiled loop.
+"""Plain strings of Parquet to Arrow's form, by compiled loops.
 
+    texts(count, [plain], [ends], [data])           strings, each after its length; `ends` is one
+                                                    more than strings
     strings(optional, first, end, [chunks], [pages], [dictionary], [page], [codes], [ends], [valid],
             [found], [starts], [data])
 
-is like `values` of `pages.py`: `dictionary` holds the bytes of a dictionary's page, `starts` is
-room for where its strings begin. `ends[first]` is where `data` is to go on; rows follow. TOO_SMALL
-tells that `data` has not enough bytes (SLACK more may be written): nothing is lost by calling again
-with more.
+`strings` is like `values` of `pages.py`: `dictionary` holds the bytes of a dictionary's page,
+`starts` is room for where its strings begin. `ends[first]` is where `data` is to go on; rows
+follow. TOO_SMALL tells that `data` has not enough bytes (SLACK more may be written): nothing is
+lost by calling again with more.
 """
 
 from __future__ import annotations
@@ -19,48 +21,53 @@ from plait.engine.codegen.emit import I32, I64, I128
 from plait.engine.codegen.page import (
     CODES_ROOM,
     DICTIONARY,
-    FOUND,
     MADE,
     PAGE,
-    PAGE_FIELDS,
-    PAGES,
     Page,
-    check,
+    emit_pages,
     known_values,
-    move,
     read_codes,
     set_missing,
-    unpack,
 )
-from plait.engine.codegen.routine import DAMAGED, Routine, Variable, by_bytes, load_at
+from plait.engine.codegen.routine import DAMAGED, Routine, Variable, by_bytes, load_at, move
+from plait.engine.codegen.runs import emit_runs
+from plait.engine.codegen.snappy import emit_snappy
 
 TOO_SMALL = 1
 _STARTS, _DATA = 8, 9
 _LONG = 64  # bytes, from which on a call pays
 
 
-def emit_strings(module: ir.Module, checked: bool, snappy: Any, runs: Any) -> None:
-    """Adds `strings`."""
-    f = Routine(module, "strings", 3, 10, checked)
+def emit_texts(module: ir.Module, checked: bool) -> None:
+    """Adds `texts`."""
+    f = Routine(module, "texts", 1, 3, checked)
     b = f.b
-    _, first, end = f.numbers
-    f.leave_if(b.icmp_signed(">=", end, f.arrays[MADE][1]), DAMAGED)
-    count = b.udiv(f.arrays[PAGES][1], I64(PAGE_FIELDS))
-    row = f.variable(first)
-    total = f.variable(b.sext(f.element(MADE, first, I32), I64))
-    with f.each(count) as number:
-        page = Page(f, number)
-        check(f, page, row.get(), 1)
-        with b.if_else(page.is_dictionary) as (is_dictionary, is_data):
-            with is_dictionary:
-                unpack(f, page, snappy, f.arrays[DICTIONARY][0])
-                _find_starts(f, page)
-            with is_data:
-                unpack(f, page, snappy, f.arrays[PAGE][0])
-                _write_page(f, page, row.get(), total, runs)
-                row.add(page.values)
-    f.leave_if(b.icmp_signed("!=", row.get(), end), DAMAGED)
+    (count,), (plain, size), (data, room) = f.numbers, f.arrays[0], f.arrays[2]
+    ends = 1
+    at, done = f.variable(), f.variable()
+    f.put(ends, I64(0), I32(0))
+    with f.each(count) as i:
+        length, start, stop = _next_string(f, plain, size, at.get())
+        f.leave_if(b.icmp_signed(">", b.add(done.get(), length), room), DAMAGED)
+        move(f, by_bytes(b, data, done.get()), by_bytes(b, plain, start), length)
+        at.set(stop)
+        done.add(length)
+        f.put(ends, b.add(i, I64(1)), b.trunc(done.get(), I32))
     b.ret(I32(0))
+
+
+def emit_strings(module: ir.Module, checked: bool) -> None:
+    """Adds `strings`."""
+    snappy, runs = emit_snappy(module), emit_runs(module, checked)
+    f = Routine(module, "strings", 3, 10, checked)
+    _, first, end = f.numbers
+    f.leave_if(f.b.icmp_signed(">=", end, f.arrays[MADE][1]), DAMAGED)
+    total = f.variable(f.b.sext(f.element(MADE, first, I32), I64))
+
+    def write_page(page: Page, row: Any) -> Any:
+        return _write_page(f, page, row, total, runs)
+
+    emit_pages(f, snappy, 1, lambda page: _find_starts(f, page), write_page)
 
 
 def _find_starts(f: Routine, page: Page) -> None:
@@ -85,7 +92,7 @@ def _next_string(f: Routine, source: Any, size: Any, at: Any) -> tuple[Any, Any,
     return length, start, stop
 
 
-def _write_page(f: Routine, page: Page, row: Any, total: Variable, runs: Any) -> None:
+def _write_page(f: Routine, page: Page, row: Any, total: Variable, runs: Any) -> Any:
     b = f.b
     at = f.variable()
     known = known_values(f, page, at, runs)
@@ -114,8 +121,7 @@ def _write_page(f: Routine, page: Page, row: Any, total: Variable, runs: Any) ->
             with is_missing:
                 set_missing(f, b.add(row, i))
         f.put(MADE, b.add(b.add(row, i), I64(1)), b.trunc(total.get(), I32))
-    missing = b.sub(page.values, known)
-    f.put(FOUND, I64(0), b.add(f.element(FOUND, I64(0), I64), missing))
+    return known
 
 
 def _append(f: Routine, source: Any, length: Any, total: Variable) -> None:

@@ -55,7 +55,8 @@ class Page(NamedTuple):
     entries: int
 
 
-_CHUNK, _FIRST_ENTRY = (Page._fields.index(name) for name in ("chunk", "first_entry"))
+PAGE_FIELDS = Page._fields
+_CHUNK, _FIRST_ENTRY = (PAGE_FIELDS.index(name) for name in ("chunk", "first_entry"))
 
 
 @dataclass(frozen=True)
@@ -175,7 +176,7 @@ def _pages(chunk: Bytes, whole: Range, values: int, codec: str) -> ChunkPages | 
             left -= page.values
     if left:
         return None
-    found = np.array(pages, np.int64).reshape(len(pages), len(Page._fields))
+    found = np.array(pages, np.int64).reshape(len(pages), len(PAGE_FIELDS))
     data = pages if dictionary is None else pages[1:]
     return ChunkPages(
         whole,

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from plait import config
-from plait.engine.codegen import pages as compiled
+from plait.engine.codegen.pages import routines
 from plait.engine.page_loops import PageLoops
 from plait.errors import ReadError
 from plait.io.column_cache import cache
@@ -53,7 +53,7 @@ CODECS = ["snappy", "none", "zstd", "gzip", "brotli", "lz4"]
 @pytest.fixture(autouse=True)
 def _loaded() -> None:
     for name in ("values_4_4", "values_4_8", "values_8_8", "strings"):
-        compiled.function(name)
+        routines(name).load()
     cache.shrink(0)
 
 
