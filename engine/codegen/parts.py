@@ -12,16 +12,16 @@ Arguments in brackets are an address and how many elements are there.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cache, partial
 from typing import Any
 
+import llvmlite.ir as ir
 import numpy as np
 
 from plait.engine import arrays as pool
 from plait.engine.codegen.compile import Effort
 from plait.engine.codegen.emit import I8, I32, I64
-from plait.engine.codegen.texts import Array, RowFunction, call
+from plait.engine.codegen.routine import Routine
+from plait.engine.codegen.routines import Array, Routines
 
 FEW = 2  # bytes of a part that is a number
 KINDS = 257  # of one place in it: a byte, or none
@@ -37,7 +37,7 @@ def parts(offsets: Array, start: int, stop: int | None) -> tuple[Array, Array]:
     starts, ends = pool.empty(rows, np.int32), pool.empty(rows + 1, np.int32)
     ends[0] = 0
     places = [max(-_LONG, min(_LONG, at)) for at in (start, _LONG if stop is None else stop)]
-    call(_parts, "parts", Effort.PLAIN, rows, offsets, np.array(places, np.int32), starts, ends)
+    _ROUTINES.call("parts", rows, offsets, np.array(places, np.int32), starts, ends)
     return starts, ends
 
 
@@ -46,39 +46,51 @@ def numbers(starts: Array, ends: Array, data: Array) -> tuple[Array, Array]:
     found = pool.empty(len(starts), np.int32)
     used = np.zeros(KINDS**FEW, np.bool_)
     given = data if len(data) else _NO_BYTES
-    call(_numbers, "numbers", Effort.PLAIN, len(starts), starts, ends, given, found, used)
+    _ROUTINES.call("numbers", len(starts), starts, ends, given, found, used)
     return found, used
 
 
 def renumber(found: Array, others: Array) -> None:
     """Replace each of some numbers by another one (all int32)."""
-    call(_renumber, "renumber", Effort.PLAIN, len(found), found, others)
+    _ROUTINES.call("renumber", len(found), found, others)
 
 
 def lower(data: Array) -> Array:
     """Bytes with capitals made small."""
-    return _in_case(_lower, "lower", data)
+    return _in_case("lower", data)
 
 
 def upper(data: Array) -> Array:
     """Bytes with small letters made capitals."""
-    return _in_case(_upper, "upper", data)
+    return _in_case("upper", data)
 
 
-def _in_case(module: Callable[[bool], str], name: str, data: Array) -> Array:
+def _in_case(name: str, data: Array) -> Array:
     out = pool.empty(len(data), np.uint8)
-    call(module, name, Effort.VECTORS, len(data), data, out)
+    _CASES.call(name, len(data), data, out)
     return out
 
 
-@cache
-def _parts(checked: bool) -> str:
-    f = RowFunction("parts", 4, checked)
-    b = f.b
+def _emit(module: ir.Module, checked: bool) -> None:
+    _parts(Routine(module, "parts", 1, 4, checked))
+    _numbers(Routine(module, "numbers", 1, 5, checked))
+    _renumber(Routine(module, "renumber", 1, 2, checked))
+
+
+def _emit_cases(module: ir.Module, checked: bool) -> None:
+    _case(Routine(module, "lower", 1, 2, checked), "A", "Z")
+    _case(Routine(module, "upper", 1, 2, checked), "a", "z")
+
+
+_ROUTINES = Routines("parts", _emit, __name__)
+_CASES = Routines("cases", _emit_cases, __name__, effort=Effort.VECTORS)
+
+
+def _parts(f: Routine) -> None:
+    b, (rows,) = f.b, f.numbers
     offsets, bounds, starts, ends = range(4)
-    first_at, last_at = f.get(bounds, I64(0)), f.get(bounds, I64(1))
-    total = b.alloca(I64)
-    b.store(I64(0), total)
+    first_at, last_at = f.signed(bounds, I64(0)), f.signed(bounds, I64(1))
+    total = f.variable()
 
     def place(at: Any, size: Any) -> Any:
         behind = b.add(size, at)
@@ -86,76 +98,47 @@ def _parts(checked: bool) -> str:
         behind = b.select(b.icmp_signed("<", behind, I64(0)), I64(0), behind)
         return b.select(b.icmp_signed("<", at, I64(0)), behind, ahead)
 
-    def row(at: Any, _: Any) -> None:
-        begin, after = f.get(offsets, at), b.add(at, I64(1))
-        size = b.sub(f.get(offsets, after), begin)
+    with f.each(rows) as at:
+        begin, after = f.signed(offsets, at), b.add(at, I64(1))
+        size = b.sub(f.signed(offsets, after), begin)
         first, last = place(first_at, size), place(last_at, size)
         left = b.sub(last, first)
-        left = b.select(b.icmp_signed("<", left, I64(0)), I64(0), left)
-        end = b.add(b.load(total, typ=I64), left)
-        b.store(end, total)
-        b.store(b.trunc(b.add(begin, first), I32), f.place(starts, at, I32))
-        b.store(b.trunc(end, I32), f.place(ends, after, I32))
-
-    f.rows(row)
+        total.add(b.select(b.icmp_signed("<", left, I64(0)), I64(0), left))
+        f.put(starts, at, b.trunc(b.add(begin, first), I32))
+        f.put(ends, after, b.trunc(total.get(), I32))
     b.ret(I32(0))
-    return str(f.module)
 
 
-@cache
-def _numbers(checked: bool) -> str:
-    f = RowFunction("numbers", 5, checked)
-    b = f.b
+def _numbers(f: Routine) -> None:
+    b, (rows,) = f.b, f.numbers
     starts, ends, data, out, used = range(5)
-
-    def row(at: Any, _: Any) -> None:
-        start = f.get(starts, at)
-        size = b.sub(f.get(ends, b.add(at, I64(1))), f.get(ends, at))
+    with f.each(rows) as at:
+        start = f.signed(starts, at)
+        size = b.sub(f.signed(ends, b.add(at, I64(1))), f.signed(ends, at))
         number: Any = I64(0)
         for n in range(FEW):
             there = b.icmp_signed("<", I64(n), size)
             index = b.select(there, b.add(start, I64(n)), I64(0))
-            byte = b.zext(b.load(f.place(data, index, I8), typ=I8), I64)
+            byte = b.zext(f.element(data, index, I8), I64)
             kind = b.select(there, b.add(byte, I64(1)), I64(0))
             number = b.add(b.mul(number, I64(KINDS)), kind)
-        b.store(b.trunc(number, I32), f.place(out, at, I32))
-        b.store(I8(1), f.place(used, number, I8))
-
-    f.rows(row)
+        f.put(out, at, b.trunc(number, I32))
+        f.put(used, number, I8(1))
     b.ret(I32(0))
-    return str(f.module)
 
 
-@cache
-def _renumber(checked: bool) -> str:
-    f = RowFunction("renumber", 2, checked)
-    b = f.b
+def _renumber(f: Routine) -> None:
     found, others = range(2)
-
-    def row(at: Any, _: Any) -> None:
-        other = f.get(others, f.get(found, at))
-        b.store(b.trunc(other, I32), f.place(found, at, I32))
-
-    f.rows(row)
-    b.ret(I32(0))
-    return str(f.module)
+    with f.each(f.numbers[0]) as at:
+        f.put(found, at, f.element(others, f.signed(found, at), I32))
+    f.b.ret(I32(0))
 
 
-def _case(name: str, low: str, high: str, checked: bool) -> str:
-    f = RowFunction(name, 2, checked)
+def _case(f: Routine, low: str, high: str) -> None:
     b = f.b
     data, out = range(2)
-
-    def row(at: Any, _: Any) -> None:
-        byte = b.load(f.place(data, at, I8), typ=I8)
+    with f.each(f.numbers[0]) as at:
+        byte = f.element(data, at, I8)
         within = b.icmp_unsigned("<=", b.sub(byte, I8(ord(low))), I8(ord(high) - ord(low)))
-        changed = b.xor(byte, b.select(within, I8(_OTHER_CASE), I8(0)))
-        b.store(changed, f.place(out, at, I8))
-
-    f.rows(row)
+        f.put(out, at, b.xor(byte, b.select(within, I8(_OTHER_CASE), I8(0))))
     b.ret(I32(0))
-    return str(f.module)
-
-
-_lower = cache(partial(_case, "lower", "A", "Z"))
-_upper = cache(partial(_case, "upper", "a", "z"))

@@ -93,6 +93,10 @@ class Routine:
     def element(self, array: int, index: Any, kind: Any, stride: Any = None) -> Any:
         return self.b.load(self.place(array, index, kind, stride), typ=kind, align=1)
 
+    def signed(self, array: int, index: Any, kind: Any = I32) -> Any:
+        """An element, made wider."""
+        return self.b.sext(self.element(array, index, kind), I64)
+
     def put(self, array: int, index: Any, value: Any) -> None:
         self.b.store(value, self.place(array, index, value.type), align=1)
 

@@ -25,16 +25,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from typing import Any
 
 import llvmlite.ir as ir
 import numpy as np
 
 from plait.engine import arrays as pool
-from plait.engine.codegen.compile import Effort, Function, checked, load, prototype
-from plait.engine.codegen.emit import I1, I8, I16, I32, I64, I128, AstrayError
-from plait.engine.codegen.routine import ASTRAY, Routine
+from plait.engine.codegen.emit import I1, I8, I16, I32, I64, I128
+from plait.engine.codegen.routine import Routine
+from plait.engine.codegen.routines import Array, Routines
 
 LONG = 1 << 16
 """Rows from which on the loops pay, even if they have to be loaded."""
@@ -51,7 +50,6 @@ _KINDS = {
 }
 _WIDTHS = {1: I8, 2: I16, 4: I32, 8: I64, 16: I128}
 
-Array = np.ndarray[Any, Any]
 Hashes = np.ndarray[Any, np.dtype[np.uint64]]
 Parts = np.ndarray[Any, np.dtype[np.int32]]
 Counts = np.ndarray[Any, np.dtype[np.int64]]
@@ -61,14 +59,14 @@ def hashes(values: Array, valid: np.ndarray[Any, np.dtype[np.bool_]] | None) -> 
     """A hash of each integer; of those that are not valid, the same one."""
     made = pool.empty(len(values), np.uint64)
     known = np.zeros(0, np.uint8) if valid is None else np.ascontiguousarray(valid).view(np.uint8)
-    _call(f"hash_{values.dtype.name}", len(values), values.strides[0], values, known, made)
+    _ROUTINES.call(f"hash_{values.dtype.name}", len(values), values.strides[0], values, known, made)
     return made
 
 
 def text_hashes(offsets: Counts, data: np.ndarray[Any, np.dtype[np.uint8]]) -> Hashes:
     """A hash of each string; `offsets` are one more than strings."""
     made = pool.empty(len(offsets) - 1, np.uint64)
-    _call("hash_text", len(made), offsets, data, made)
+    _ROUTINES.call("hash_text", len(made), offsets, data, made)
     return made
 
 
@@ -78,64 +76,44 @@ def hashes_of_entries(
     """The hash of the entry of each code (signed integers); of those not valid, that of NULL."""
     made = pool.empty(len(codes), np.uint64)
     known = np.zeros(0, np.uint8) if valid is None else np.ascontiguousarray(valid).view(np.uint8)
-    _call(f"look_up_{codes.itemsize}", len(codes), codes, known, entries, made)
+    _ROUTINES.call(f"look_up_{codes.itemsize}", len(codes), codes, known, entries, made)
     return made
 
 
 def combine(found: Hashes, more: Hashes) -> None:
     """Mix the hashes of one more column into `found`."""
-    _call("combine", len(found), found, more)
+    _ROUTINES.call("combine", len(found), found, more)
 
 
 def parts_of(found: Hashes, parts: int) -> Parts:
     """The part of each hash."""
     made = pool.empty(len(found), np.int32)
-    _call("parts", len(found), parts, found, made)
+    _ROUTINES.call("parts", len(found), parts, found, made)
     return made
 
 
 def counts_of(part_of: Parts, parts: int) -> Counts:
     """How many rows each part has."""
     made = np.zeros(parts, np.int64)
-    _call("count", len(part_of), part_of, made)
+    _ROUTINES.call("count", len(part_of), part_of, made)
     return made
 
 
 def places(part_of: Parts, starts: Counts) -> Parts:
     """The numbers of the rows, part by part, in each as they came."""
     made = pool.empty(len(part_of), np.int32)
-    _call("places", len(part_of), part_of, starts.copy(), made)
+    _ROUTINES.call("places", len(part_of), part_of, starts.copy(), made)
     return made
 
 
 def scattered(values: Array, part_of: Parts, starts: Counts) -> Array:
     """The values, part by part, in each as they came."""
     made = pool.empty(len(part_of), values.dtype)
-    _call(f"scatter_{values.itemsize}", len(part_of), values, part_of, starts.copy(), made)
+    _ROUTINES.call(f"scatter_{values.itemsize}", len(part_of), values, part_of, starts.copy(), made)
     return made
 
 
-def _call(name: str, *args: int | Array) -> None:
-    words: list[int] = []
-    for arg in args:
-        words += [arg.ctypes.data, arg.size] if isinstance(arg, np.ndarray) else [arg]
-    if _functions(checked())[name](*words) == ASTRAY:
-        raise AstrayError(name)
-
-
-@cache
-def _functions(checked: bool) -> dict[str, Function]:
-    text, arguments = _module(checked)
-    signatures = {name: prototype(count) for name, count in arguments.items()}
-    return load(text, signatures, Effort.LEAST if checked else Effort.PLAIN).functions
-
-
-@cache
-def _module(checked: bool) -> tuple[str, dict[str, int]]:
-    """The code, and how many arguments each function has."""
-    module = ir.Module("scatter")
-    module.triple = ""
-
+def _emit(module: ir.Module, checked: bool) -> None:
     def function(name: str, numbers: int, arrays: int) -> _OverRows:
         return _OverRows(module, name, 1 + numbers, arrays, checked)
 
@@ -150,7 +128,9 @@ def _module(checked: bool) -> tuple[str, dict[str, int]]:
     _places(function("places", 0, 3))
     for width, kind in _WIDTHS.items():
         _scatter(function(f"scatter_{width}", 0, 4), kind)
-    return str(module), {f.name: len(f.args) for f in module.functions if not f.is_declaration}
+
+
+_ROUTINES = Routines("scatter", _emit, __name__)
 
 
 class _OverRows(Routine):
