@@ -89,7 +89,8 @@ class KeyAnswers:
 class TableShape:
     """What the code that probes a join table depends on.
 
-    `lookup`: set (presence only), dense, hashed, empty, or one, whose row 0 matches without keys.
+    `lookup`: set (presence only), dense, ranked, hashed, empty, or one, whose row 0 matches without
+    keys.
     `keys`: int or text, and whether NULLs match. `columns`: the layouts of the build columns that
     loops can read.
     """

@@ -1,9 +1,14 @@
 """Join tables made by compiled loops: from key codes to the rows that have them.
 
-A module of four routines over a column of integers; `low` is taken from each value to get its
+A module of routines over a column of integers; `low` is taken from each value to get its
 code, rows that are not valid are left out. They give 0, or what is told here.
 
-    members(rows, low, [values], [valid], [seen])       seen[code] = 1
+    members(rows, low, [values], [valid], [bits])   the bit of each code, of words of 64; 1: a code
+                                                    came twice
+    ranks(rows, low, [values], [valid], [bits], [before], [first], [next])
+                                                    as `chain`, but `first` is by the rank of a
+                                                    code among those with a bit; before[word]: how
+                                                    many have one in the words before
     chain(rows, low, [values], [valid], [first], [next])
                                                     first[code] is the first row that has a code,
                                                     next[row] the next one with the same code, or
@@ -67,6 +72,7 @@ def _emit(width: int, stride: int, module: ir.Module, checked: bool) -> None:
         return _OverColumn(module, name, numbers, arrays, _KINDS[width], stride, checked)
 
     _members(routine("members", 1, 1))
+    _ranks(routine("ranks", 1, 4))
     _chain(routine("chain", 1, 2))
     _hash(routine("hash", 3, 3))
     _find(routine("find", 2, 3))
@@ -120,9 +126,42 @@ class _OverColumn(Routine):
 
 
 def _members(f: _OverColumn) -> None:
-    (low,), seen = f.numbers, 2
-    f.each_code(lambda _, value, __: f.put(seen, f.b.sub(value, low), I8(1)))
-    f.b.ret(I32(0))
+    b, (low,) = f.b, f.numbers
+    bits = 2
+    twice = f.variable(0, I1)
+
+    def row(_: Any, value: Any, __: Any) -> None:
+        code = b.sub(value, low)
+        place = f.place(bits, b.lshr(code, I64(6)), I64)
+        word, bit = b.load(place, typ=I64), b.shl(I64(1), b.and_(code, I64(63)))
+        b.store(b.or_(word, bit), place)
+        twice.set(b.or_(twice.get(), b.icmp_unsigned("!=", b.and_(word, bit), I64(0))))
+
+    f.each_code(row)
+    b.ret(b.zext(twice.get(), I32))
+
+
+def _ranks(f: _OverColumn) -> None:
+    b, (low,) = f.b, f.numbers
+    bits, before, first, following = 2, 3, 4, 5
+
+    def row(at: Any, value: Any, _: Any) -> None:
+        code = b.sub(value, low)
+        word = b.lshr(code, I64(6))
+        rank = rank_of(b, code, f.element(bits, word, I64), f.element(before, word, I32))
+        place = f.place(first, rank, I32)
+        f.put(following, at, b.load(place, typ=I32))
+        b.store(b.trunc(at, I32), place)
+
+    f.each_code(row)
+    b.ret(I32(0))
+
+
+def rank_of(b: ir.IRBuilder, code: Any, word: Any, before: Any) -> Any:
+    """How many codes below one have a bit: those before its word, and in it (Jacobson,
+    "Space-efficient Static Trees and Graphs", FOCS 1989)."""
+    bit = b.shl(I64(1), b.and_(code, I64(63)))
+    return b.add(b.sext(before, I64), b.ctpop(b.and_(word, b.sub(bit, I64(1)))))
 
 
 def _chain(f: _OverColumn) -> None:

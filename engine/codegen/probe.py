@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from plait.engine.codegen.ahead import word_of_near_row
 from plait.engine.codegen.emit import I1, I8, I32, I64, NotCompiledError, Value
 from plait.engine.codegen.fillers import SOURCE, Data, TableArray, TableNumber, TableShape
+from plait.engine.codegen.index import rank_of
 from plait.engine.codegen.names import Bound, Names
 from plait.engine.codegen.scalar import emit
 from plait.planner.expr import columns_of
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 KINDS = ("inner", "left", "semi", "anti", "mark", "single")
 """The joins that loops probe: those that give no rows of their build side in the end."""
 
+_WORD = I64(6)  # by which a code is shifted to the number of the word that has its bit
 _HASH = 0x9E3779B97F4A7C15  # as in plait.engine.kernels.hash_table
 
 
@@ -55,7 +57,14 @@ class Probe:
         e, b = self.loop.e, self.loop.e.b
         match self.shape.lookup:
             case "set":
-                self._ask("members", code, I8)
+                self._ask("bits", b.lshr(code, _WORD), I64)
+            case "ranked":
+                self._ask("bits", b.lshr(code, _WORD), I64)
+                self._ask("before", b.lshr(code, _WORD), I32)
+                row = b.sext(
+                    self._array("first", self._rank(word_of_near_row(self.loop, code)), I32), I64
+                )
+                self._ask_for_columns(row)
             case "dense":
                 self._ask("first", code, I32)
                 near = word_of_near_row(self.loop, code)
@@ -98,6 +107,8 @@ class Probe:
         if self.shape.lookup == "dense":
             row = b.sext(self._array("first", self.code, I32), I64)
             return b.select(self.possible, row, I64(-1))
+        if self.shape.lookup == "ranked":
+            return self._ranked_row()
         # open addressing; most keys that are not there stop at one byte of `seen`
         result = e.variable(I64, I64(-1))
         b.store(I64(-1), result)
@@ -129,13 +140,34 @@ class Probe:
         e.goto(end)
         return e.get(result, I64)
 
+    def _ranked_row(self) -> Any:
+        e, b = self.loop.e, self.loop.e.b
+        result = e.variable(I64, I64(-1))
+        b.store(I64(-1), result)
+        look, end = e.block("look"), e.block("end")
+        b.cbranch(self._has_bit(), look, end)
+        e.goto(look)
+        b.store(b.sext(self._array("first", self._rank(self.code), I32), I64), result)
+        b.branch(end)
+        e.goto(end)
+        return e.get(result, I64)
+
+    def _has_bit(self) -> Any:
+        b = self.loop.e.b
+        word = self._array("bits", b.lshr(self.code, _WORD), I64)
+        bit = b.trunc(b.lshr(word, b.and_(self.code, I64(63))), I1)
+        return b.and_(bit, self.possible)
+
+    def _rank(self, code: Any) -> Any:
+        b = self.loop.e.b
+        word = b.lshr(code, _WORD)
+        return rank_of(b, code, self._array("bits", word, I64), self._array("before", word, I32))
+
     def _present(self) -> Any:
         """Whether the table has the key."""
-        b = self.loop.e.b
         if self.shape.lookup == "set":
-            seen = b.icmp_unsigned("!=", self._array("members", self.code, I8), I8(0))
-            return b.and_(seen, self.possible)
-        return b.icmp_signed(">=", self.first_row(), I64(0))
+            return self._has_bit()
+        return self.loop.e.b.icmp_signed(">=", self.first_row(), I64(0))
 
     def _next(self, row: Any) -> Any:
         """The next row with the same key, or -1."""

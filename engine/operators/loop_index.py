@@ -1,9 +1,10 @@
 """Indexes of join tables made by compiled loops, for loops to probe.
 
 The same codes as the vectorised tier's (`kernels/keys.py`), with fewer passes: a key's first row is
-found by its code itself where codes are dense, else in a table with open addressing; from each row
-it goes on to the next with the same key. That costs one pass over the rows, and nothing for codes
-that no row has but the memory.
+found by its code itself where codes are dense; where few codes of a range occur, by its rank among
+them, which a bit for each code tells: what is touched for keys that are not there is an eighth of a
+byte for each code of the range; else in a table with open addressing. From each row it goes on to
+the next with the same key.
 """
 
 from __future__ import annotations
@@ -21,9 +22,10 @@ from plait.engine.codegen.index import Column
 from plait.engine.codegen.layout import layout_of
 from plait.engine.kernels.keys import KeyCoder, _Integers
 
-# an array indexed by the code beats hashing even where most of it is empty
-_SLOTS_PER_KEY, _SLOTS_FOR_ALL, _MOST_SLOTS = 64, 1 << 22, 1 << 25
-_FLAGS_PER_SLOT = 4  # in the same memory
+# arrays of 32 bits and single bits, indexed by the code: for each key, or for however few keys
+_SLOTS_PER_KEY, _SLOTS_FOR_ALL = 8, 1 << 14
+_BITS_PER_KEY, _BITS_FOR_ALL = 256, 1 << 24
+_WORD = 64
 _SEEN = 1 << 27
 
 Array = np.ndarray[Any, Any]
@@ -33,7 +35,7 @@ Array = np.ndarray[Any, Any]
 class LoopIndex:
     """How rows are found: see `plait.engine.operators.probing` for the arrays.
 
-    `lookup`: set, empty, dense or hashed.
+    `lookup`: set, empty, dense, ranked or hashed.
     """
 
     coder: KeyCoder
@@ -79,16 +81,16 @@ def loop_index(
     codes = _codes(coder, columns)
     if not codes.rows or (codes.valid is not None and not codes.valid.any()):
         return LoopIndex(coder, "empty")
-    most = max(min(_SLOTS_PER_KEY * codes.rows, _MOST_SLOTS), 8 * codes.rows, _SLOTS_FOR_ALL)
-    if presence and coder.span <= _FLAGS_PER_SLOT * most:
-        seen = pool.full(coder.span, 0, np.uint8)
-        codes.column.call("members", codes.low, seen)
-        return LoopIndex(coder, "set", arrays={"members": seen})
+    ranked = coder.span <= max(_BITS_PER_KEY * codes.rows, _BITS_FOR_ALL)
+    if presence and ranked:
+        return LoopIndex(coder, "set", arrays={"bits": _bits(coder, codes)[0]})
     following = pool.empty(codes.rows, np.int32)
-    if coder.span <= most:
+    if coder.span <= max(_SLOTS_PER_KEY * codes.rows, _SLOTS_FOR_ALL):
         first = pool.full(coder.span, -1, np.int32)
         twice = codes.column.call("chain", codes.low, first, following)
         index = LoopIndex(coder, "dense", not twice, {"first": first})
+    elif ranked:
+        index = _ranked(coder, codes, following)
     else:
         index = _hashed(coder, codes, columns, following)
     if not index.unique:
@@ -113,6 +115,24 @@ def _codes(coder: KeyCoder, columns: list[pa.Array]) -> _Codes:
     values = np.ascontiguousarray(made.values, np.int64)
     valid = None if made.valid is None else np.ascontiguousarray(made.valid).view(np.uint8)
     return _Codes.of(values, valid)
+
+
+def _bits(coder: KeyCoder, codes: _Codes) -> tuple[Array, bool]:
+    """A bit for each code, and whether one came twice."""
+    bits = pool.full(-(-coder.span // _WORD), 0, np.uint64)
+    return bits, bool(codes.column.call("members", codes.low, bits))
+
+
+def _ranked(coder: KeyCoder, codes: _Codes, following: Array) -> LoopIndex:
+    bits, twice = _bits(coder, codes)
+    before = pool.empty(len(bits) + 1, np.int32)
+    before[0] = 0
+    np.cumsum(np.bitwise_count(bits), out=before[1:])
+    # one more: what is asked for ahead may be the rank of a code beyond all keys
+    first = pool.full(int(before[-1]) + 1, -1, np.int32)
+    codes.column.call("ranks", codes.low, bits, before, first, following)
+    arrays = {"bits": bits, "before": before, "first": first}
+    return LoopIndex(coder, "ranked", not twice, arrays)
 
 
 def _hashed(coder: KeyCoder, codes: _Codes, columns: list[pa.Array], following: Array) -> LoopIndex:

@@ -112,12 +112,20 @@ def test_rehash_beyond_the_slots(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "function"), [([5, 9], "chain"), ([5, 5, 9], "chain"), (KEYS, "hash")]
+    ("values", "function"),
+    [
+        ([5, 9], "chain"),
+        ([5, 5, 9], "chain"),
+        ([5, 5, 9, 9000], "ranks"),
+        ([5, 9000], "ranks"),
+        (KEYS, "hash"),
+    ],
 )
 def test_join_tables_that_are_too_small(
     monkeypatch: pytest.MonkeyPatch, values: list[int], function: str
 ) -> None:
     monkeypatch.setattr(loop_index, "_SLOTS_FOR_ALL", 64)
+    monkeypatch.setattr(loop_index, "_BITS_FOR_ALL", 1 << 14)
     call = Column.call
 
     def short(self: Column, name: str, *args: Any) -> int:
@@ -134,10 +142,11 @@ def test_join_tables_that_are_too_small(
 def test_a_set_of_keys_that_is_too_small() -> None:
     values = np.array([3, 8], np.int64)
     column = Column(values.ctypes.data, 8, 8, 2, None)
-    seen = np.zeros(6, np.uint8)
-    assert column.call("members", 3, seen) == 0
-    assert seen.tolist() == [1, 0, 0, 0, 0, 1]
+    bits = np.zeros(2, np.uint64)
+    assert column.call("members", -60, bits) == 0
+    assert bits.tolist() == [1 << 63, 1 << 4]
+    assert column.call("members", -60, bits) == 1
     with pytest.raises(AssertionError, match=OUTSIDE):
-        column.call("members", 3, seen[:5])
+        column.call("members", -60, bits[:1])
     with pytest.raises(AssertionError, match=OUTSIDE):
-        column.call("members", 4, seen)
+        column.call("members", 4, bits)

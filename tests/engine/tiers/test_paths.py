@@ -127,7 +127,7 @@ def test_tables_that_are_asked_for_ahead(
     assert modes
 
 
-@pytest.mark.parametrize("key", ["k", "far", "s"])
+@pytest.mark.parametrize("key", ["k", "sparse", "far", "s"])
 @pytest.mark.parametrize(
     "sql",
     [
@@ -141,7 +141,7 @@ def test_tables_that_are_asked_for_ahead(
 def test_join_tables_that_are_asked_for_ahead(
     monkeypatch: pytest.MonkeyPatch, key: str, sql: str
 ) -> None:
-    """Any table, as if it were large: dense, hashed, of texts; keys once and several times."""
+    """Any table, as if it were large: dense, ranked, hashed, of texts, and keys that come twice."""
     monkeypatch.setattr(probing, "LARGE", 0)
     random = np.random.default_rng(3)
 
@@ -150,6 +150,7 @@ def test_join_tables_that_are_asked_for_ahead(
         nulls = random.random(count) < 0.1
         return {
             "k": pa.array(numbers, mask=nulls),
+            "sparse": pa.array(numbers * 1009 - 70_000, mask=nulls),
             "far": pa.array(numbers * 1_000_003_000_007, mask=nulls),
             "s": pa.array([f"t{n}" for n in numbers], mask=nulls).dictionary_encode(),
             **more,

@@ -22,9 +22,9 @@ QUICK, HEAVY = 16, 100
 AS_IT_IS = [HealthCheck.function_scoped_fixture]
 
 
-@pytest.fixture
-def little_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Few rows take the paths of many: tables and buffers grow, dense keys are hashed."""
+@pytest.fixture(params=[1 << 24, 4], ids=["ranked", "hashed"])
+def little_room(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few rows take the paths of many: tables and buffers grow, dense keys are ranked or hashed."""
     monkeypatch.setattr(key_ranges, "DIRECT_SLOTS", 16)
     monkeypatch.setattr(key_ranges, "MOST_SLOTS", 16)
     monkeypatch.setattr(loops, "PACKED", 1 << 20)
@@ -34,6 +34,8 @@ def little_room(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(group_table, "_FIRST", 2)
     monkeypatch.setattr(loop_index, "_SLOTS_FOR_ALL", 4)
     monkeypatch.setattr(loop_index, "_SLOTS_PER_KEY", 1)
+    monkeypatch.setattr(loop_index, "_BITS_FOR_ALL", request.param)
+    monkeypatch.setattr(loop_index, "_BITS_PER_KEY", min(request.param, 256))
 
 
 @settings(max_examples=QUICK)
@@ -42,19 +44,19 @@ def test_random_pipelines(seed: int) -> None:
     check(random_pipeline(Random(seed)))
 
 
-@settings(max_examples=QUICK, suppress_health_check=AS_IT_IS)
+@settings(max_examples=QUICK // 2, suppress_health_check=AS_IT_IS)
 @given(SEEDS)
 def test_random_pipelines_with_little_room(little_room: None, seed: int) -> None:
     check(random_pipeline(Random(seed)))
 
 
-@settings(max_examples=QUICK // 2, suppress_health_check=AS_IT_IS)
+@settings(max_examples=QUICK // 4, suppress_health_check=AS_IT_IS)
 @given(SEEDS)
 def test_random_pipelines_as_users_run_them(little_room: None, seed: int) -> None:
     check(random_pipeline(Random(seed)), OPTIMIZED)
 
 
-@settings(max_examples=QUICK, suppress_health_check=AS_IT_IS)
+@settings(max_examples=QUICK // 2, suppress_health_check=AS_IT_IS)
 @given(SEEDS)
 def test_random_pipelines_on_threads(little_room: None, seed: int) -> None:
     check_crowded(random_pipeline(Random(seed)), CHECKED)
@@ -70,7 +72,7 @@ def test_many_random_pipelines(seed: int) -> None:
 
 @pytest.mark.heavy
 @pytest.mark.timeout(1800)
-@settings(max_examples=HEAVY, suppress_health_check=AS_IT_IS)
+@settings(max_examples=HEAVY // 2, suppress_health_check=AS_IT_IS)
 @given(SEEDS)
 def test_many_random_pipelines_with_little_room(little_room: None, seed: int) -> None:
     check(random_pipeline(Random(seed)))
@@ -86,7 +88,7 @@ def test_many_random_pipelines_as_users_run_them(seed: int) -> None:
 
 @pytest.mark.heavy
 @pytest.mark.timeout(1800)
-@settings(max_examples=HEAVY // 2, suppress_health_check=AS_IT_IS)
+@settings(max_examples=HEAVY // 4, suppress_health_check=AS_IT_IS)
 @given(SEEDS)
 def test_many_random_pipelines_on_threads(little_room: None, seed: int) -> None:
     check_crowded(random_pipeline(Random(seed)), OPTIMIZED)
