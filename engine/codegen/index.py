@@ -15,7 +15,8 @@ code, rows that are not valid are left out. They give 0, or what is told here.
                                                     -1; 1: a code came twice
     hash(rows, shift, mask, seen_shift, [values], [valid], [table], [next], [seen])
                                                     the same by open addressing: `table` has the
-                                                    first row of each code; seen[hash] = 1
+                                                    first row of each code; the bit of each hash
+                                                    is set in `seen`, of words of 64
     find(rows, shift, mask, [values], [valid], [table], [keys], [found])
                                                     found[row] is the first row of such a table that
                                                     has the value; `keys` are its rows' values
@@ -125,17 +126,22 @@ class _OverColumn(Routine):
         return value if self.kind == I64 else self.b.sext(value, I64)
 
 
+def _set_bit(f: Routine, bits: int, number: Any) -> Any:
+    """Set a bit of an array; gives whether it was set."""
+    b = f.b
+    place = f.place(bits, b.lshr(number, I64(6)), I64)
+    word, bit = b.load(place, typ=I64), b.shl(I64(1), b.and_(number, I64(63)))
+    b.store(b.or_(word, bit), place)
+    return b.icmp_unsigned("!=", b.and_(word, bit), I64(0))
+
+
 def _members(f: _OverColumn) -> None:
     b, (low,) = f.b, f.numbers
     bits = 2
     twice = f.variable(0, I1)
 
     def row(_: Any, value: Any, __: Any) -> None:
-        code = b.sub(value, low)
-        place = f.place(bits, b.lshr(code, I64(6)), I64)
-        word, bit = b.load(place, typ=I64), b.shl(I64(1), b.and_(code, I64(63)))
-        b.store(b.or_(word, bit), place)
-        twice.set(b.or_(twice.get(), b.icmp_unsigned("!=", b.and_(word, bit), I64(0))))
+        twice.set(b.or_(twice.get(), _set_bit(f, bits, b.sub(value, low))))
 
     f.each_code(row)
     b.ret(b.zext(twice.get(), I32))
@@ -189,7 +195,7 @@ def _hash(f: _OverColumn) -> None:
         names = ("probe", "compare", "other", "same", "put")
         probe, compare, other, same, put = (f.function.append_basic_block(n) for n in names)
         mixed = b.mul(value, I64(_HASH))
-        f.put(seen, b.lshr(mixed, seen_shift), I8(1))
+        _set_bit(f, seen, b.lshr(mixed, seen_shift))
         slot.set(b.lshr(mixed, shift))
         b.branch(probe)
         b.position_at_end(probe)

@@ -71,7 +71,7 @@ class Probe:
                 self._ask_for_columns(b.sext(self._array("first", near, I32), I64))
             case "hashed":
                 mixed = b.mul(code, I64(_HASH - (1 << 64)))
-                self._ask("seen", b.lshr(mixed, self._number("seen_shift")), I8)
+                self._ask("seen", b.lshr(b.lshr(mixed, self._number("seen_shift")), _WORD), I64)
                 slot = b.lshr(mixed, self._number("shift"))
                 self._ask("table", slot, I32)
                 near = word_of_near_row(self.loop, slot)
@@ -109,14 +109,13 @@ class Probe:
             return b.select(self.possible, row, I64(-1))
         if self.shape.lookup == "ranked":
             return self._ranked_row()
-        # open addressing; most keys that are not there stop at one byte of `seen`
+        # open addressing; most keys that are not there stop at one bit of `seen`
         result = e.variable(I64, I64(-1))
         b.store(I64(-1), result)
         mixed = b.mul(self.code, I64(_HASH - (1 << 64)))
         end, look = e.block("end"), e.block("look")
         seen_at = b.lshr(mixed, self._number("seen_shift"))
-        seen = b.icmp_unsigned("!=", self._array("seen", seen_at, I8), I8(0))
-        b.cbranch(b.and_(seen, self.possible), look, end)
+        b.cbranch(self._has_bit("seen", seen_at), look, end)
         e.goto(look)
         mask = self._number("mask")
         slot = e.variable(I64, I64(0))
@@ -145,17 +144,18 @@ class Probe:
         result = e.variable(I64, I64(-1))
         b.store(I64(-1), result)
         look, end = e.block("look"), e.block("end")
-        b.cbranch(self._has_bit(), look, end)
+        b.cbranch(self._has_bit("bits", self.code), look, end)
         e.goto(look)
         b.store(b.sext(self._array("first", self._rank(self.code), I32), I64), result)
         b.branch(end)
         e.goto(end)
         return e.get(result, I64)
 
-    def _has_bit(self) -> Any:
+    def _has_bit(self, bits: str, number: Any) -> Any:
+        """Whether a possible key has a bit."""
         b = self.loop.e.b
-        word = self._array("bits", b.lshr(self.code, _WORD), I64)
-        bit = b.trunc(b.lshr(word, b.and_(self.code, I64(63))), I1)
+        word = self._array(bits, b.lshr(number, _WORD), I64)
+        bit = b.trunc(b.lshr(word, b.and_(number, I64(63))), I1)
         return b.and_(bit, self.possible)
 
     def _rank(self, code: Any) -> Any:
@@ -166,7 +166,7 @@ class Probe:
     def _present(self) -> Any:
         """Whether the table has the key."""
         if self.shape.lookup == "set":
-            return self._has_bit()
+            return self._has_bit("bits", self.code)
         return self.loop.e.b.icmp_signed(">=", self.first_row(), I64(0))
 
     def _next(self, row: Any) -> Any:

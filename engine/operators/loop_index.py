@@ -26,7 +26,7 @@ from plait.engine.kernels.keys import KeyCoder, _Integers
 _SLOTS_PER_KEY, _SLOTS_FOR_ALL = 8, 1 << 14
 _BITS_PER_KEY, _BITS_FOR_ALL = 256, 1 << 24
 _WORD = 64
-_SEEN = 1 << 27
+_FLAGS_PER_SLOT, _MOST_FLAGS = 8, 1 << 30
 
 Array = np.ndarray[Any, Any]
 
@@ -142,11 +142,12 @@ def _hashed(coder: KeyCoder, codes: _Codes, columns: list[pa.Array], following: 
         codes = _Codes.of(keys, codes.valid)
     size = 1 << max(4, (2 * codes.rows).bit_length())
     table = pool.full(size, -1, np.int32)
-    seen = pool.full(min(8 * size, _SEEN), 0, np.uint8)
+    flags = min(_FLAGS_PER_SLOT * size, _MOST_FLAGS)
+    seen = pool.full(max(1, flags // _WORD), 0, np.uint64)
     numbers = {
         "shift": 65 - size.bit_length(),
         "mask": size - 1,
-        "seen_shift": 65 - len(seen).bit_length(),
+        "seen_shift": 65 - flags.bit_length(),
     }
     twice = codes.column.call("hash", *numbers.values(), table, following, seen)
     arrays = {"table": table, "keys": keys, "seen": seen}

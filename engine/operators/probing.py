@@ -7,7 +7,7 @@ Its index (`loop_index.py`) has some of these arrays, the rows of 32 bits:
     bits, before, first     the same by the ranks of codes among those that have a bit; `before` is
                   how many have one before each word of 64
     table, keys, seen     open addressing: slots with the first row of a key, the codes of all rows,
-                  and a flag for each of many more slots
+                  and a bit for each of many more slots
     next          for each row the next one with the same key, or -1; only if keys come twice
 """
 
