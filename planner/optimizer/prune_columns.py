@@ -7,8 +7,8 @@ drops it when it is done. Where columns count by position (UNION, DISTINCT, func
 frames, the root) exactly the wanted ones are left.
 
 A left join of which no column is needed, and whose right side has at most one match, goes
-altogether. Equal sub-plans that join or aggregate are given the union of what their copies need, so
-that they stay equal, and are run once.
+altogether. Equal sub-plans that join or aggregate, or leave few rows of a table, are given the
+union of what their copies need, so that they stay equal, and are run once.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 
+from plait.planner.estimate import Estimator
 from plait.planner.expr import Column, Expr
 from plait.planner.logical import (
     Aggregate,
@@ -37,6 +38,7 @@ from plait.planner.logical import (
 )
 from plait.planner.optimizer.rewriting import keep_schema
 from plait.planner.optimizer.rule import Rule, RuleContext
+from plait.planner.optimizer.share_subplans import shared_filters
 from plait.planner.optimizer.unique import unique_on
 from plait.planner.predicates import equi_keys, references
 from plait.planner.schema import Schema
@@ -47,7 +49,7 @@ Need = frozenset[str]
 def rewrite(plan: LogicalPlan, context: RuleContext) -> LogicalPlan:
     everything = frozenset(plan.schema.names)
     shared: dict[LogicalPlan, Need] = {}
-    repeated = _repeated(plan)
+    repeated = _repeated(plan, context.estimator)
     if repeated:
         # twice: the first time only to see what the copies need
         shared = {p: frozenset() for p in repeated}
@@ -59,12 +61,13 @@ def rewrite(plan: LogicalPlan, context: RuleContext) -> LogicalPlan:
     return keep_schema(_Pruning(shared).prune(plan, everything), plan.schema)
 
 
-def _repeated(plan: LogicalPlan) -> list[LogicalPlan]:
+def _repeated(plan: LogicalPlan, estimator: Estimator) -> list[LogicalPlan]:
     """Sub-plans that occur more than once and that are worth running only once."""
     counts = Counter(plan.walk())
     if len(counts) == sum(counts.values()):
         return []
-    return [p for p, n in counts.items() if n > 1 and isinstance(p, Join | Aggregate | Distinct)]
+    found = [p for p, n in counts.items() if n > 1 and isinstance(p, Join | Aggregate | Distinct)]
+    return [*found, *shared_filters(plan, estimator)]
 
 
 def _of(exprs: object) -> Need:

@@ -10,15 +10,16 @@ columns renamed:
                                           Aggregate by [k] ... AS a
 
 Only plans that aggregate or join are worth it: rows of a scan are read again as fast as they would
-be kept. Runs late, when filters have been pushed: two copies that were filtered differently are no
-longer the same work.
+be kept. Where a filter leaves few of them they are kept as well, if several plans read the very
+same (a subquery and what is around it, say). Runs late, when filters have been pushed: two copies
+that were filtered differently are no longer the same work.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from plait.planner.canonical import Meanings, canonical_parts
 from plait.planner.estimate import Estimator
@@ -28,6 +29,8 @@ from plait.planner.optimizer.fold_constants import is_volatile
 from plait.planner.optimizer.rule import Rule, RuleContext
 
 FEW_ROWS = 20_000.0  # read by a plan: done again as fast as shared
+_SELECTIVE = 1 / 8  # of the rows of a table, what a filter leaves at most if that is to be kept,
+_MOST_KEPT = 1_000_000.0  # and how many rows
 
 
 def rewrite(plan: LogicalPlan, context: RuleContext) -> LogicalPlan:
@@ -89,6 +92,32 @@ def _safe(plan: LogicalPlan, repeated: set[tuple[str, str]]) -> bool:
 def _worth(plan: LogicalPlan, estimator: Estimator) -> bool:
     """Whether the work is more than keeping its result for a second reader."""
     return sum(estimator.rows(n) for n in plan.walk() if isinstance(n, Scan)) >= FEW_ROWS
+
+
+def shared_filters(plan: LogicalPlan, estimator: Estimator) -> set[LogicalPlan]:
+    """The filters of tables that several plans read, and that leave few rows of many.
+
+    Plans that are equal count once, however often they stand in the tree: they run once.
+    """
+    readers: Counter[LogicalPlan] = Counter()
+    stack = [plan]
+    while stack:
+        node = stack.pop()
+        readers[node] += 1
+        if readers[node] == 1:
+            stack.extend(node.children())
+    return {
+        node
+        for node, count in readers.items()
+        if count > 1 and isinstance(node, Filter) and _leaves_few(node, estimator)
+    }
+
+
+def _leaves_few(plan: Filter, estimator: Estimator) -> bool:
+    if not isinstance(plan.input, Scan) or is_volatile(plan.predicate):
+        return False
+    most, kept = estimator.rows(replace(plan.input, predicate=None)), estimator.rows(plan)
+    return most >= FEW_ROWS and kept <= min(_SELECTIVE * most, _MOST_KEPT)
 
 
 @dataclass

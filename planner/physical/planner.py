@@ -37,6 +37,7 @@ from plait.planner.logical import (
     Window,
     Write,
 )
+from plait.planner.optimizer.share_subplans import shared_filters
 from plait.planner.physical import joins
 from plait.planner.physical.decompose import decompose
 from plait.planner.physical.first_rows import rows_wanted
@@ -131,6 +132,8 @@ class StagePlanner:
         counts = Counter(root.walk())
         self.repeated = frozenset(plan for plan, count in counts.items() if count > 1)
         self.shared = dict.fromkeys(p for p in self.repeated if _costs_more_than_a_scan(p))
+        if self.repeated:
+            self.shared |= dict.fromkeys(shared_filters(root, self.estimator))
         if self.settings.shared_bytes and not self.settings.cache_bytes:
             self.read_again = _read_again(root)
         piece = self.lower(root, frozenset(root.schema.names))

@@ -97,7 +97,7 @@ Project s_acctbal, s_name, n_name, p_partkey, p_mfgr, s_address, s_phone, s_comm
                         Scan partsupp columns=[ps_partkey, ps_suppkey, ps_supplycost]
                       Project p_partkey AS key#1
                         Filter ((p_size = 15) AND (p_type LIKE '%BRASS'))
-                          Scan part columns=[p_partkey, p_type, p_size] where ((p_size = 15) AND (p_type LIKE '%BRASS'))
+                          Scan part columns=[p_partkey, p_mfgr, p_type, p_size] where ((p_size = 15) AND (p_type LIKE '%BRASS'))
                   Join inner on ("nation.n_regionkey" = "region.r_regionkey")
                     Project n_nationkey AS nation.n_nationkey, n_regionkey AS nation.n_regionkey
                       Scan nation columns=[n_nationkey, n_regionkey]
@@ -177,7 +177,7 @@ Sort by o_orderpriority
           Scan lineitem columns=[l_orderkey, l_commitdate, l_receiptdate]
         Project o_orderkey AS key#1
           Filter ((o_orderdate >= DATE '1993-07-01') AND (o_orderdate < DATE '1993-10-01'))
-            Scan orders columns=[o_orderkey, o_orderdate] where ((o_orderdate >= DATE '1993-07-01') AND (o_orderdate < DATE '1993-10-01'))
+            Scan orders columns=[o_orderkey, o_orderdate, o_orderpriority] where ((o_orderdate >= DATE '1993-07-01') AND (o_orderdate < DATE '1993-10-01'))
 
 -- Local supplier volume
 select

@@ -188,6 +188,35 @@ def test_equal_subplans_run_once() -> None:
     assert text(stages(plan)).count("ScanSplits") == 1
 
 
+def equal_to(plan: LogicalPlan, number: int) -> LogicalPlan:
+    column = b.column(plan, plan.schema.names[0])
+    return b.filter(plan, b.call("equal", column, b.literal(number)))
+
+
+def test_a_filter_that_leaves_few_rows_runs_once() -> None:
+    """Also if its readers want other columns."""
+    rows = equal_to(table("t", 1e6), 7)
+    keys = b.project(rows, [("k", b.column(rows, "t_k"))])
+    plan = joined(rows, grouped(b.project(keys, [(n, b.column(keys, "k")) for n in "xy"])))
+    found = text(stages(plan))
+    assert found.count("ScanSplits") == 1
+    assert found.count("where") == 1
+
+
+def test_a_filter_that_leaves_many_rows_is_done_again() -> None:
+    rows = filtered(table("t", 1e6))
+    assert text(stages(joined(rows, b.rename(rows, ["x", "y"])))).count("ScanSplits") == 2
+
+
+def test_a_filter_within_what_runs_once_is_no_stage_of_its_own() -> None:
+    g = grouped(equal_to(table("t", 1e6, distinct=10), 7))
+    again = b.rename(g, ["x", "y"])
+    plan = b.join(g, again, "inner", b.call("less", b.column(g, "m"), b.column(again, "y")))
+    found = stages(plan)
+    assert "GroupRows partial" in text(found[:1])
+    assert text(found).count("ScanSplits") == 1
+
+
 def run_step(step: Step, rows: float) -> dict[LogicalPlan, Finished]:
     by_id = {s.id: s for s in step.stages}
     return {
