@@ -36,9 +36,9 @@ from plait.planner.column_range import (
 from plait.planner.schema import Schema
 from plait.planner.types import is_decimal, is_string
 
-_TASKS = 4  # partitions for each worker, so that they end together
+_TASKS = 2  # partitions for each worker: more cost more than ending together gains
 _ROWS = 1 << 19  # of a partition: below this, tasks cost more than they even out
-_BYTES = 128 << 20  # of a partition: above this, what a task gathers becomes large
+_BYTES = 256 << 20  # of a partition: above this, what a task gathers becomes large
 _ENTRIES = 1 << 17  # of a dictionary: functions of a column look at all of them in every batch
 _REPEATED = 8  # rows for each entry of a dictionary, for it to be worth while
 _NINE = 10**9 - 1  # the greatest integer of a decimal in 32 bits
