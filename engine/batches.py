@@ -7,7 +7,7 @@ integers (`decimal64`). Operators keep encodings; `to_logical` undoes them where
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +15,8 @@ import pyarrow.compute as pc
 
 from plait.planner.column_range import known_field
 from plait.planner.schema import Schema
+
+_FEW, _ENOUGH = 1 << 15, 1 << 17  # rows of a batch that is put together with others, and of those
 
 
 def make(names: Sequence[str], columns: Sequence[pa.Array], rows: int) -> pa.RecordBatch:
@@ -63,6 +65,32 @@ def concat(batches: Sequence[pa.RecordBatch], schema: Schema) -> pa.RecordBatch:
     rows = sum(b.num_rows for b in filled)
     columns = [concat_arrays([column(b, f.name) for b in filled], f.type) for f in schema]
     return make(schema.names, columns, rows)
+
+
+def in_fewer(rows: Iterator[pa.RecordBatch], schema: Schema) -> Iterator[pa.RecordBatch]:
+    """The same rows, small batches put together: each one costs what a loop takes to begin.
+
+    Dictionaries stay as they are: to make one of several takes longer than that.
+    """
+    small: list[pa.RecordBatch] = []
+    for batch in rows:
+        if batch.num_rows >= _FEW or any(pa.types.is_dictionary(t) for t in batch.schema.types):
+            yield from _together(small, schema)
+            small = []
+            yield batch
+        elif batch.num_rows:
+            small.append(batch)
+            if sum(b.num_rows for b in small) >= _ENOUGH:
+                yield from _together(small, schema)
+                small = []
+    yield from _together(small, schema)
+
+
+def _together(small: Sequence[pa.RecordBatch], schema: Schema) -> Iterator[pa.RecordBatch]:
+    if len(small) > 1:
+        yield concat(small, schema)
+    else:
+        yield from small
 
 
 def concat_arrays(arrays: Sequence[pa.Array], logical: pa.DataType) -> pa.Array:

@@ -167,9 +167,15 @@ class Runner:
         source = pipeline.source
         if isinstance(source, ScanSplits):
             self._loops_read.add(id(source))
+
+        def rows() -> Iterator[pa.RecordBatch]:
+            given = self._run(source)
+            few = isinstance(source, ReadStage)  # as each task of a stage gave a little
+            return batches.in_fewer(given, source.schema) if few else given
+
         return PipelineRun(
             pipeline,
-            lambda: self._run(source),
+            rows,
             tables,
             self._tier,
             self._expected(source),
