@@ -81,7 +81,7 @@ def _emit(name: str, module: ir.Module, checked: bool) -> None:
 
 
 def _emit_values(module: ir.Module, checked: bool, name: str, stored: int, made: int) -> None:
-    snappy, runs = emit_snappy(module), emit_runs(module, checked)
+    snappy, runs = emit_snappy(module, words=stored == 8), emit_runs(module, checked)
     kinds = _WIDTHS[stored], _WIDTHS[made]
     entries = emit_runs(module, checked, f"entries_{stored}_{made}", kinds)
     f = Routine(module, name, 3, 8, checked)

@@ -27,16 +27,23 @@ from plait.engine.codegen.routine import (
 
 SLACK = 64
 
+# four times the bytes of a literal above one, and the tag of a copy of what a word lacks
+_WORD_NEAR = ((8 - 1 - 4) << 2) + 1
+_WORD_FAR = ((8 - 1 - 1) << 2) + 2
 
-def emit_snappy(module: ir.Module) -> Any:
+
+def emit_snappy(module: ir.Module, words: bool = False) -> Any:
     """Adds `snappy([packed], [plain])`: 0, or DAMAGED; the plain text's length is to be exact, and
-    its array to go on for SLACK bytes."""
+    its array to go on for SLACK bytes. `words`: the texts are mostly words of eight bytes."""
     f = Routine(module, "snappy", 0, 2, checked=False)
     b = f.b
     (packed, size), (_, room) = f.arrays
     at, done = f.variable(), f.variable()
     f.leave_if(b.icmp_signed("!=", read_varint(f, packed, size, at), room), DAMAGED)
     with f.loop(lambda: b.icmp_signed("<", at.get(), size)):
+        if words:
+            _changed_words(f, at, done)
+            f.leave_if(b.icmp_signed(">=", at.get(), size), _status(b, done, room))
         tag = b.zext(load_at(b, packed, at.get(), I8), I64)
         advanced = f.variable(0, I1)
         _pair(f, at, done, tag, advanced)
@@ -49,13 +56,60 @@ def emit_snappy(module: ir.Module) -> Any:
                     _literal(f, at, done, upper)
                 with is_copy:
                     _copy(f, at, done, tag, upper)
-    f.leave_if(b.icmp_signed("!=", done.get(), room), DAMAGED)
-    b.ret(I32(0))
+    b.ret(_status(b, done, room))
     return f.function
+
+
+def _status(b: ir.IRBuilder, done: Variable, room: Any) -> Any:
+    """At the end of the packed text: whether the plain one is whole."""
+    return b.select(b.icmp_signed("==", done.get(), room), I32(0), I32(DAMAGED))
 
 
 def _store(b: ir.IRBuilder, array: Any, at: Any, value: Any) -> None:
     b.store(value, b.gep(array, [at], source_etype=I8), align=1)
+
+
+def _changed_words(f: Routine, at: Variable, done: Variable) -> None:
+    """What dictionaries of words mostly consist of, each with one load: a literal of up to four
+    bytes, those in which a word differs from an earlier one, and a copy of its others.
+
+    The second tag tells in one byte or two how far back. Which comes next cannot be foreseen, so
+    there is no branch for it. Nor are there any for the ends of the arrays: each takes at most
+    eight bytes of either.
+    """
+    b = f.b
+    (packed, size), (plain, room) = f.arrays
+    left, to_make = b.sub(size, at.get()), b.sub(room, done.get())
+    least = b.select(b.icmp_signed("<", left, to_make), left, to_make)
+    most, number, going = b.ashr(least, I64(3)), f.variable(), f.variable(1, I1)
+    with f.loop(lambda: b.and_(going.get(), b.icmp_signed("<", number.get(), most))):
+        going.set(0)
+        number.add(1)
+        start = done.get()
+        word = load_at(b, packed, at.get(), I64)
+        with b.if_then(b.icmp_unsigned("==", b.and_(word, I64(0xF3)), I64(0))):
+            tag = b.and_(word, I64(12))  # four times what the count is above one
+            bits = b.shl(tag, I64(1))
+            rest = b.lshr(b.lshr(word, I64(16)), bits)  # from the second tag on
+            both, following = b.add(rest, tag), b.lshr(rest, I64(8))
+            near = b.icmp_unsigned("==", b.and_(both, I64(0x1F)), I64(_WORD_NEAR))
+            far = b.icmp_unsigned("==", b.and_(both, I64(0xFF)), I64(_WORD_FAR))
+            one_byte = b.or_(b.shl(b.and_(rest, I64(0xE0)), I64(3)), b.and_(following, I64(0xFF)))
+            distance = b.select(near, one_byte, b.and_(following, I64(0xFFFF)))
+            origin = b.sub(start, distance)
+            inside = b.and_(
+                b.icmp_unsigned(">=", distance, I64(8)), b.icmp_signed(">=", origin, I64(0))
+            )
+            with b.if_then(b.and_(b.or_(near, far), inside)):
+                # stored whole and loaded whole, so that it need not have left the store buffer
+                earlier = load_at(b, plain, origin, I64)
+                kept = b.shl(I64(-256), bits)
+                changed = b.and_(b.lshr(word, I64(8)), b.not_(kept))
+                _store(b, plain, start, b.or_(b.and_(earlier, kept), changed))
+                behind = b.add(b.add(at.get(), b.lshr(tag, I64(2))), I64(3))
+                at.set(b.add(behind, b.and_(rest, I64(3))))  # the kind is how long a copy is
+                done.set(b.add(start, I64(8)))
+                going.set(1)
 
 
 def _pair(f: Routine, at: Variable, done: Variable, tag: Any, advanced: Variable) -> None:
