@@ -92,7 +92,8 @@ class TableShape:
     `lookup`: set (presence only), dense, ranked, hashed, empty, or one, whose row 0 matches without
     keys.
     `keys`: int or text, and whether NULLs match. `columns`: the layouts of the build columns that
-    loops can read.
+    loops can read. `sparse`: most values that the keys may have are not there;
+    `gate`: that is told by one of the keys.
     """
 
     lookup: str
@@ -100,6 +101,8 @@ class TableShape:
     keys: tuple[tuple[str, bool], ...]
     columns: tuple[tuple[str, Layout | None], ...]
     large: bool
+    sparse: bool = False
+    gate: int | None = None
 
 
 @dataclass(frozen=True)

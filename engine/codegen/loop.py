@@ -18,6 +18,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from plait.engine.codegen.ahead import values_ahead
+from plait.engine.codegen.blocks import Blocks, Gate, gate_of
 from plait.engine.codegen.emit import (
     DOUBLE,
     FLOAT,
@@ -52,7 +53,6 @@ from plait.planner.physical.operators import Compute, HashJoin, PhysicalOp
 from plait.planner.risk import may_raise
 from plait.planner.types import BOOL, STRING, is_decimal, is_float
 
-_BLOCK = 1024  # rows that are filtered together
 _INTS = {1: I8, 2: I16, 4: I32, 8: I64, 16: I128}
 
 
@@ -97,7 +97,10 @@ class LoopEmitter:
         safe, risky = _told_apart(first.predicate) if isinstance(first, Compute) else ([], [])
         if isinstance(first, Compute) and safe:
             rest = replace(first, predicate=conjunction(risky) if risky else None)
-            self._filtered(safe, [rest, *operators[1:]], sink)
+            operators = [rest, *operators[1:]]
+        gate = gate_of(self, operators)
+        if safe or gate is not None:
+            self._in_blocks(safe, gate, operators, sink)
         else:
             with self.e.counted(I64(0), self.e.rows) as (row, after):
                 self.position, self.row_ahead = row, lambda n: self._further(row, n, self.e.rows)
@@ -110,45 +113,18 @@ class LoopEmitter:
         self.next = after
         self._step(operators, sink)
 
-    def _filtered(self, safe: list[Expr], operators: list[PhysicalOp], sink: Sink) -> None:
-        """Rows block by block: a mask for all of them, then only those for which it is true.
+    def _in_blocks(
+        self, conditions: list[Expr], gate: Gate | None, operators: list[PhysicalOp], sink: Sink
+    ) -> None:
+        """Rows block by block: of each those that pass."""
+        self.masks = bool(conditions)
 
-        The mask has no branches: it is made with vector instructions, and the processor need not
-        guess what each row will do (Ross, "Selection Conditions in Main Memory", TODS 2004).
-        """
-        self.masks = True
-        e, b = self.e, self.e.b
-        mask, chosen = e.array(I8, _BLOCK), e.array(I32, _BLOCK)
+        def each(place: Any, after: Any, count: Any, row_at: Callable[[Any], Any]) -> None:
+            self.position = place
+            self.row_ahead = lambda n: row_at(self._further(place, n, count))
+            self._row(row_at(place), after, operators, sink)
 
-        def room() -> Any:
-            return I64(_BLOCK)
-
-        blocks = b.sdiv(b.add(e.rows, I64(_BLOCK - 1)), I64(_BLOCK))
-        with e.counted(I64(0), blocks) as (block, _):
-            start = b.mul(block, I64(_BLOCK))
-            left = b.sub(e.rows, start)
-            size = b.select(b.icmp_signed("<", left, I64(_BLOCK)), left, I64(_BLOCK))
-            with e.counted(I64(0), size) as (at, _):
-                self.rows[SOURCE] = b.add(start, at)
-                truth = e.both(*(e.true(emit(e, p, self.names)) for p in safe))
-                e.store_at(mask, at, b.zext(truth, I8), room)
-            for bound in self.names.columns.values():
-                bound.value = None  # it was the value of another loop's row
-            count = e.variable(I64, I64(0))
-            b.store(I64(0), count)
-            with e.counted(I64(0), size) as (at, _):
-                found = e.get(count, I64)
-                e.store_at(chosen, found, b.trunc(at, I32), room)
-                b.store(b.add(found, b.zext(e.load_at(mask, at, I8, room), I64)), count)
-            some = e.get(count, I64)
-
-            def chosen_row(place: Any) -> Any:
-                return b.add(start, b.zext(e.load_at(chosen, place, I32, room), I64))
-
-            with e.counted(I64(0), some) as (at, after):
-                self.position = at
-                self.row_ahead = lambda n: chosen_row(self._further(at, n, some))
-                self._row(chosen_row(at), after, operators, sink)
+        Blocks(self, conditions, gate).emit(each)
 
     def _further(self, at: Any, count: int, end: Any) -> Any:
         b = self.e.b
@@ -270,31 +246,22 @@ class LoopEmitter:
         if op.in_probe or op.kind not in KINDS:
             raise NotCompiledError(f"{op.label()} has no compiled form")
         values = [self.value_of(self.names.columns[name]) for name in op.probe_keys]
-        code, possible = self._key_code(values, number, shape)
+        code, possible = self.key_code(values, number, shape)
         probe = Probe(self, op, number, shape, code, possible)
         ahead = values_ahead(self, op.probe_keys) if shape.large and values else None
         if ahead is not None:
-            probe.fetch_ahead(self._key_code(ahead, number, shape)[0])
+            probe.fetch_ahead(self.key_code(ahead, number, shape)[0])
         probe.emit(go_on)
 
-    def _key_code(self, values: Sequence[Value], number: int, shape: TableShape) -> tuple[Any, Any]:
+    def key_code(self, values: Sequence[Value], number: int, shape: TableShape) -> tuple[Any, Any]:
         """The code of keys, and whether the table can have it."""
         e = self.e
         if not values:
             return I64(0), I1(1)
         total: Any = None
         possible: Any = None
-        for key, (value, (kind, null_safe)) in enumerate(zip(values, shape.keys, strict=True)):
-            if kind == "text":
-                code, inside = self._text_code(value, number, key)
-            else:
-                code, inside = self._int_code(value, number, key)
-            if null_safe and value.valid is not None:
-                null = e.number(TableNumber(number, "null_code", key))
-                code = e.b.select(value.valid, code, null)
-                inside = e.b.or_(inside, e.b.not_(value.valid))
-            else:
-                inside = e.both(inside, value.valid)
+        for key, value in enumerate(values):
+            code, inside = self.code_of_key(value, number, key, shape)
             possible = e.both(possible, inside)
             if total is None:
                 total = code
@@ -302,6 +269,19 @@ class LoopEmitter:
                 span = e.number(TableNumber(number, "span", key))
                 total = e.b.add(e.b.mul(total, span), code)
         return e.b.select(possible, total, I64(0)), possible
+
+    def code_of_key(
+        self, value: Value, number: int, key: int, shape: TableShape
+    ) -> tuple[Any, Any]:
+        """The code of one of the keys, and whether the table can have it."""
+        e = self.e
+        kind, null_safe = shape.keys[key]
+        code, inside = (self._text_code if kind == "text" else self._int_code)(value, number, key)
+        if null_safe and value.valid is not None:
+            null = e.number(TableNumber(number, "null_code", key))
+            code = e.b.select(value.valid, code, null)
+            return code, e.b.or_(inside, e.b.not_(value.valid))
+        return code, e.both(inside, value.valid)
 
     def _int_code(self, value: Value, number: int, key: int) -> tuple[Any, Any]:
         e = self.e

@@ -39,6 +39,7 @@ class Probe:
     shape: TableShape
     code: Any
     possible: Any
+    of_one_key: bool = False  # the code is that of the key `shape.gate` alone
 
     def emit(self, go_on: Callable[[], None]) -> None:
         kind = self.op.kind
@@ -50,6 +51,21 @@ class Probe:
             self._inner(go_on)
 
     # ---------------------------------------------------------------------------- finding a key
+
+    def may_match(self) -> Any:
+        """Whether the table may have the key, without a branch: if not, it has not."""
+        if self.of_one_key:
+            return self._has_bit("gate", self.code)
+        match self.shape.lookup:
+            case "set" | "ranked":
+                return self._has_bit("bits", self.code)
+            case "hashed":
+                return self._has_bit("seen", self._hash_of("seen_shift"))
+        return self.loop.e.b.icmp_signed(">=", self.first_row(), I64(0))
+
+    def _hash_of(self, shift: str) -> Any:
+        b = self.loop.e.b
+        return b.lshr(b.mul(self.code, I64(_HASH - (1 << 64))), self._number(shift))
 
     def fetch_ahead(self, code: Any) -> None:
         """Ask for what rows to come need: the place of a key in the table, by the code of the row
@@ -112,14 +128,12 @@ class Probe:
         # open addressing; most keys that are not there stop at one bit of `seen`
         result = e.variable(I64, I64(-1))
         b.store(I64(-1), result)
-        mixed = b.mul(self.code, I64(_HASH - (1 << 64)))
         end, look = e.block("end"), e.block("look")
-        seen_at = b.lshr(mixed, self._number("seen_shift"))
-        b.cbranch(self._has_bit("seen", seen_at), look, end)
+        b.cbranch(self.may_match(), look, end)
         e.goto(look)
         mask = self._number("mask")
         slot = e.variable(I64, I64(0))
-        b.store(b.lshr(mixed, self._number("shift")), slot)
+        b.store(self._hash_of("shift"), slot)
         probe, other, hit = e.block("probe"), e.block("other"), e.block("hit")
         b.branch(probe)
         e.goto(probe)
@@ -144,7 +158,7 @@ class Probe:
         result = e.variable(I64, I64(-1))
         b.store(I64(-1), result)
         look, end = e.block("look"), e.block("end")
-        b.cbranch(self._has_bit("bits", self.code), look, end)
+        b.cbranch(self.may_match(), look, end)
         e.goto(look)
         b.store(b.sext(self._array("first", self._rank(self.code), I32), I64), result)
         b.branch(end)

@@ -26,6 +26,7 @@ from plait.engine.kernels.keys import KeyCoder, _Integers
 _SLOTS_PER_KEY, _SLOTS_FOR_ALL = 8, 1 << 14
 _BITS_PER_KEY, _BITS_FOR_ALL = 256, 1 << 24
 _WORD = 64
+SPARSE = 4  # values of a key for each that is there: most rows are expected to find none
 _FLAGS_PER_SLOT, _MOST_FLAGS = 8, 1 << 30
 
 Array = np.ndarray[Any, Any]
@@ -43,6 +44,7 @@ class LoopIndex:
     unique: bool = True
     arrays: dict[str, Array] = field(default_factory=dict)
     numbers: dict[str, int] = field(default_factory=dict)
+    gate: int | None = None  # the key that tells of most values by itself that they are not there
 
 
 @dataclass
@@ -93,6 +95,7 @@ def loop_index(
         index = _ranked(coder, codes, following)
     else:
         index = _hashed(coder, codes, columns, following)
+        _add_gate(index, columns)
     if not index.unique:
         index.arrays["next"] = following
     return index
@@ -133,6 +136,23 @@ def _ranked(coder: KeyCoder, codes: _Codes, following: Array) -> LoopIndex:
     codes.column.call("ranks", codes.low, bits, before, first, following)
     arrays = {"bits": bits, "before": before, "first": first}
     return LoopIndex(coder, "ranked", not twice, arrays)
+
+
+def _add_gate(index: LoopIndex, columns: list[pa.Array]) -> None:
+    """Of several keys, a bit for each value that one of them may have, if few of these are set: it
+    is asked first, and reads no other column."""
+    parts = [
+        (part.span, number)
+        for number, part in enumerate(index.coder.parts)
+        if isinstance(part, _Integers) and not part.null_safe and part.span <= _BITS_FOR_ALL
+    ]
+    span, number = max(parts, default=(0, 0))
+    if len(columns) < 2 or span <= len(columns[0]):
+        return
+    column = [columns[number]]
+    bits, _ = _bits(coder := KeyCoder(column, (False,)), _codes(coder, column))
+    if SPARSE * int(np.bitwise_count(bits).sum()) < span:
+        index.gate, index.arrays["gate"] = number, bits
 
 
 def _hashed(coder: KeyCoder, codes: _Codes, columns: list[pa.Array], following: Array) -> LoopIndex:

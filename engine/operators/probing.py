@@ -8,6 +8,7 @@ Its index (`loop_index.py`) has some of these arrays, the rows of 32 bits:
                   how many have one before each word of 64
     table, keys, seen     open addressing: slots with the first row of a key, the codes of all rows,
                   and a bit for each of many more slots
+    gate          a bit for each value of one of several keys, where few are there
     next          for each row the next one with the same key, or -1; only if keys come twice
 """
 
@@ -26,6 +27,7 @@ from plait.engine.codegen.fillers import TableShape
 from plait.engine.codegen.layout import Layout, layout_of
 from plait.engine.kernels.keys import KeyCoder, _Distinct, _Integers
 from plait.engine.operators.join import JoinTable
+from plait.engine.operators.loop_index import SPARSE
 from plait.planner.column_range import range_of
 from plait.planner.physical.operators import HashJoin
 
@@ -79,7 +81,9 @@ def _probe_table(op: HashJoin, table: JoinTable) -> ProbeTable:
     keys = tuple(_key_kind(part) for part in index.coder.parts)
     columns = _columns(table.batch)
     large = sum(a.nbytes for a in index.arrays.values()) + table.batch.nbytes >= LARGE
-    shape = TableShape(index.lookup, index.unique, keys, columns, large)
+    widest = max(part.span for part in index.coder.parts)
+    sparse = index.gate is not None or SPARSE * table.batch.num_rows < widest
+    shape = TableShape(index.lookup, index.unique, keys, columns, large, sparse, index.gate)
     return ProbeTable(op, table.batch, index.coder, shape, dict(index.arrays), index.numbers)
 
 
