@@ -180,8 +180,17 @@ def _number(words: Records) -> Ints | Int128:
     return Int128(arrays.copied(words[:, 1]), low.view(np.uint64))
 
 
+def _narrow(words: Records) -> Ints | Int128:
+    """An integer of two words only if some value needs them."""
+    if words.shape[1] == 1:
+        return _number(words)
+    low = arrays.copied(words[:, 0])
+    narrow = Int128(words[:, 1], low.view(np.uint64)).narrow()
+    return _number(words) if narrow is None else narrow
+
+
 def _finish_sum(call: AggregateCall, own: Records, counts: Ints, valid: Bools | None) -> pa.Array:
-    sums = _number(own)
+    sums = _narrow(own)
     t = call.args[0].dtype
     if is_float(t):
         assert not isinstance(sums, Int128)

@@ -266,10 +266,12 @@ class GroupTable:
         steps = strides(self.spaces)
         for start in range(0, count, _BLOCK):
             rows = slice(start, min(start + _BLOCK, count))
-            rest = np.ascontiguousarray(self.records[rows, 0])
+            rest = self.records[rows, 0]
             for space, stride, values, known in zip(self.spaces, steps, found, valid, strict=True):
-                part = rest // stride  # by one number: numpy multiplies, unlike in divmod
-                rest = rest - part * stride
+                part = rest
+                if stride > 1:
+                    part = rest // stride  # by one number: numpy multiplies, unlike in divmod
+                    rest = rest - part * stride
                 np.add(part, space.low, out=values[rows], casting="unsafe")
                 if known is not None:
                     np.greater(part, 0, out=known[rows])
