@@ -267,9 +267,10 @@ class GroupTable:
         for start in range(0, count, _BLOCK):
             rows = slice(start, min(start + _BLOCK, count))
             rest = self.records[rows, 0]
-            for space, stride, values, known in zip(self.spaces, steps, found, valid, strict=True):
+            parts = zip(self.spaces, steps, found, valid, strict=True)
+            for number, (space, stride, values, known) in enumerate(parts):
                 part = rest
-                if stride > 1:
+                if number < len(keys) - 1:
                     part = rest // stride  # by one number: numpy multiplies, unlike in divmod
                     rest = rest - part * stride
                 np.add(part, space.low, out=values[rows], casting="unsafe")
