@@ -24,6 +24,7 @@ from plait.engine.memory import results_are_full
 from plait.engine.operators.run import Runner, TaskInputs
 from plait.engine.space import Space
 from plait.engine.switching import brisk_switching
+from plait.engine.turns import taking_turns
 from plait.io.reader import with_rows
 from plait.planner.expr import Expr
 from plait.planner.interpreter import deep_trees
@@ -80,7 +81,7 @@ class Fragment:
         started = time.perf_counter()
         tier = self.tier or config.get("compile.tier")
         runner = Runner(self.root, inputs, self.pipelines if tier != "vectorised" else {}, tier)
-        with brisk_switching, deep_trees:
+        with brisk_switching, deep_trees, taking_turns:
             result = self._run(runner)
         current_context().report(
             operators=inputs.meter.operators,

@@ -24,6 +24,7 @@ from plait.engine.codegen.compile import (
 )
 from plait.engine.codegen.emit import AstrayError
 from plait.engine.codegen.routine import ASTRAY
+from plait.engine.turns import OthersTurn
 
 Array = np.ndarray[Any, Any]
 _BASE = ("plait.engine.codegen.emit", "plait.engine.codegen.routine")
@@ -60,12 +61,18 @@ class Routines:
     def call(self, routine: str, *args: int | Array) -> int:
         """Run a routine; AstrayError if it was to leave an array, in debug mode."""
         words: list[int] = []
+        most = 0
         for arg in args:
-            words += [arg.ctypes.data, arg.size] if isinstance(arg, np.ndarray) else [arg]
+            if isinstance(arg, np.ndarray):
+                words += [arg.ctypes.data, arg.size]
+                most = max(most, arg.size)
+            else:
+                words.append(arg)
         known = routine, checked()
         if known not in self._functions:
             self._functions[known] = self.load().function(routine, len(words))
-        status = self._functions[known](*words)
+        with OthersTurn(most):
+            status = self._functions[known](*words)
         if status == ASTRAY:
             raise AstrayError(routine)
         return status

@@ -61,6 +61,7 @@ from plait.engine.operators.group_table import (
 from plait.engine.operators.key_ranges import WIDE, Ranges
 from plait.engine.operators.loop_inputs import LoopInputs, dictionary_of
 from plait.engine.operators.probing import ProbeTable
+from plait.engine.turns import OthersTurn
 from plait.planner.column_range import range_of
 from plait.planner.physical.operators import GroupRows, HashJoin, PhysicalOp
 from plait.planner.schema import Schema
@@ -450,13 +451,14 @@ class LoopRun:
         assert self._compiled is not None
         assert self._inputs is not None
         inputs = self._inputs
-        status = self._compiled.functions["loop"](
-            inputs.pointers.ctypes.data,
-            inputs.lengths.ctypes.data,
-            inputs.numbers.ctypes.data,
-            rows,
-            self.state.ctypes.data,
-        )
+        with OthersTurn(rows):
+            status = self._compiled.functions["loop"](
+                inputs.pointers.ctypes.data,
+                inputs.lengths.ctypes.data,
+                inputs.numbers.ctypes.data,
+                rows,
+                self.state.ctypes.data,
+            )
         if status == DONE:
             return
         if status == STOPPED and self._error is not None:
