@@ -78,6 +78,9 @@ def open_store(url: str, access: Access) -> tuple[Store, str]:
                 raise _missing_driver(protocol, error) from error
             except Exception as error:
                 raise told(error, url, access) from None
+            if hasattr(fs, "dircache"):
+                # all threads share it, and two that forget a listing at once meet a KeyError
+                fs.dircache.use_listings_cache = False
             known = _stores[key] = Store(fs, family(protocol))
     return known, inner
 
