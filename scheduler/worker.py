@@ -20,6 +20,7 @@ import mmap
 import os
 import queue
 import signal
+import sys
 import threading
 import time
 
@@ -45,6 +46,7 @@ _log = logging.getLogger(__name__)
 
 _TICK = 0.1
 _LOOK = 0.004  # seconds between two looks for results to report
+_SWITCH = 0.001  # seconds until a thread must let another one run
 _MEMORY = 0.5  # seconds between two looks at our memory
 _ALONE, _FAILED = "the scheduler is gone", "its loop failed"
 _STUCK = 5.0  # seconds that we are too full to run anything, until that is no help any more
@@ -389,6 +391,9 @@ def current_worker() -> Worker | None:
 def main(address: Address, name: str, options: Options, slots: mmap.mmap | None = None) -> None:
     """The life of a worker's process. SystemExit with 0 if it ended as it should."""
     gc.freeze()  # what was there before the fork is no garbage, and is not to be copied either
+    # The loop's thread waits so long for one that computes without a pause. Longer than what lies
+    # in our queue takes, if tasks are small, and we would have run dry before anybody knows.
+    sys.setswitchinterval(_SWITCH)
     worker = Worker(address, name, options, slots)
     global _process_worker
     _process_worker = worker

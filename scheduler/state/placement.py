@@ -250,6 +250,8 @@ class Placement:
         run = group.run
         seconds = group.pace.seconds
         estimate = UNKNOWN if seconds is None else seconds if seconds > OVERHEAD else OVERHEAD
+        if not worker.sent:
+            worker.last_done = self._now  # who had nothing to do is not stuck
         worker.sent[row] = estimate
         worker.load += estimate
         run.sent += 1

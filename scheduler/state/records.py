@@ -186,6 +186,7 @@ class Worker:
     """Threads of it that were given up by tasks that wait; `threads` counts them."""
     sources: int = 0
     last_done: float = 0.0
+    """When it last told of a task, or was given the first after it had none."""
     local: dict[int, list[int]] = field(default_factory=dict)
     """Client -> heap of ready tasks whose inputs are mostly here (placement)."""
     local_ready: int = 0

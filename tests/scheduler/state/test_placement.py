@@ -9,6 +9,7 @@ from plait.scheduler.state.messages import (
     Retract,
     Returned,
     RunFailed,
+    Tick,
 )
 from plait.scheduler.state.numbers import key_of
 from tests.scheduler.state.stage import Stage
@@ -254,6 +255,20 @@ def test_idle_workers_have_queued_tasks_called_back() -> None:
     stage.say(Returned(0, tuple(back), (0,) * len(back)))
     assert stage.given[1]
     assert not set(stage.given[1]) & set(stage.given[0])
+
+
+def test_who_was_given_work_after_a_pause_is_not_stuck() -> None:
+    stage = Stage((1, 1))
+    (first,) = stage.submit([()])
+    stage.done(0 if stage.given[0] else 1, first, seconds=1e-6)
+    stage.tick(1.0)
+    stage.submit([(), *[(place,) for place in range(99)]])
+    busy = 0 if stage.given[0] else 1
+    assert len(stage.given[busy]) == 100
+    stage.say(Tick(), after=0.006)  # not yet time for it to have said anything
+    assert not stage.heard(busy, Retract)
+    stage.tick(0.1)
+    assert stage.heard(busy, Retract)
 
 
 def test_a_paused_worker_gets_nothing_unless_all_are() -> None:
