@@ -200,6 +200,13 @@ SETTINGS: Mapping[str, Setting] = {
             _optional(str),
             "folder for machine code; auto: ~/.cache/plait/code, none: it is not kept",
         ),
+        Setting(
+            "compile.optimize",
+            "later",
+            _one_of("later", "first", "never"),
+            "when LLVM makes the best machine code: later (of what is used much, while nobody "
+            "waits for it), first (before anything runs), never",
+        ),
         Setting("compile.checked", False, _flag, "loops check every address, to find errors"),
         Setting(
             "plan_cache.plans",

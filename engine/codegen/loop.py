@@ -83,7 +83,6 @@ class LoopEmitter:
         self.names = Names(self)
         for column, (layout, dtype) in schema.items():
             self.names.columns[column] = Bound(SOURCE, column, layout, dtype)
-        self.masks = False  # whether rows are filtered block by block, with vector instructions
         self.joins = 0
         self.at = 0  # which operator is being emitted
         self.next: Any = None  # the block that goes on with the next row
@@ -117,7 +116,6 @@ class LoopEmitter:
         self, conditions: list[Expr], gate: Gate | None, operators: list[PhysicalOp], sink: Sink
     ) -> None:
         """Rows block by block: of each those that pass."""
-        self.masks = bool(conditions)
 
         def each(place: Any, after: Any, count: Any, row_at: Callable[[Any], Any]) -> None:
             self.position = place

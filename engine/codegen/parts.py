@@ -18,7 +18,6 @@ import llvmlite.ir as ir
 import numpy as np
 
 from plait.engine import arrays as pool
-from plait.engine.codegen.compile import Effort
 from plait.engine.codegen.emit import I8, I32, I64
 from plait.engine.codegen.routine import Routine
 from plait.engine.codegen.routines import Array, Routines
@@ -83,7 +82,7 @@ def _emit_cases(module: ir.Module, checked: bool) -> None:
 
 
 _ROUTINES = Routines("parts", _emit, __name__)
-_CASES = Routines("cases", _emit_cases, __name__, effort=Effort.VECTORS)
+_CASES = Routines("cases", _emit_cases, __name__)
 
 
 def _parts(f: Routine) -> None:

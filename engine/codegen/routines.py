@@ -13,15 +13,7 @@ from typing import Any
 import llvmlite.ir as ir
 import numpy as np
 
-from plait.engine.codegen.compile import (
-    Compiled,
-    Effort,
-    Function,
-    checked,
-    is_at_hand,
-    load_routines,
-    sources,
-)
+from plait.engine.codegen.compile import Compiled, checked, is_at_hand, load_named, sources
 from plait.engine.codegen.emit import AstrayError
 from plait.engine.codegen.routine import ASTRAY
 from plait.engine.turns import OthersTurn
@@ -41,22 +33,13 @@ class Routines:
         Adds the routines to a module, in debug mode or not.
     emitters : str
         The modules of Python that do so.
-    effort : Effort
-        Of LLVM; the least in debug mode.
     """
 
-    def __init__(
-        self,
-        name: str,
-        emit: Callable[[ir.Module, bool], None],
-        *emitters: str,
-        effort: Effort = Effort.PLAIN,
-    ) -> None:
+    def __init__(self, name: str, emit: Callable[[ir.Module, bool], None], *emitters: str) -> None:
         self.name = name
         self._emit = emit
         self._emitters = (*_BASE, *emitters)
-        self._effort = effort
-        self._functions: dict[tuple[str, bool], Function] = {}
+        self._loaded: dict[bool, Compiled] = {}
 
     def call(self, routine: str, *args: int | Array) -> int:
         """Run a routine; AstrayError if it was to leave an array, in debug mode."""
@@ -68,27 +51,26 @@ class Routines:
                 most = max(most, arg.size)
             else:
                 words.append(arg)
-        known = routine, checked()
-        if known not in self._functions:
-            self._functions[known] = self.load().function(routine, len(words))
+        code = self._loaded.get(checked()) or self.load()
         with OthersTurn(most):
-            status = self._functions[known](*words)
+            status = code.function(routine, len(words))(*words)
+        code.used(most)
         if status == ASTRAY:
             raise AstrayError(routine)
         return status
 
     def load(self) -> Compiled:
         """Have the code, compiled or from the cache."""
-        return load_routines(*self._key(), lambda: self._text(checked()))
+        debug = checked()
+        made = self._loaded[debug] = load_named(self._name(debug), lambda: self._text(debug))
+        return made
 
     def at_hand(self) -> bool:
-        """Whether nothing needs compiling any more, which takes a tenth of a second or two."""
-        return is_at_hand(*self._key())
+        """Whether nothing needs compiling any more."""
+        return is_at_hand(self._name(checked()))
 
-    def _key(self) -> tuple[str, Effort]:
-        debug = checked()
-        name = f"{self.name}{' checked' * debug} {sources(*self._emitters)}"
-        return name, Effort.LEAST if debug else self._effort
+    def _name(self, debug: bool) -> str:
+        return f"{self.name}{' checked' * debug} {sources(*self._emitters)}"
 
     def _text(self, debug: bool) -> str:
         module = ir.Module(self.name)

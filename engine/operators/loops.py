@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 
 from plait.engine import arrays, batches
-from plait.engine.codegen.compile import Compiled, Effort, checked, is_loaded, load, prototype
+from plait.engine.codegen.compile import Compiled, checked, load
 from plait.engine.codegen.emit import (
     BEYOND,
     DONE,
@@ -69,6 +69,7 @@ from plait.planner.schema import Schema
 _GROW = ctypes.CFUNCTYPE(ctypes.c_int32)
 _LARGE = 1 << 16  # groups that are more than the caches next to the processor hold
 _MANY_ROWS = 1 << 16  # room for the rows of a join with several matches
+_HASHED = ("packed", "words")  # kinds of tables that may be filled anew as they grow
 
 
 class GivenUpError(Exception):
@@ -85,18 +86,7 @@ class Emitted:
     sink: Rows | Groups
     multiplies: bool
     shapes: list[TableShape]
-    effort: Effort
     inputs: LoopInputs | None = None  # constants, for loops without join tables
-
-    def load(self) -> Compiled:
-        names: dict[str, Any] = {"loop": prototype(5)}
-        if isinstance(self.sink, Groups) and self.sink.mode in ("packed", "words"):
-            names["rehash"] = prototype(7)
-        return load(self.text, names, self.effort)
-
-    @property
-    def ready(self) -> bool:
-        return is_loaded(self.text, self.effort)
 
 
 Columns = dict[str, tuple[Layout | None, pa.DataType]]
@@ -185,7 +175,7 @@ class LoopPart:
             raise
         if isinstance(sink, Groups):
             sink.decide = None  # it holds this run's rows, and what is emitted is kept for others
-            if sink.mode in ("packed", "words"):
+            if sink.mode in _HASHED:
                 sink.emit_rehash(loop.e.module, checked())
         several = any(
             not shape.unique and op.kind not in ("semi", "anti", "mark")
@@ -198,7 +188,6 @@ class LoopPart:
             sink,
             several,
             list(shapes.values()),
-            _effort(loop),
         )
 
     def _table(self, keys: list[GroupKey], ranges: Ranges) -> Table:
@@ -208,12 +197,6 @@ class LoopPart:
         if self.direct and slots <= ranges.most_slots():
             return Table("direct", slots >= _LARGE)
         return Table("packed" if slots < PACKED else "words", True)
-
-
-def _effort(loop: LoopEmitter) -> Effort:
-    if checked():
-        return Effort.LEAST
-    return Effort.VECTORS if loop.masks else Effort.PLAIN
 
 
 def _nulls(column: pa.Array) -> Nulls:
@@ -314,7 +297,7 @@ class LoopRun:
         if emitted is not self._emitted:
             if self.groups is not None and emitted.text != (self._emitted and self._emitted.text):
                 raise RestartError
-            self._compiled = emitted.load()
+            self._compiled = load(emitted.text)
             self._emitted = emitted
             if isinstance(emitted.sink, Groups) and self.groups is None:
                 self._begin_groups(emitted.sink)
@@ -350,7 +333,8 @@ class LoopRun:
         assert self._compiled is not None
         spaces = [self.ranges.space(k) for k in sink.keys]
         self._check_room(sink, spaces)  # the mode was chosen for what another task met
-        rehash = self._compiled.functions.get("rehash")
+        hashed = sink.mode in _HASHED
+        rehash = self._compiled.function("rehash", 7) if hashed else None
         assert self.ranges.batch is not None
         rows = self.ranges.batch.num_rows
         self.groups = GroupTable(sink, spaces, self.limit, rehash, rows)
@@ -452,13 +436,14 @@ class LoopRun:
         assert self._inputs is not None
         inputs = self._inputs
         with OthersTurn(rows):
-            status = self._compiled.functions["loop"](
+            status = self._compiled.function("loop", 5)(
                 inputs.pointers.ctypes.data,
                 inputs.lengths.ctypes.data,
                 inputs.numbers.ctypes.data,
                 rows,
                 self.state.ctypes.data,
             )
+        self._compiled.used(rows)
         if status == DONE:
             return
         if status == STOPPED and self._error is not None:

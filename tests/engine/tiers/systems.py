@@ -29,7 +29,7 @@ from tests.differential.systems import CHECKED
 from tests.engine.tiers.pipelines import Pipeline, Table
 
 VECTORISED: dict[str, object] = {"compile.tier": "vectorised"}
-OPTIMIZED = {**CHECKED, "compile.checked": False}
+OPTIMIZED = {**CHECKED, "compile.checked": False, "compile.optimize": "first"}
 _FEW = 3
 _BY_ORDER = re.compile(r"\b(first|last|arg_min|arg_max)\(")
 
