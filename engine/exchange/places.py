@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from plait.engine import batches
+from plait.engine.codegen.radix import order_of_numbers
 from plait.engine.kernels.views import stored
 
 _ROW_BITS = 40  # of a place: a million million rows in each of eight million partitions
@@ -41,7 +42,7 @@ def restore(
 ) -> Iterator[pa.RecordBatch]:
     """The rows of a partition whose places were `found`, in order, with what was found of them."""
     places = stored(batches.column(found, name)) & ((1 << _ROW_BITS) - 1)
-    order = np.argsort(places)
+    order = order_of_numbers(places)
     places = places[order]
     further = found.select([n for n in found.schema.names if n != name])
     start = 0

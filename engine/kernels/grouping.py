@@ -28,6 +28,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pat
 
+from plait.engine.codegen.radix import sort
 from plait.engine.kernels.ordinals import Key, is_text, keys_of
 from plait.engine.kernels.views import Ints, stored, validity
 
@@ -287,7 +288,7 @@ def _group_by_sorting(numbers: Ints, multiplier: int) -> Groups | None:
     words *= np.uint64(multiplier)
     words &= ~mask
     words |= np.arange(rows, dtype=np.uint64)
-    words.sort()
+    words = sort(words, 64 - row_bits, row_bits)
     order = (words & mask).view(np.int64)
     words &= ~mask
     starts = np.empty(rows, np.bool_)

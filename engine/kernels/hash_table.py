@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from plait.engine.codegen.radix import order_of_numbers
 from plait.engine.kernels.keys import Bools, Codes, Ints
 
 Index = np.ndarray[Any, np.dtype[np.int64]]
@@ -191,7 +192,7 @@ class HashTable:
         with self._lock:
             if self._groups is None:
                 numbers = self.numbering.numbers
-                order = np.argsort(numbers, kind="stable")
+                order = order_of_numbers(numbers)
                 counts = np.bincount(numbers, minlength=self.numbering.count)
                 starts = np.concatenate(([0], np.cumsum(counts)))
                 self._groups = order if self._rows is None else self._rows[order], starts

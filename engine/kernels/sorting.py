@@ -1,10 +1,9 @@
 """Row order: stable sorting by several keys, the first rows of an order, and ranges for exchange.
 
 Keys are words of bits (`words`). As many leading bits as leave room for the row's number are put
-into one 64-bit word a row, and the words are sorted: numpy sorts plain integers with vector
-instructions (13 ms a million where a stable argsort takes 180), the row number makes it stable and
-comes out as the order. Rows that are still equal are sorted again by their next bits, now with
-(run of equals, bits, place) in a word, until no bits or no equals are left.
+into one 64-bit word a row, and the words are sorted (`codegen/radix.py`); the row number makes it
+stable and comes out as the order. Rows that are still equal are sorted again by their next bits,
+now with (run of equals, bits, place) in a word, until no bits or no equals are left.
 """
 
 from __future__ import annotations
@@ -16,11 +15,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pat
 
+from plait.engine.codegen.radix import rows_of, sorted_words
 from plait.engine.kernels.ordinals import Key, keys_of
 from plait.engine.kernels.views import Ints, stored, validity
 from plait.engine.kernels.words import Word, words_of, words_of_keys
-
-_COUNTING = 8  # bits for which Arrow's counting sort is faster
 
 
 def order_of(words: Sequence[Word], rows: int) -> Ints:
@@ -29,17 +27,14 @@ def order_of(words: Sequence[Word], rows: int) -> Ints:
     if rows < 2 or bits.left == 0:
         return np.arange(rows)
     row_bits = (rows - 1).bit_length()
-    only = bits.left <= _COUNTING and rows > 1024
+    before = bits.left
     chunk = bits.take(64 - row_bits, None)
-    if only:
-        return stored(pc.sort_indices(pa.array(chunk.astype(np.uint8)))).view(np.int64)
     if bool((chunk[1:] >= chunk[:-1]).all()):
         order = np.arange(rows)
     else:
-        packed = (chunk << np.uint64(row_bits)) | np.arange(rows, dtype=np.uint64)
-        packed.sort()
-        order = (packed & _mask(row_bits)).view(np.int64)
-        chunk = packed >> np.uint64(row_bits)
+        packed = sorted_words(chunk, before - bits.left, row_bits)
+        order = rows_of(packed, row_bits)
+        chunk = packed >> np.uint64(row_bits) if bits.left else chunk
     if bits.left:
         places, runs = _ties(chunk, np.arange(rows))
         _refine(order, places, runs, bits)
@@ -55,10 +50,9 @@ def _refine(order: Ints, places: Ints, runs: Ints, bits: _Bits) -> None:
         before = bits.left
         chunk = bits.take(64 - run_bits - place_bits, rows)
         taken = before - bits.left
-        packed = (runs << np.uint64(taken)) | chunk
-        packed = (packed << np.uint64(place_bits)) | np.arange(len(rows), dtype=np.uint64)
-        packed.sort()
-        order[places] = rows[(packed & _mask(place_bits)).view(np.int64)]
+        chunk |= runs << np.uint64(taken)
+        packed = sorted_words(chunk, run_bits + taken, place_bits)
+        order[places] = rows[rows_of(packed, place_bits)]
         places, runs = _ties(packed >> np.uint64(place_bits), places)
 
 

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from plait.engine import batches
+from plait.engine.codegen.radix import order_of_numbers
 from plait.engine.kernels.evaluate import Evaluator
 from plait.engine.kernels.hash_table import HashTable, Index, KeySet
 from plait.engine.kernels.keys import Bools, KeyCoder
@@ -278,7 +279,7 @@ class Prober:
         if len(lonely):
             # keep the order of the probe side: every row has its matches or one row of NULLs
             places = np.concatenate((probe, lonely))
-            order = np.argsort(places, kind="stable")
+            order = order_of_numbers(places)
             probe = places[order]
             build = np.concatenate((build, np.full(len(lonely), -1)))[order]
         return self._joined(batch, probe, build)
