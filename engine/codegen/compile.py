@@ -4,9 +4,9 @@ A module is known by its text: loops take constants, table sizes and addresses a
 equal queries with other constants share code. On disk it is named by a hash of the text, of this
 CPU with its features and of the versions of llvmlite, LLVM and our way to use them.
 
-Nobody waits for LLVM's optimizer: a module begins as quick code, and when that has seen rows enough
-(`Compiled.used`) the best code is made of it by a thread of its own (`improve.py`), and is called
-from then on. With `compile.optimize` a user has it at once, or never.
+Nobody waits for LLVM's optimizer: a module begins as quick code, and when that has run for some
+time the best code is made of it by a thread of its own (`improve.py`), and is called from then on.
+With `compile.optimize` a user has it at once, or never.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from plait.engine.codegen.machine import Code, Function, Grade, identity
 
 _MOST_LOADED = 2048  # modules that a process keeps for later
 _RECENT = 512  # texts whose names are remembered
-_MUCH = 1 << 18  # rows or values, after which better code is worth the time to make it
+_MUCH = 0.004  # seconds in quick code, after which better code is worth the time to make it
 
 
 class Compiled:
@@ -54,20 +54,29 @@ class Compiled:
         self._now: tuple[Code, dict[tuple[str, int], Function]] = code, {}
         self.seconds = time.perf_counter() - started
 
+    def call(self, name: str, *arguments: int) -> int:
+        """Run a function; its status. Better code may have come since it was called before, which
+        does the same with what the code before it has left."""
+        function = self.function(name, len(arguments))
+        if self.grade is Grade.BEST:
+            return function(*arguments)
+        started = time.perf_counter()
+        status = function(*arguments)
+        self._used(time.perf_counter() - started)
+        return status
+
     def function(self, name: str, arguments: int) -> Function:
-        """A function of so many arguments: to be asked for before every call, since better code
-        may have come. It does the same, and knows what the code before it has left."""
+        """A function of so many arguments, of the code that is the best so far."""
         code, functions = self._now
         found = functions.get((name, arguments))
         if found is None:
             found = functions[name, arguments] = code.function(name, arguments)
         return found
 
-    def used(self, rows: int) -> None:
-        """The code was run over so many rows."""
+    def _used(self, seconds: float) -> None:
         if self._left > 0:
-            self._left -= rows
-            if self._left <= 0 and self.grade is Grade.QUICK and _optimize() == "later":
+            self._left -= seconds
+            if self._left <= 0 and _optimize() == "later":
                 improve_soon(self)
 
     def improve(self) -> None:

@@ -53,8 +53,7 @@ class Routines:
                 words.append(arg)
         code = self._loaded.get(checked()) or self.load()
         with OthersTurn(most):
-            status = code.function(routine, len(words))(*words)
-        code.used(most)
+            status = code.call(routine, *words)
         if status == ASTRAY:
             raise AstrayError(routine)
         return status

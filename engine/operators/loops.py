@@ -436,14 +436,14 @@ class LoopRun:
         assert self._inputs is not None
         inputs = self._inputs
         with OthersTurn(rows):
-            status = self._compiled.function("loop", 5)(
+            status = self._compiled.call(
+                "loop",
                 inputs.pointers.ctypes.data,
                 inputs.lengths.ctypes.data,
                 inputs.numbers.ctypes.data,
                 rows,
                 self.state.ctypes.data,
             )
-        self._compiled.used(rows)
         if status == DONE:
             return
         if status == STOPPED and self._error is not None:
