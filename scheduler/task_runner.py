@@ -18,9 +18,10 @@ from plait.scheduler.net import serialize
 from plait.scheduler.net.serialize import Buffer, dump_error
 from plait.scheduler.reports import dump_report
 from plait.scheduler.state import messages as m
+from plait.scheduler.state import worker_messages as w
 from plait.scheduler.store import GoneError, Store
 
-Outcome = m.Ran | m.Raised | m.KeysLost
+Outcome = w.Ran | w.Raised | w.KeysLost
 """What became of a task, for the worker's state."""
 
 
@@ -50,7 +51,7 @@ class TaskRunner:
         for _, flag in list(self._running.values()):
             flag.is_set = True
 
-    def execute(self, start: m.Start, seat: Seat, thread: int = 0) -> Outcome:
+    def execute(self, start: w.Start, seat: Seat, thread: int = 0) -> Outcome:
         """Run a task and store its results."""
         task, attempt, identity, call, keys, outputs = start
         seat.run_flag = flag = CancelFlag()
@@ -63,7 +64,7 @@ class TaskRunner:
             if keys:
                 inputs, lost = self._inputs(keys)
                 if lost:
-                    return m.KeysLost(lost, task, attempt)
+                    return w.KeysLost(lost, task, attempt)
             function = self._functions.get(identity) or self._function(identity)
             arguments = decode_call(call, inputs)
             del inputs
@@ -92,7 +93,7 @@ class TaskRunner:
         report = b""
         if self.watched or (context is not None and context.reported):
             report = dump_report(context, monotonic(), thread)
-        return m.Ran(task, attempt, sizes, seconds, report)
+        return w.Ran(task, attempt, sizes, seconds, report)
 
     def _inputs(self, keys: Sequence[int]) -> tuple[list[object], tuple[int, ...]]:
         inputs: list[object] = []
@@ -118,6 +119,6 @@ class TaskRunner:
         return self._store.put_parts(range(first, first + len(parts)), parts)
 
 
-def _raised(start: m.Start, error: BaseException, seconds: float, retryable: bool) -> m.Raised:
+def _raised(start: w.Start, error: BaseException, seconds: float, retryable: bool) -> w.Raised:
     name, text, data = dump_error(error)
-    return m.Raised(start.task, start.attempt, name, text, data, seconds, retryable)
+    return w.Raised(start.task, start.attempt, name, text, data, seconds, retryable)

@@ -1,6 +1,7 @@
 """Transfer: results between workers, and from workers to clients, directly.
 
-Both sides of it: `fetch` asks a peer for keys, `welcome` serves whoever asks us. Numbers and short
+Both sides of it: `fetch` asks a peer for keys, `welcome` serves whoever asks us. What we are still
+making is given when the state says so (`serve`). Numbers and short
 strings are answered together in one pickle. Of other results a frame takes as many as are small,
 large ones have frames of their own, so that neither side holds more than one of them on its way;
 they are made into bytes on a thread of its own, unless they are small: the loop stays free.
@@ -27,7 +28,7 @@ from plait.scheduler.net.control import GONE, UNSENDABLE, Get, Got, Values
 from plait.scheduler.net.protocol import Buffer, Frame
 from plait.scheduler.net.serialize import Packed
 from plait.scheduler.net.wire import CODEC
-from plait.scheduler.state import messages as m
+from plait.scheduler.state import worker_messages as m
 from plait.scheduler.store import PLAIN_SIZE, GoneError, Store
 
 _log = logging.getLogger(__name__)
@@ -55,6 +56,7 @@ class Transfer:
         self.moved: Moved | None = None
         self._begun: dict[int, float] = {}  # request -> when, if somebody watches
         self._guests: set[Connection] = set()
+        self._awaiting: dict[int, list[tuple[Connection, int]]] = {}  # key -> guest and request
         self._pool = ThreadPoolExecutor(1, "plait-send")
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -80,11 +82,11 @@ class Transfer:
 
     # --------------------------------------------------------------------------------------- asking
 
-    def fetch(self, peer: int, keys: Sequence[int]) -> None:
+    def fetch(self, peer: int, keys: Sequence[int], making: bool) -> None:
         """Ask a worker for results; they go to the store, and the state is told."""
-        self._spawn(self._fetch(peer, keys))
+        self._spawn(self._fetch(peer, keys, making))
 
-    async def _fetch(self, peer: int, keys: Sequence[int]) -> None:
+    async def _fetch(self, peer: int, keys: Sequence[int], making: bool) -> None:
         try:
             connection = await self._connection(peer)
         except (ConnectionError, PermissionError) as error:
@@ -96,7 +98,7 @@ class Transfer:
         self._asked[self._requests] = peer, set(keys)
         if self.moved is not None:
             self._begun[self._requests] = time.monotonic()
-        connection.send(*CODEC.encode([Get(self._requests, tuple(keys))]))
+        connection.send(*CODEC.encode([Get(self._requests, tuple(keys), making)]))
         if connection.gone:
             self._gone(peer)
 
@@ -197,11 +199,28 @@ class Transfer:
             for frame in frames:
                 for message in CODEC.decode(frame):
                     if isinstance(message, Get):
-                        self._serve(guest, message)
+                        self._asked_for(guest, message)
 
         guest.receive = receive
         guest.closed = self._guests.discard
         guest.start()
+
+    def _asked_for(self, guest: Connection, get: Get) -> None:
+        if not get.making:
+            self._serve(guest, get)
+            return
+        for key in get.keys:
+            self._awaiting.setdefault(key, []).append((guest, get.request))
+        self._handle(m.Awaited(get.keys))
+
+    def serve(self, keys: Sequence[int]) -> None:
+        """What others wait for is here now, or will not come."""
+        answers: dict[tuple[Connection, int], list[int]] = {}
+        for key in keys:
+            for waiting in self._awaiting.pop(key, ()):
+                answers.setdefault(waiting, []).append(key)
+        for (guest, request), found in answers.items():
+            self._serve(guest, Get(request, tuple(found)))
 
     def _serve(self, guest: Connection, get: Get) -> None:
         plain = self._store.plain(get.keys)

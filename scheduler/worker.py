@@ -36,6 +36,7 @@ from plait.scheduler.net.wire import CODEC, TO_WORKER
 from plait.scheduler.pressure import Pressure
 from plait.scheduler.scratch import ScratchFolder
 from plait.scheduler.state import messages as m
+from plait.scheduler.state import worker_messages as w
 from plait.scheduler.state.worker_state import WorkerState
 from plait.scheduler.store import Store
 from plait.scheduler.task_runner import Outcome, TaskRunner
@@ -70,7 +71,7 @@ class Worker:
         self._slots = slots
         self._lock = threading.RLock()
         self._state: WorkerState | None = None
-        self._tasks: queue.SimpleQueue[m.Start | None] = queue.SimpleQueue()
+        self._tasks: queue.SimpleQueue[w.Start | None] = queue.SimpleQueue()
         self._threads: set[int] = set()  # the numbers of those that run
         self._outbox: list[object] = []
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -202,7 +203,7 @@ class Worker:
 
     # ------------------------------------------------------------------------------------ the state
 
-    def handle(self, *events: m.WorkerEvent) -> None:
+    def handle(self, *events: w.WorkerEvent) -> None:
         """Tell the state what happened and do what it says. Any thread."""
         with self._lock:
             state = self._state
@@ -212,31 +213,34 @@ class Worker:
                 for command in state.handle(event, time.monotonic()):
                     self._do(command)
 
-    def _after(self, outcome: Outcome) -> m.Start | None:
+    def _after(self, outcome: Outcome) -> w.Start | None:
         """Tell the state how a task ended; what the same thread is to run now, if anything."""
-        start: m.Start | None = None
+        start: w.Start | None = None
         with self._lock:
             assert self._state is not None
             for command in self._state.handle(outcome, time.monotonic()):
-                if start is None and type(command) is m.Start:
+                if start is None and type(command) is w.Start:
                     start = command
                 else:
                     self._do(command)
         return start
 
-    def _do(self, command: m.WorkerCommand) -> None:
+    def _do(self, command: w.WorkerCommand) -> None:
         match command:
-            case m.Start():
+            case w.Start():
                 self._tasks.put(command)
-            case m.ToScheduler(message):
+            case w.ToScheduler(message):
                 self._outbox.append(message)
                 if len(self._outbox) == 1:
                     self._call_loop(self._flush)
-            case m.Delete(keys):
+            case w.Delete(keys):
                 self.store.drop(keys)
-            case m.Fetch(peer, keys):
+            case w.Fetch(peer, keys, making):
                 assert self._transfer is not None
-                self._call_loop(self._transfer.fetch, peer, keys)
+                self._call_loop(self._transfer.fetch, peer, keys, making)
+            case w.Serve(keys):
+                assert self._transfer is not None
+                self._call_loop(self._transfer.serve, keys)
 
     def _look_for_results(self) -> None:
         """See that results are reported, though their thread is busy with something long.
@@ -302,7 +306,7 @@ class Worker:
     async def _ticking(self) -> None:
         while True:
             await asyncio.sleep(_TICK)
-            events: list[m.WorkerEvent] = [m.Tick()]
+            events: list[w.WorkerEvent] = [m.Tick()]
             now = time.monotonic()
             used = process_memory()
             self.pressure.look(used)
@@ -310,7 +314,7 @@ class Worker:
                 self._memory_seen = now
                 limit = self.options.memory_limit or 0
                 stuck = self._is_stuck(now)
-                events.insert(0, m.MemoryUsed(used, limit, self.store.spilled, stuck))
+                events.insert(0, w.MemoryUsed(used, limit, self.store.spilled, stuck))
             self.handle(*events)
             self._tell_moves()
 

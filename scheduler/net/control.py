@@ -120,10 +120,14 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Get:
-    """Send these results. `request` comes back with the answer."""
+    """Send these results. `request` comes back with the answer, which may come in pieces.
+
+    Of those that are still to be made (`making`) the answer may take a while.
+    """
 
     request: int
     keys: tuple[int, ...]
+    making: bool = False
 
 
 @dataclass(frozen=True, slots=True)

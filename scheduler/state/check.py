@@ -80,13 +80,8 @@ def _check_row(
         assert table.where[row] == -1, f"{what}: where"
     if now == WAITING:
         assert absent, f"{what}: nothing absent"
-        lean = table.lean[row]
-        there = [
-            slot
-            for slot in absent
-            if table.state[table.maker[slot]] == SENT and table.where[table.maker[slot]] == lean
-        ]
-        assert 0 <= table.lean_count[row] <= len(there), f"{what}: lean count"
+        sent = [slot for slot in absent if table.state[table.maker[slot]] == SENT]
+        assert 0 <= table.coming[row] <= len(sent), f"{what}: coming"
     if now in (RELEASED, ERRED):
         assert not any(table.wanted[slot] for slot in table.slots(row)), f"{what}: wanted"
 
@@ -121,7 +116,10 @@ def _check_totals(state: SchedulerState) -> None:
         if worker.local_ready:
             assert worker.number in placement.rich, f"worker {worker.number}: not rich"
     assert placement.ready_in == {place: queued[place] for place in placement.ready_in}
-    assert all(table.state[row] == SENT for row in placement.stolen), "stolen, and not sent"
+    for row in (*placement.stolen, *placement.early):
+        assert table.state[row] == SENT, f"task {table.task[row]} is stolen or early, and not sent"
+    for row in placement.early:
+        assert table.missing[row], f"task {table.task[row]} is early, and misses nothing"
     held = [slot for worker in state.workers.values() for slot in worker.held]
     assert placement.sources.held_bytes == sum([table.size[slot] for slot in held])
     assert placement.sources.threads == sum([w.threads for w in state.workers.values()])
@@ -154,6 +152,6 @@ def check_worker(state: WorkerState) -> None:
     assert len(state.running) <= state.threads
     assert not shelf.copies & set(shelf.held)
     assert shelf.idle.keys() == {key for key in shelf.copies if key not in users}
-    assert not [key for key in state.fetching if key in shelf], "fetching what is here"
+    assert not [key for key in state.fetches.peer_of if key in shelf], "fetching what is here"
     held_bytes = sum([shelf.size(key) for key in shelf.held])
     assert held_bytes == shelf.held_bytes

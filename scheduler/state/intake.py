@@ -131,9 +131,7 @@ class Intake:
             return _ONE_BY_ONE
         self._note(rows, event)
         consumers, uses, add_consumer = table.consumers, table.uses, table.add_consumer
-        inputs, missing, lean, lean_count = (
-            *(table.inputs, table.missing, table.lean, table.lean_count),
-        )
+        inputs, missing, coming = table.inputs, table.missing, table.coming
         ready: list[int] = []
         own, shift = first << PART_SHIFT, rows[0] - first
         first_slot = table.first_slot
@@ -156,8 +154,7 @@ class Intake:
                         add_consumer(slot, row)
                 inputs[row] = tuple(slots)
                 missing[row] = len(slots)
-                lean[row] = -1
-                lean_count[row] = 0
+                coming[row] = 0
             else:
                 found = [table.slot(key) for key in keys]
                 if min(found) < 0:

@@ -13,8 +13,8 @@ connection, not from the bytes.
     scheduler worker     Functions Peers PeersGone RunTasks Drop Discard Retract Copy Audit
     scheduler client     Peers PeersGone Finished Lost TasksDone Retrying RunFailed
     scheduler its shell  ToWorker ToClient (envelopes of the above), Stop
-    shell     worker     Ran Raised Fetched NotFetched KeysLost MemoryUsed Waiting Tick
-    worker    its shell  Start Fetch Delete ToScheduler (envelope)
+
+What a worker and its own shell say to each other is in `worker_messages`.
 
 Numbers. Clients and workers get theirs from the scheduler's shell, never twice.
 
@@ -35,7 +35,7 @@ left behind is found by Digest and cured by Audit and Inventory.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from plait.scheduler.state.numbers import CLIENT_SHIFT as CLIENT_SHIFT
 from plait.scheduler.state.numbers import PART_MASK as PART_MASK
@@ -307,7 +307,8 @@ class RunTasks:
     inputs: tuple[tuple[int, ...], ...]
     """Task -> the keys it takes, in the order of Submit."""
     owners: tuple[tuple[int, ...], ...]
-    """Task -> for each input the worker that has it; the worker itself for what it has or makes."""
+    """Task -> for each input the worker that has it, or ~worker for one that is making it; the
+    receiver itself for what it has or makes."""
     sizes: tuple[tuple[int, ...], ...]
     """Task -> bytes of each input, 0 if not yet known."""
 
@@ -492,109 +493,3 @@ FromWorker = (
 )
 SchedulerEvent = FromClient | FromWorker | Retire | Tick
 SchedulerCommand = ToWorker | ToClient | Stop
-
-
-# a worker and its shell ---------------------------------------------------------------------------
-# Ran and Start are made for each task by itself: named tuples, which take a third of the time.
-
-
-class Ran(NamedTuple):
-    """A started task has its results, and the shell has stored them under the task's keys.
-
-    If it is not wanted any more, Delete follows for what is not kept.
-    """
-
-    task: int
-    attempt: int
-    sizes: tuple[int, ...]
-    seconds: float
-    report: bytes = b""
-
-
-@dataclass(frozen=True, slots=True)
-class Raised:
-    """A started task raised."""
-
-    task: int
-    attempt: int
-    type_name: str
-    text: str
-    error: bytes
-    seconds: float
-    retryable: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """Keys that a Fetch brought, stored by the shell. One Fetch may be answered in pieces."""
-
-    peer: int
-    keys: tuple[int, ...]
-    sizes: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class NotFetched:
-    """Keys that a Fetch did not bring: the peer has them not, or could not be reached."""
-
-    peer: int
-    keys: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class KeysLost:
-    """Stored values that turned out unreadable (a damaged spill file, say).
-
-    If a started task could not get its inputs for that reason, it is named: it does not run.
-    """
-
-    keys: tuple[int, ...]
-    task: int = -1
-    attempt: int = -1
-
-
-@dataclass(frozen=True, slots=True)
-class MemoryUsed:
-    """Memory in use, of how much (0: no limit); `stuck`: too full to run anything, for seconds."""
-
-    used: int
-    limit: int
-    spilled: int = 0
-    stuck: bool = False
-
-
-class Start(NamedTuple):
-    """Run a task now. All its inputs are in the store."""
-
-    task: int
-    attempt: int
-    function: bytes
-    arguments: bytes
-    inputs: tuple[int, ...]
-    outputs: int
-
-
-@dataclass(frozen=True, slots=True)
-class Fetch:
-    """Ask a peer for keys. There is one at a time for each peer."""
-
-    peer: int
-    keys: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Delete:
-    """Values that the store may forget."""
-
-    keys: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ToScheduler:
-    message: FromWorker
-
-
-WorkerEvent = (
-    WorkerMessage | Ran | Raised | Fetched | NotFetched | KeysLost | MemoryUsed | Waiting | Tick
-)
-WorkerCommand = Start | Fetch | Delete | ToScheduler

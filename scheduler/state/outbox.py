@@ -215,7 +215,7 @@ class Outbox:
         last = None
         number = 0
         task, maker, first = table.task, table.maker, table.first_slot
-        owners_of, weights = table.owner, table.size
+        owners_of, weights, where = table.owner, table.size, table.where
         for row in box.rows:
             group = table.group[row]
             if group is not last:
@@ -234,11 +234,16 @@ class Outbox:
             places = []
             for slot in slots:
                 owner = owners_of[slot]
-                if owner < 0:
-                    owner = own  # chained: it will be made there
-                elif owner != own and owner not in worker.peers:
+                if owner >= 0:
+                    place = owner
+                else:  # chained: it is being made
+                    owner = where[maker[slot]]
+                    place = ~owner
+                if owner == own or owner < 0:
+                    place = own
+                elif owner not in worker.peers:
                     self._meet(worker.peers, box.peers, owner)
-                places.append(owner)
+                places.append(place)
             inputs.append(
                 tuple(
                     [task[maker[slot]] << PART_SHIFT | slot - first[maker[slot]] for slot in slots]

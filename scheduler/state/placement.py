@@ -11,7 +11,7 @@ worker gets two for each thread.
     sources    source tasks, bounded in number; where their data was read before (`sources`)
     special    client -> heap: tasks that take resources; sent only when the resources are free
     followers  worker -> heap of WAITING tasks that may be *chained*: everything they still miss
-               is SENT to that worker, so they can be sent behind it
+               is SENT, so they can be sent behind it; where, says `chaining`
 
 Heaps hold `rank << 32 | row`. Entries are never searched for: one is stale, and thrown away at the
 top, unless the row still is that task and READY in this queue (`where`).
@@ -27,6 +27,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from heapq import heappop, heappush
 
+from plait.scheduler.state.chaining import meeting
 from plait.scheduler.state.costs import OVERHEAD, TARGET, UNKNOWN, seconds_of, transfer, wait
 from plait.scheduler.state.messages import Retract
 from plait.scheduler.state.outbox import Outbox
@@ -81,6 +82,8 @@ class Placement:
         self.sources = Sources(table, workers)
         # SENT tasks that another worker took from the queue of where their inputs are.
         self.stolen: set[int] = set()
+        # SENT tasks that have run, of which an input is not reported yet -> bytes of their parts.
+        self.early: dict[int, tuple[int, ...]] = {}
         self.ready = 0
         self.ready_in = {SHARED: 0, SOURCES: 0, SPECIAL: 0}
         self._now = 0.0
@@ -193,7 +196,7 @@ class Placement:
                 table.state[row] == WAITING
                 and table.rank[row] == entry >> ROW_BITS
                 and table.lean[row] == worker.number
-                and table.lean_count[row] == table.missing[row]
+                and table.coming[row] == table.missing[row]
             ):
                 return entry
             heappop(heap)
@@ -273,11 +276,11 @@ class Placement:
         first = table.first_slot[row]
         if group.outputs == 1:
             if table.consumers[first] is not None:
-                self._lean(first, worker)
+                self._comes(first)
             return
         for slot in range(first, first + group.outputs):
             if table.consumers[slot] is not None and table.owner[slot] < 0:
-                self._lean(slot, worker)
+                self._comes(slot)
 
     def _note_copies(self, row: int, worker: int) -> None:
         """A worker will fetch those inputs of a task that it does not have."""
@@ -286,30 +289,48 @@ class Placement:
             if size[slot] >= _LARGE and 0 <= owner[slot] != worker:
                 copied.setdefault(slot, set()).add(worker)
 
-    def _lean(self, slot: int, worker: Worker) -> None:
-        """An absent part will be made at a worker: its consumers may perhaps follow there."""
+    def _comes(self, slot: int) -> None:
+        """An absent part will be made now: its consumers may perhaps be sent behind it."""
         table = self.table
-        state, lean, count = table.state, table.lean, table.lean_count
-        number = worker.number
+        state, coming, missing = table.state, table.coming, table.missing
         for reader in table.reading(slot):
-            if state[reader] != WAITING:
-                continue
-            if not count[reader]:
-                lean[reader] = number
-                count[reader] = 1
-            elif lean[reader] == number:
-                count[reader] += 1
-            else:
-                continue
-            if count[reader] == table.missing[reader]:
-                self.may_follow(reader, worker)
+            if state[reader] == WAITING:
+                count = coming[reader] = coming[reader] + 1
+                if count == missing[reader]:
+                    self.may_follow(reader)
 
-    def may_follow(self, row: int, worker: Worker) -> None:
-        """A task could be chained at a worker."""
-        group = self.table.group[row]
-        if not (group.needs or group.source):
-            heappush(worker.followers, self.table.rank[row] << ROW_BITS | row)
-            self.rich[worker.number] = self.changed[worker.number] = worker
+    def may_follow(self, row: int) -> None:
+        """All that a task misses is SENT: it could be chained, if there is a place for it."""
+        table = self.table
+        group = table.group[row]
+        if group.needs or group.source:
+            return
+        number = meeting(table, self.workers, row)
+        if number >= 0:
+            table.lean[row] = number
+            worker = self.workers[number]
+            heappush(worker.followers, table.rank[row] << ROW_BITS | row)
+            self.rich[number] = self.changed[number] = worker
+
+    def learned(self) -> None:
+        """It is known now how long tasks of a function take: that tells who has enough to do, and
+        more may perhaps be chained.
+        """
+        table = self.table
+        for worker in self.workers.values():
+            for row, thought in worker.sent.items():
+                seconds = table.group[row].pace.seconds
+                if thought == UNKNOWN and seconds is not None:
+                    worker.sent[row] = max(seconds, OVERHEAD)
+                    worker.load += worker.sent[row] - thought
+                    self.changed[worker.number] = worker
+                for slot in table.slots(row):
+                    for reader in table.reading(slot):
+                        if (
+                            table.state[reader] == WAITING
+                            and table.coming[reader] == table.missing[reader]
+                        ):
+                            self.may_follow(reader)
 
     def leave(self, row: int) -> Worker:
         """A SENT task is no longer with its worker; the caller sets its new state."""
@@ -319,6 +340,7 @@ class Placement:
         group = table.group[row]
         worker.load -= worker.sent.pop(row)
         self.stolen.discard(row)
+        self.early.pop(row, None)
         if not worker.sent:
             self.idles(worker)
         group.run.sent -= 1
@@ -382,10 +404,7 @@ class Placement:
         """Fill hungry workers as far as there is work for them."""
         self._now = now
         hungry, rich = self.hungry, self.rich
-        changed, self.changed = self.changed, {}
-        for number, worker in changed.items():
-            if self._look_at(worker) and number in rich:
-                self._fill(worker, MOST_SENT)
+        self._fill_changed()
         if hungry and self._common():
             waiting = sum(self.ready_in.values())
             share = -(-waiting // len(hungry))
@@ -393,6 +412,7 @@ class Placement:
                 if not self._common():
                     break
                 self._fill(worker, max(worker.threads, share))
+            self._fill_changed()
         if hungry and rich and self.ready:
             self._steal(now)
         if self.ready and self._idle():
@@ -400,6 +420,21 @@ class Placement:
         if hungry and not self.ready and now - self._rebalanced >= _REBALANCE_EVERY:
             self._rebalanced = now
             self._call_back(now)
+
+    def _fill_changed(self) -> None:
+        """Fill workers of which something changed; what one gets may be followed at another.
+
+        Followers go out at once, hungry or not: who exchanges with others must not be behind them.
+        """
+        while self.changed:
+            changed, self.changed = self.changed, {}
+            for number, worker in changed.items():
+                hungry = self._look_at(worker)
+                if number in self.rich:
+                    if hungry:
+                        self._fill(worker, MOST_SENT)
+                    elif worker.followers and worker.accepts and not worker.paused:
+                        self._fill(worker, 0)
 
     def _common(self) -> bool:
         """Whether there are tasks that some hungry worker may take now, wherever it is."""

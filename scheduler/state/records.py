@@ -10,8 +10,8 @@ or shared; arrays where each entry would be an object of its own.
     RELEASED   not needed, or not yet: nothing of it is held
     WAITING    needed; some inputs are absent, each being computed
     READY      needed; all inputs are held; lies in a queue (see placement)
-    SENT       a worker has it: all inputs held, or on their way at the same worker (chained),
-               or lost meanwhile and being computed again (the worker may have fetched before)
+    SENT       a worker has it: all inputs held, or SENT themselves when it was (chained), or lost
+               meanwhile and being computed again (the worker may have fetched before)
     MEMORY     all needed parts are held
     ERRED      its run has failed; it will not run
 
@@ -235,10 +235,10 @@ class Table:
         self.attempt: list[int] = []
         # The worker of a SENT task; of a READY one the worker in whose queue it lies; -1.
         self.where: list[int] = []
-        # Of the absent inputs of a WAITING task, `lean_count` are SENT to worker `lean` (or more:
-        # it is a lower bound, kept without ever looking at all inputs).
+        # How many of the absent inputs of a WAITING task are SENT (or more: it is a lower bound,
+        # kept without ever looking at all inputs); the worker among whose followers it lies then.
+        self.coming: list[int] = []
         self.lean: list[int] = []
-        self.lean_count: list[int] = []
         self.parts_held: list[int] = []
         self.windows: dict[int, int] = {}
         self.affinity: dict[int, int] = {}
@@ -376,9 +376,7 @@ class Table:
         first = len(self.group)
         count = max(least, _GROW)
         zeros, none = [0] * count, [-1] * count
-        for column in (
-            *(self.task, self.first_slot, self.missing, self.lean_count, self.parts_held),
-        ):
+        for column in (*(self.task, self.first_slot, self.missing, self.coming, self.parts_held),):
             column.extend(zeros)
         for column in (self.attempt, self.where, self.lean):
             column.extend(none)

@@ -224,8 +224,9 @@ class SchedulerState:
         table = self.table
         state, attempts, where, groups = table.state, table.attempt, table.where, table.group
         find, number = table.row_of.get, worker.number
-        affinity, stolen = table.affinity, self.placement.stolen
+        affinity, stolen, early = table.affinity, self.placement.stolen, self.placement.early
         told: Run | None = None
+        learned = False
         columns: TaskColumns = ([], [], [], [])
         worker.last_done = self._now
         done: dict[int, tuple[int, ...]] = {}
@@ -236,8 +237,8 @@ class SchedulerState:
             if row < 0 or state[row] != SENT or attempts[row] != attempt or where[row] != number:
                 self._stale(worker, task, attempt)
                 continue
-            if row in done:
-                continue  # twice in one message
+            if row in done or row in early:
+                continue  # twice
             done[row] = sizes
             group = groups[row]
             home = row not in stolen
@@ -245,6 +246,7 @@ class SchedulerState:
                 stolen.remove(row)
             elif row in affinity:
                 home = self.placement.sources.ran(affinity[row], number)
+            learned = learned or group.pace.seconds is None
             group.pace.ran(seconds, home)
             run = group.run
             if run is not told:
@@ -254,6 +256,8 @@ class SchedulerState:
             columns[2].append(seconds)
             columns[3].append(report)
         self.moves.finish_all(worker, done)
+        if learned:
+            self.placement.learned()
 
     def _stale(self, worker: Worker, task: int, attempt: int) -> None:
         """A worker has results that we do not expect from it."""

@@ -66,6 +66,8 @@ class Transitions:
         # Rows that may be forgotten, and runs that have to fail; see `settle`.
         self.loose: list[int] = []
         self.failures: list[Failure] = []
+        # Tasks that ran early, and of which all inputs have been reported now; see `finish_all`.
+        self._due: list[int] = []
 
     # becoming needed ------------------------------------------------------------------------------
 
@@ -79,8 +81,7 @@ class Transitions:
             if state[row] != RELEASED and state[row] != MEMORY:
                 continue
             state[row] = WAITING
-            missing = count = 0
-            lean = -1
+            missing = coming = 0
             for slot in table.inputs[row]:
                 uses[slot] += 1
                 if owner[slot] >= 0:
@@ -91,19 +92,16 @@ class Transitions:
                 if now in (RELEASED, MEMORY):
                     stack.append(source)
                 elif now == SENT:
-                    if not count:
-                        lean = table.where[source]
-                    count += table.where[source] == lean
+                    coming += 1
                 elif now == ERRED:
                     self._inherit(row, source)
             table.missing[row] = missing
-            table.lean[row] = lean
-            table.lean_count[row] = count
+            table.coming[row] = coming
             if not missing:
                 state[row] = READY
                 self.placement.enqueue(row)
-            elif count == missing:
-                self.placement.may_follow(row, self.workers[lean])
+            elif coming == missing:
+                self.placement.may_follow(row)
 
     def activate_free(self, rows: Sequence[int]) -> None:
         """Start computing new rows without inputs."""
@@ -147,7 +145,7 @@ class Transitions:
                     run.idle.append(slot)
                 if table.consumers[slot] is not None:
                     for reader in table.reading(slot):
-                        self._arrived(reader, number)
+                        self._arrived(reader)
             else:
                 self.out.drop(worker, table.key(slot), table.attempt[row])
             slot += 1
@@ -158,18 +156,44 @@ class Transitions:
             self._release(row)
 
     def finish_all(self, worker: Worker, done: Mapping[int, tuple[int, ...]]) -> None:
+        """Tasks of a worker have run.
+
+        One may have got an input from a worker from which we have not heard yet that it made it.
+        That news is on its way: until then the task stays SENT.
+        """
+        self._finish_all(worker, done)
+        early, where = self.placement.early, self.table.where
+        while self._due:
+            rows, self._due = self._due, []
+            later: dict[int, dict[int, tuple[int, ...]]] = {}
+            for row in rows:
+                if row in early:
+                    later.setdefault(where[row], {})[row] = early.pop(row)
+            for number, ran in later.items():
+                self._finish_all(self.workers[number], ran)
+
+    def _is_early(self, row: int) -> bool:
+        table = self.table
+        return any(
+            table.owner[slot] < 0 and table.state[table.maker[slot]] == SENT
+            for slot in table.inputs[row]
+        )
+
+    def _finish_all(self, worker: Worker, done: Mapping[int, tuple[int, ...]]) -> None:
         """`finish` for many tasks of a worker: the same, in one piece where there is one part."""
         table, placement, out = self.table, self.placement, self.out
         state, group, where, first_slot = table.state, table.group, table.where, table.first_slot
         owner, uses, wanted, consumers = table.owner, table.uses, table.wanted, table.consumers
-        missing, lean, lean_count, inputs = (
-            *(table.missing, table.lean, table.lean_count, table.inputs),
-        )
+        missing, coming, inputs = table.missing, table.coming, table.inputs
+        early, due = placement.early, self._due
         number, sent, held = worker.number, worker.sent, worker.held
         enqueue = placement.enqueue
         for row, weights in done.items():
             if state[row] != SENT:
                 continue  # what came before it made it superfluous
+            if missing[row] and self._is_early(row):
+                early[row] = weights
+                continue
             kind = group[row]
             run = kind.run
             slot = first_slot[row]
@@ -198,10 +222,12 @@ class Transitions:
                         if not left:
                             state[reader] = READY
                             enqueue(reader)
-                        elif lean[reader] == number and lean_count[reader]:
-                            lean_count[reader] -= 1
+                        elif coming[reader]:
+                            coming[reader] -= 1
                     elif now == SENT:
-                        missing[reader] -= 1
+                        left = missing[reader] = missing[reader] - 1
+                        if not left and reader in early:
+                            due.append(reader)
             taken = inputs[row]
             if taken:
                 self.let_go(taken)
@@ -209,7 +235,7 @@ class Transitions:
             placement.idles(worker)
         placement.look_at(worker)
 
-    def _arrived(self, reader: int, worker: int) -> None:
+    def _arrived(self, reader: int) -> None:
         """One input of a task is there now."""
         table = self.table
         now = table.state[reader]
@@ -218,10 +244,12 @@ class Transitions:
             if not table.missing[reader]:
                 table.state[reader] = READY
                 self.placement.enqueue(reader)
-            elif table.lean[reader] == worker and table.lean_count[reader]:
-                table.lean_count[reader] -= 1
+            elif table.coming[reader]:
+                table.coming[reader] -= 1
         elif now == SENT:
             table.missing[reader] -= 1
+            if not table.missing[reader] and reader in self.placement.early:
+                self._due.append(reader)
 
     def hold(self, slot: int, worker: Worker, size: int) -> int:
         """A worker becomes the owner of a part; returns its key."""
@@ -366,8 +394,7 @@ class Transitions:
             table.group[row].run.unconsumed.discard(row)
             if table.missing[row]:
                 state[row] = WAITING
-                table.lean[row] = -1
-                table.lean_count[row] = 0
+                table.coming[row] = 0
             else:
                 state[row] = READY
                 self.placement.enqueue(row)
@@ -375,10 +402,10 @@ class Transitions:
                 if table.owner[slot] >= 0:
                     continue
                 for reader in table.reading(slot):
-                    if state[reader] == SENT and table.where[reader] == worker.number:
+                    if state[reader] == SENT:
                         stack.append((reader, True))
-                    elif state[reader] == WAITING and table.lean[reader] == worker.number:
-                        table.lean_count[reader] = max(0, table.lean_count[reader] - 1)
+                    elif state[reader] == WAITING and table.coming[reader]:
+                        table.coming[reader] -= 1
 
     def lose(self, slots: Iterable[int], *, drop: bool) -> None:
         """Held parts are gone, or (`drop`) cannot be reached: compute them again if needed."""
@@ -393,8 +420,7 @@ class Transitions:
                 if state[reader] == READY:
                     self.placement.dequeue(reader)
                     state[reader] = WAITING
-                    table.lean[reader] = -1
-                    table.lean_count[reader] = 0
+                    table.coming[reader] = 0
                     table.missing[reader] = 1
                 elif state[reader] == WAITING or state[reader] == SENT:
                     table.missing[reader] += 1

@@ -5,12 +5,13 @@ runs when, what is fetched from whom, and what may be deleted; keys stand for va
 
     tasks     what the scheduler sent: waiting for inputs, runnable or running
     shelf     which keys are here, whose they are, which tasks here take them
-    fetching  key -> the peer that was, or will be, asked for it
+    fetches   which keys come from whom, and what is asked for next
     copying   keys that are to become our own when they come, with the attempt
+    awaited   keys to be made here that others wait for, and until when they may
 
-A key is fetched once however many tasks need it. Each peer is asked for one batch at a time, in the
-order in which tasks are to run. A copy that no task here uses any more stays for some seconds: the
-next tasks often take the same one (a small table joined with a large one).
+A key is fetched once however many tasks need it. A copy that no task here uses any more stays for
+some seconds: the next tasks often take the same one (a small table joined with a large one).
+A peer may be asked for what it is still making, and answers when that is there, or will not be.
 What cannot be fetched goes to the scheduler as Missing, with the tasks that need it; they are given
 up here.
 
@@ -18,7 +19,8 @@ A running task cannot be stopped. If it was discarded, its results are thrown aw
 until then it keeps its thread. While such tasks have all threads nothing is accepted.
 
 Results are reported in batches: at the latest when nothing is left to run, at 64, or after 2 ms of
-work (`flush_due` tells the shell when it has to call with a Tick).
+work (`flush_due` tells the shell when it has to call with a Tick). Who waits for keys gets them
+then too.
 
 Memory. From 70 % of the limit on nothing is fetched while anything else can be done; from 80 % on
 what has not begun is returned to the scheduler and one task at a time runs: a worker that is full
@@ -29,55 +31,59 @@ time: better an error than to stand still.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from heapq import heappop, heappush
 from typing import assert_never
 
+from plait.scheduler.state.fetches import Fetches
 from plait.scheduler.state.messages import (
     PART_SHIFT,
     Audit,
     Copied,
     Copy,
-    Delete,
     Digest,
     Discard,
     Done,
     Drop,
     Failed,
-    Fetch,
-    Fetched,
     FromWorker,
     Functions,
     Inventory,
-    KeysLost,
     Memory,
-    MemoryUsed,
     Missing,
-    NotFetched,
     Peers,
     PeersGone,
-    Raised,
-    Ran,
     Retract,
     Returned,
     RunTasks,
-    Start,
     Tick,
-    ToScheduler,
     Waiting,
-    WorkerCommand,
-    WorkerEvent,
     key_of,
     task_of,
 )
 from plait.scheduler.state.shelf import Shelf
+from plait.scheduler.state.worker_messages import (
+    Awaited,
+    Delete,
+    Fetch,
+    Fetched,
+    KeysLost,
+    MemoryUsed,
+    NotFetched,
+    Raised,
+    Ran,
+    Serve,
+    Start,
+    ToScheduler,
+    WorkerCommand,
+    WorkerEvent,
+)
 
 _FLUSH_TASKS = 64
 _FLUSH_SECONDS = 0.002
-_FETCH_KEYS = 128
-_FETCH_BYTES = 64 << 20
 _DIGEST_SECONDS = 5.0
 _COPY_SECONDS = 5.0
+_AWAITED_SECONDS = 2.0
 _LARGEST_STEP = 1.0
 
 _STOP_FETCHING = 0.70
@@ -96,14 +102,6 @@ class _Task:
     inputs: tuple[int, ...]
     missing: int = 0
     running: bool = False
-
-
-@dataclass(slots=True, eq=False)
-class _Peer:
-    """What is to be fetched from one worker, by rank, and what it is being asked for."""
-
-    queue: list[tuple[int, int, int]] = field(default_factory=list)
-    asked: set[int] = field(default_factory=set)
 
 
 class WorkerState:
@@ -125,15 +123,16 @@ class WorkerState:
         self.shelf = Shelf(copy_bytes)
         self.tasks: dict[int, _Task] = {}
         self.running: set[tuple[int, int]] = set()
-        self.fetching: dict[int, int] = {}
+        self.fetches = Fetches()
         self.copying: dict[int, int] = {}
+        self.awaited: dict[int, float] = {}
         self.paused = False
         self.flush_due: float | None = None
         self._runnable: list[tuple[int, int, int]] = []
-        self._peers: dict[int, _Peer] = {}
         self._full = 0.0  # used memory as a part of the limit
         self._done: list[Ran] = []
         self._done_seconds = 0.0
+        self._served: list[int] = []
         self._waiting = 0
         self._seen = 0
         self._digested = 0.0
@@ -151,10 +150,12 @@ class WorkerState:
         self._take(event)
         if self._runnable:
             self._start()
-        if self.fetching:
+        if self.fetches.peer_of:
             self._ask()
         if self._done:
             self._flush_if_due(now)
+        elif self._served:
+            self._serve()
         commands, self._out = self._out, []
         return commands
 
@@ -186,6 +187,8 @@ class WorkerState:
             case PeersGone(workers=workers):
                 for peer in workers:
                     self._peer_gone(peer)
+            case Awaited(keys=keys):
+                self._await(keys)
             case KeysLost():
                 self._keys_lost(event)
             case MemoryUsed():
@@ -207,6 +210,7 @@ class WorkerState:
 
     def _run_tasks(self, event: RunTasks) -> None:
         lacking: list[tuple[_Task, int]] = []
+        making: dict[int, list[int]] = {}
         for task, attempt, rank, group, arguments, inputs, owners, sizes in zip(
             event.tasks,
             event.attempts,
@@ -232,12 +236,17 @@ class WorkerState:
                 if self.shelf.use(key, task):
                     continue
                 item.missing += 1
-                if owner != self.worker:
-                    self._fetch(key, owner, rank, size)
+                if owner < 0:
+                    if self.fetches.expect(key, ~owner):
+                        making.setdefault(~owner, []).append(key)
+                elif owner != self.worker:
+                    self.fetches.add(key, owner, rank, size)
                 elif task_of(key) not in self.tasks:
                     lacking.append((item, key))
             if not item.missing:
                 heappush(self._runnable, (rank, task, attempt))
+        for peer, keys in making.items():
+            self._out.append(Fetch(peer, tuple(keys), making=True))
         if lacking:
             # Believed to be here, or to be made here, but it is not.
             self._missing({key for _, key in lacking}, self.worker, [item for item, _ in lacking])
@@ -249,6 +258,12 @@ class WorkerState:
             gone = self.shelf.unuse(item.inputs, item.task, self._now)
             if gone:
                 self._delete(gone)
+        if self.awaited:
+            for part in range(item.outputs):
+                key = key_of(item.task, part)
+                if key in self.awaited:
+                    del self.awaited[key]
+                    self._served.append(key)
 
     def _discard(self, task: int, attempt: int) -> None:
         item = self.tasks.get(task)
@@ -349,8 +364,7 @@ class WorkerState:
 
     def _arrived(self, key: int) -> None:
         """A key is here now: tasks that waited for it go on."""
-        if key in self.fetching:
-            del self.fetching[key]
+        self.fetches.came(key)
         if key in self.copying:
             attempt = self.copying.pop(key)
             if key in self.shelf.copies:
@@ -379,52 +393,24 @@ class WorkerState:
 
     # fetching -------------------------------------------------------------------------------------
 
-    def _fetch(self, key: int, peer: int, rank: int, size: int) -> None:
-        if key in self.fetching:
-            return
-        self.fetching[key] = peer
-        known = self._peers.get(peer)
-        if known is None:
-            known = self._peers[peer] = _Peer()
-        heappush(known.queue, (rank, key, size))
-
     def _ask(self) -> None:
         """Ask peers that have nothing to do for us for the next batch."""
-        short = self._full >= _STOP_FETCHING
-        for number, peer in self._peers.items():
-            if peer.asked or not peer.queue:
-                continue
-            if short and (self.running or any(other.asked for other in self._peers.values())):
-                return
-            keys: list[int] = []
-            total = 0
-            while peer.queue and len(keys) < _FETCH_KEYS and (total < _FETCH_BYTES or not keys):
-                _, key, size = heappop(peer.queue)
-                if self.fetching.get(key) != number or key in peer.asked:
-                    continue
-                if key not in self.shelf.users and key not in self.copying:
-                    del self.fetching[key]  # nobody needs it any more
-                    continue
-                keys.append(key)
-                total += size
-                if short:
-                    break
-            if keys:
-                peer.asked.update(keys)
-                self._out.append(Fetch(number, tuple(keys)))
+        for peer, keys in self.fetches.ask(
+            self._needs, self._full >= _STOP_FETCHING, bool(self.running)
+        ):
+            self._out.append(Fetch(peer, keys))
+
+    def _needs(self, key: int) -> bool:
+        return key in self.shelf.users or key in self.copying
 
     def _fetched(self, number: int, keys: tuple[int, ...], sizes: tuple[int, ...]) -> None:
-        peer = self._peers.get(number)
         unused = []
         for key, size in zip(keys, sizes, strict=True):
-            if peer is not None:
-                peer.asked.discard(key)
-            if self.fetching.get(key) == number:
-                del self.fetching[key]
+            self.fetches.answered(number, key)
             if key in self.shelf:
                 continue
             # Also if it comes after all, from a peer that had been given up.
-            if key in self.shelf.users or key in self.copying:
+            if self._needs(key):
                 self.shelf.keep(key, size)
                 self._arrived(key)
             else:
@@ -432,14 +418,7 @@ class WorkerState:
         self._delete(unused)
 
     def _not_fetched(self, number: int, keys: Iterable[int]) -> None:
-        peer = self._peers.get(number)
-        lost: set[int] = set()
-        for key in keys:
-            if peer is not None:
-                peer.asked.discard(key)
-            if self.fetching.get(key) == number:
-                del self.fetching[key]
-                lost.add(key)
+        lost = {key for key in keys if self.fetches.answered(number, key)}
         if lost:
             tasks = {task for key in lost for task in self.shelf.users.get(key, ())}
             for key in lost:
@@ -462,8 +441,8 @@ class WorkerState:
         )
 
     def _peer_gone(self, number: int) -> None:
-        self._not_fetched(number, [key for key, peer in self.fetching.items() if peer == number])
-        self._peers.pop(number, None)
+        self._not_fetched(number, self.fetches.of(number))
+        self.fetches.forget(number)
 
     def _copy(self, event: Copy) -> None:
         there = []
@@ -476,9 +455,17 @@ class WorkerState:
                 there.append(key)
             else:
                 self.copying[key] = attempt
-                self._fetch(key, owner, 0, size)
+                self.fetches.add(key, owner, 0, size)
         if there:
             self._say(Copied(self.worker, tuple(there)))
+
+    def _await(self, keys: Iterable[int]) -> None:
+        """Others ask for keys. One that nobody told us to make yet may be on its way."""
+        for key in keys:
+            if key in self.shelf:
+                self._served.append(key)
+            else:
+                self.awaited[key] = self._now + _AWAITED_SECONDS
 
     # reports --------------------------------------------------------------------------------------
 
@@ -497,12 +484,18 @@ class WorkerState:
             self._flush()
 
     def _flush(self) -> None:
+        if self._served:
+            self._serve()
         if self._done:
             tasks, attempts, sizes, seconds, reports = zip(*self._done, strict=True)
             self._say(Done(self.worker, tasks, attempts, sizes, seconds, reports))
             self._done = []
             self._done_seconds = 0.0
         self.flush_due = None
+
+    def _serve(self) -> None:
+        self._out.append(Serve(tuple(self._served)))
+        self._served = []
 
     def _inventory(self) -> None:
         self._flush()
@@ -519,6 +512,9 @@ class WorkerState:
 
     def _tick(self) -> None:
         self._delete(self.shelf.evict(self._now - _COPY_SECONDS))
+        for key in [key for key, until in self.awaited.items() if self._now >= until]:
+            del self.awaited[key]
+            self._served.append(key)
         if self._now - self._digested >= _DIGEST_SECONDS:
             self._digested = self._now
             self._flush()

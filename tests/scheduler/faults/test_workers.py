@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -57,6 +58,38 @@ def die_once(flag: Path) -> None:
 
 
 # -------------------------------------------------------------------------------------- killed
+
+
+def neighbours(row: int, *values: int, flag: Path | None = None) -> int:
+    if flag is not None:
+        die_once(flag)
+    return row + sum(values)
+
+
+def test_killed_while_workers_exchange(executor: ClusterExecutor, tmp_path: Path) -> None:
+    """Tasks are at workers ahead of what others make for them."""
+    width, rows = 12, 60
+    want = [0] * width
+    graph = TaskGraph()
+    group = graph.add_group(TaskGroup("cell", neighbours))
+    fatal = graph.add_group(TaskGroup("fatal", partial(neighbours, flag=tmp_path / "died")))
+    cells = [Ref(graph.add_task(group, (0,))) for _ in range(width)]
+    for row in range(1, rows):
+        cells = [
+            Ref(
+                graph.add_task(
+                    fatal if row == 30 and i == 5 else group,
+                    (row, cells[i - 1], cells[i], cells[(i + 1) % width]),
+                )
+            )
+            for i in range(width)
+        ]
+        want = [row + want[i - 1] + want[i] + want[(i + 1) % width] for i in range(width)]
+    (tmp_path / "died").touch()
+    assert executor.submit(graph, cells).result() == want  # how long it takes is known now
+    (tmp_path / "died").unlink()
+    assert executor.submit(graph, cells).result() == want
+    assert (tmp_path / "died").exists()
 
 
 @pytest.mark.parametrize("after", [0.15, pytest.param(0.4, marks=pytest.mark.heavy)])

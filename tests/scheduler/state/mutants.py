@@ -174,7 +174,7 @@ MUTANTS = [
     Mutant(
         "chained whatever became of the inputs",
         "placement",
-        "                and table.lean_count[row] == table.missing[row]\n",
+        "                and table.coming[row] == table.missing[row]\n",
         "",
     ),
     Mutant(

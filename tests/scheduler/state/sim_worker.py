@@ -7,20 +7,24 @@ from typing import TYPE_CHECKING, Any
 
 from plait.scheduler.state.check import check_worker
 from plait.scheduler.state.messages import (
+    Peers,
+    RunTasks,
+    Tick,
+)
+from plait.scheduler.state.numbers import PART_MASK, key_of
+from plait.scheduler.state.worker_messages import (
+    Awaited,
     Delete,
     Fetch,
     Fetched,
     KeysLost,
     NotFetched,
-    Peers,
     Raised,
     Ran,
-    RunTasks,
+    Serve,
     Start,
-    Tick,
     ToScheduler,
 )
-from plait.scheduler.state.numbers import PART_MASK, key_of
 from plait.scheduler.state.worker_state import WorkerState
 from tests.scheduler.state.sim_model import FETCH_TIMEOUT, value_of
 
@@ -45,6 +49,7 @@ class SimWorker:
         self.frozen_until = 0.0
         self.inbox: list[Callable[[], object]] = []
         self.waking = False
+        self.awaiting: dict[int, list[Callable[[int], None]]] = {}
         self.damaged: set[int] = set()  # unreadable, but not yet reported
 
     def receive(self, event: Any) -> None:
@@ -59,7 +64,8 @@ class SimWorker:
                 if function not in self.functions and not world.lossy:
                     world.complain(f"worker {self.number} was not sent function {function!r}")
             for owners in event.owners:
-                for owner in owners:
+                for place in owners:
+                    owner = max(place, ~place)
                     if owner not in self.peers and not world.lossy:
                         world.complain(f"worker {self.number} does not know peer {owner}")
         elif type(event).__name__ == "Functions":
@@ -72,8 +78,10 @@ class SimWorker:
             match command:
                 case Start():
                     self.start(command)
-                case Fetch(peer=peer, keys=keys):
-                    self.fetch(peer, keys)
+                case Fetch(peer=peer, keys=keys, making=making):
+                    self.fetch(peer, keys, making)
+                case Serve(keys=keys):
+                    self.serve(keys)
                 case Delete(keys=keys):
                     for key in keys:
                         self.store.pop(key, None)
@@ -156,11 +164,21 @@ class SimWorker:
         for part in range(outputs):
             self.store[key_of(start.task, part)] = value_of(task.salt, part, values)
         sizes = tuple([10 + part for part in range(outputs)])
-        seconds = world.random.choice((1e-5, 1e-3, 0.1))
+        seconds = world.random.choice(world.told_seconds)
         self.receive(Ran(start.task, start.attempt, sizes, seconds, b"r"))
 
-    def fetch(self, number: int, keys: tuple[int, ...]) -> None:
+    def serve(self, keys: tuple[int, ...]) -> None:
+        """Answer who waits for these."""
+        for key in keys:
+            for answer in self.awaiting.pop(key, ()):
+                answer(key)
+
+    def fetch(self, number: int, keys: tuple[int, ...], making: bool) -> None:
         """Ask a peer; the answer, or its absence, comes later."""
+        if making and len(keys) > 1:
+            for key in keys:
+                self.fetch(number, (key,), making)
+            return
         world = self.world
         peer = world.workers.get(number)
         answered: list[bool] = []
@@ -177,6 +195,14 @@ class SimWorker:
             if world.now < peer.frozen_until:
                 world.at(peer.frozen_until, arrive)
                 return
+            if making:
+                peer.awaiting.setdefault(keys[0], []).append(lambda _: give())
+                peer.receive(Awaited(keys))
+            else:
+                give()
+
+        def give() -> None:
+            assert peer is not None
             there = [key for key in keys if key in peer.store]
             if world.chaos.flaky_fetch:
                 there = [key for key in there if not world.chance(world.chaos.flaky_fetch)]

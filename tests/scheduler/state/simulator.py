@@ -27,7 +27,6 @@ from plait.scheduler.state.membership import Limits
 from plait.scheduler.state.messages import (
     ClientJoined,
     GroupSpec,
-    MemoryUsed,
     Retire,
     Stop,
     Tick,
@@ -38,6 +37,9 @@ from plait.scheduler.state.messages import (
 )
 from plait.scheduler.state.numbers import PART_MASK, task_of
 from plait.scheduler.state.scheduler_state import SchedulerState
+from plait.scheduler.state.worker_messages import (
+    MemoryUsed,
+)
 from tests.scheduler.state.sim_client import SimClient
 from tests.scheduler.state.sim_model import Chaos, SimRun, SimTask, value_of
 from tests.scheduler.state.sim_worker import SimWorker
@@ -76,6 +78,8 @@ class World:
         self._links: dict[tuple[object, object], float] = {}
         self._next_worker = 0
         self._speed = self.random.choice((0.0005, 0.005, 0.05))
+        # What workers say that a task took: where all are quick they are chained between workers.
+        self.told_seconds = self.random.choice(((1e-5,), (1e-5, 1e-3, 0.1)))
         self.run_of: dict[int, SimRun] = {}
         for _ in range(workers):
             self.join()

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from heapq import heappush
+
 from plait.scheduler.state.messages import (
+    Finished,
     GroupSpec,
     Memory,
     Release,
     Retract,
     Returned,
     RunFailed,
+    RunTasks,
     Tick,
+    WorkerGone,
 )
 from plait.scheduler.state.numbers import key_of
+from plait.scheduler.state.records import MEMORY, ROW_BITS
 from tests.scheduler.state.stage import Stage
 
 SOURCE = GroupSpec("scan", b"scan", source=True)
@@ -108,9 +114,62 @@ def test_what_could_once_be_chained_is_not_if_its_input_went_away() -> None:
     row = state.table.row_of[follower]
     # As if its input had been sent to worker 0, and taken back before there was room.
     state.table.lean[row] = 0
-    state.placement.may_follow(row, state.workers[0])
+    heappush(state.workers[0].followers, state.table.rank[row] << ROW_BITS | row)
+    state.placement.look_at(state.workers[0])
+    state.placement.rich[0] = state.workers[0]
     stage.tick(0.1)
     assert not stage.given[0]
+
+
+def quick_pair(seconds: float) -> tuple[Stage, int, int, int, int]:
+    """Two workers; a task at each, what needs both, and the worker that has that, or -1."""
+    stage = Stage((1, 1))
+    for task in stage.submit([(), ()], want=[0, 1]):
+        stage.done(0 if task in stage.given[0] else 1, task, seconds=seconds)
+    a, b, c = stage.submit([(), (), (0, 1)])
+    one = 0 if a in stage.given[0] else 1
+    assert b in stage.given[1 - one]
+    return stage, a, b, c, next((n for n in (0, 1) if c in stage.given[n]), -1)
+
+
+def test_quick_tasks_are_chained_between_workers() -> None:
+    stage, a, b, c, at = quick_pair(1e-5)
+    assert at >= 0
+    message = next(m for m in stage.heard(at, RunTasks) if c in m.tasks)
+    own, other = (a, b) if a in stage.given[at] else (b, a)
+    of = dict(zip(message.inputs[-1], message.owners[-1], strict=True))
+    assert of == {key_of(own): at, key_of(other): ~(1 - at)}
+    stage.done(1 - at, other)
+    stage.done(at, own, c)
+    assert not stage.discarded(0)
+    assert not stage.discarded(1)
+    assert stage.told(Finished)[-1].keys == (key_of(c),)
+
+
+def test_others_wait_until_it_is_known_where_their_inputs_are() -> None:
+    assert quick_pair(0.005)[-1] == -1
+
+
+def test_who_ran_before_the_news_of_its_inputs_came_is_not_done_before() -> None:
+    stage, a, b, c, at = quick_pair(1e-5)
+    own, other = (a, b) if a in stage.given[at] else (b, a)
+    stage.done(at, own, c)  # it got the other input from the other worker
+    assert stage.told(Finished)[-1].keys != (key_of(c),)
+    assert not stage.discarded(1 - at)
+    stage.done(1 - at, other)
+    assert stage.told(Finished)[-1].keys == (key_of(c),)
+    assert stage.state.table.state[stage.state.table.row_of[c]] == MEMORY
+
+
+def test_what_was_chained_to_a_lost_worker_is_taken_back() -> None:
+    stage, a, b, c, at = quick_pair(1e-5)
+    own, other = (a, b) if a in stage.given[at] else (b, a)
+    stage.done(at, own, c)
+    stage.say(WorkerGone(1 - at))
+    assert (c, 0) in stage.discarded(at)
+    assert {other, c} <= stage.given[at].keys()  # both anew: no input is elsewhere now
+    stage.done(at, other, c)
+    assert stage.told(Finished)[-1].keys == (key_of(c),)
 
 
 def test_sources_wait_for_their_consumers() -> None:

@@ -9,32 +9,36 @@ from plait.scheduler.state.messages import (
     Audit,
     Copied,
     Copy,
-    Delete,
     Digest,
     Discard,
     Done,
     Drop,
     Failed,
-    Fetch,
-    Fetched,
     Inventory,
-    KeysLost,
     Memory,
-    MemoryUsed,
     Missing,
-    NotFetched,
     PeersGone,
-    Raised,
-    Ran,
     Retract,
     Returned,
     RunTasks,
-    Start,
     Tick,
+)
+from plait.scheduler.state.numbers import key_of
+from plait.scheduler.state.worker_messages import (
+    Awaited,
+    Delete,
+    Fetch,
+    Fetched,
+    KeysLost,
+    MemoryUsed,
+    NotFetched,
+    Raised,
+    Ran,
+    Serve,
+    Start,
     ToScheduler,
     WorkerEvent,
 )
-from plait.scheduler.state.numbers import key_of
 from plait.scheduler.state.worker_state import WorkerState
 
 ME = 7
@@ -325,3 +329,59 @@ def test_a_digest_says_what_is_there() -> None:
     bench.do(Audit())
     (inventory,) = bench.of(Inventory)
     assert inventory == Inventory(ME, (2,), (0,), (key_of(1),), (0,))
+
+
+def test_a_peer_is_asked_at_once_for_what_it_is_still_making() -> None:
+    bench = Bench()
+    bench.run((1, ((key_of(50), 3),)))
+    assert bench.last == [Fetch(3, (key_of(50),))]
+    bench.run((2, ((key_of(60), ~3), (key_of(50), 3))), (3, ((key_of(60), ~3), (key_of(61), ~4))))
+    assert bench.last == [
+        Fetch(3, (key_of(60),), making=True),
+        Fetch(4, (key_of(61),), making=True),
+    ]
+    bench.do(Fetched(3, (key_of(60),), (10,)))
+    assert not bench.of(Start)
+    bench.do(Fetched(3, (key_of(50),), (10,)))
+    assert [start.task for start in bench.of(Start)] == [1]
+    bench.do(NotFetched(4, (key_of(61),)))
+    (missing,) = bench.of(Missing)
+    assert missing.tasks == (3,)
+
+
+def test_what_is_made_elsewhere_now_is_asked_for_there() -> None:
+    bench = Bench()
+    bench.run((1, ((key_of(50), ~3),)))
+    bench.do(Discard((1,), (0,)))
+    bench.run((1, ((key_of(50), 4),)), attempt=1)
+    assert bench.last == [Fetch(4, (key_of(50),))]
+    assert bench.do(NotFetched(3, (key_of(50),))) == []  # from there nothing is expected any more
+    bench.do(Fetched(4, (key_of(50),), (10,)))
+    assert bench.of(Start)
+
+
+def test_who_waits_for_keys_gets_them_with_the_next_report() -> None:
+    bench = Bench()
+    bench.run((1, ()), (2, ()), (3, ()))
+    assert not bench.do(Awaited((key_of(1), key_of(2), key_of(9))))
+    assert not bench.of(Serve)
+    assert bench.do(Ran(1, 0, (10,), 1e-6)) == [Start(2, 0, b"f", b"", (), 1)]
+    bench.ran(2, seconds=0.01)
+    assert bench.of(Serve) == [Serve((key_of(1), key_of(2)))]
+    assert bench.of(Done)[0].tasks == (1, 2)
+    assert bench.do(Awaited((key_of(2),))) == [Serve((key_of(2),))]
+
+
+def test_who_waits_for_what_will_not_come_is_told() -> None:
+    bench = Bench()
+    bench.run((1, ()), (2, ()), (3, ()))
+    bench.do(Awaited((key_of(1), key_of(3), key_of(9))))
+    bench.do(Discard((3,), (0,)))
+    assert bench.of(Serve) == [Serve((key_of(3),))]
+    bench.do(Raised(1, 0, "ValueError", "no", b"", 0.0))
+    assert bench.of(Serve) == [Serve((key_of(1),))]
+    # what nobody said a word of may be on its way here, but not for ever
+    for _ in range(3):
+        assert not [c for c in bench.do(Tick(), after=0.5) if isinstance(c, Serve)]
+    bench.do(Tick(), after=0.6)
+    assert bench.of(Serve) == [Serve((key_of(9),))]
