@@ -120,6 +120,31 @@ def move(f: Routine, target: Any, source: Any, count: Any) -> None:
     f.b.call(memcpy, [target, source, count, flag(0)])
 
 
+def eight_bytes(f: Routine, array: int, at: Any, stop: Any) -> Any:
+    """Bytes from a place on, the first the lowest; zeros from `stop` on, which is further on, and
+    where there may be nothing to read."""
+    b = f.b
+    address, length = f.arrays[array]
+    found = f.variable()
+    readable = b.icmp_signed("<=", b.add(at, I64(8)), length)
+    with b.if_else(readable) as (whole, piecemeal):
+        with whole:
+            word = b.load(b.gep(address, [at], source_etype=I8), typ=I64, align=1)
+            after = b.sub(b.add(at, I64(8)), stop)
+            after = b.select(b.icmp_signed(">", after, I64(0)), after, I64(0))
+            bits = b.mul(after, I64(8))
+            found.set(b.lshr(b.shl(word, bits), bits))
+        with piecemeal:
+            byte = f.variable(at)
+            with f.loop(lambda: b.icmp_signed("<", byte.get(), stop)):
+                here = byte.get()
+                value = b.zext(f.element(array, here, I8), I64)
+                bits = b.mul(b.sub(here, at), I64(8))
+                found.set(b.or_(found.get(), b.shl(value, bits)))
+                byte.add(1)
+    return found.get()
+
+
 def read_varint(f: Routine, data: Any, size: Any, at: Variable) -> Any:
     """A number whose bytes have seven bits each, of at most 32."""
     b = f.b

@@ -32,7 +32,7 @@ import numpy as np
 
 from plait.engine import arrays as pool
 from plait.engine.codegen.emit import I1, I8, I16, I32, I64, I128
-from plait.engine.codegen.routine import Routine
+from plait.engine.codegen.routine import Routine, eight_bytes
 from plait.engine.codegen.routines import Array, Routines
 
 LONG = 1 << 16
@@ -174,34 +174,10 @@ def _hash_text(f: _OverRows) -> None:
         start, stop = f.element(0, row, I64), f.element(0, b.add(row, I64(1)), I64)
         so_far, place = f.variable(_mix(b, b.sub(stop, start))), f.variable(start)
         with f.loop(lambda: b.icmp_signed("<", place.get(), stop)):
-            word = _eight_bytes(f, place.get(), stop)
+            word = eight_bytes(f, 1, place.get(), stop)
             so_far.set(_mix(b, b.add(b.mul(so_far.get(), I64(31)), word)))
             place.add(8)
         f.put(2, row, so_far.get())
-
-
-def _eight_bytes(f: _OverRows, at: Any, stop: Any) -> Any:
-    """The bytes from a place on; zeros from `stop` on, where there may be nothing to read."""
-    b = f.b
-    address, length = f.arrays[1]
-    found = f.variable()
-    readable = b.icmp_signed("<=", b.add(at, I64(8)), length)
-    with b.if_else(readable) as (whole, piecemeal):
-        with whole:
-            word = b.load(b.gep(address, [at], source_etype=I8), typ=I64, align=1)
-            after = b.sub(b.add(at, I64(8)), stop)
-            after = b.select(b.icmp_signed(">", after, I64(0)), after, I64(0))
-            bits = b.mul(after, I64(8))
-            found.set(b.lshr(b.shl(word, bits), bits))
-        with piecemeal:
-            byte = f.variable(at)
-            with f.loop(lambda: b.icmp_signed("<", byte.get(), stop)):
-                here = byte.get()
-                value = b.zext(f.element(1, here, I8), I64)
-                bits = b.mul(b.sub(here, at), I64(8))
-                found.set(b.or_(found.get(), b.shl(value, bits)))
-                byte.add(1)
-    return found.get()
 
 
 def _look_up(f: _OverRows, kind: Any) -> None:

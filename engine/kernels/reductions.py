@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from plait.engine.codegen import scatter
+from plait.engine.codegen.text_extremes import extreme_texts
 from plait.engine.kernels.arguments import Argument, Rows
 from plait.engine.kernels.int128 import Int128
 from plait.engine.kernels.ordinals import entry_numbers, is_text
@@ -19,6 +20,7 @@ from plait.engine.kernels.views import (
     is_stored,
     stored,
     take,
+    text_parts,
 )
 from plait.engine.kernels.words import words_of
 from plait.errors import NumericOverflowError, UnsupportedError
@@ -183,8 +185,6 @@ def _extreme(argument: Argument, *, largest: bool) -> pa.Array:
         and is_text(array.type.value_type)
     ):
         return _extreme_entry(argument, array, largest=largest)
-    if segments.count == 1 and is_text(array.type):
-        return pa.array([pc.min_max(array)["max" if largest else "min"]], array.type)
     return take(array, extreme_places(argument, largest=largest))
 
 
@@ -222,9 +222,18 @@ def extreme_places(argument: Argument, *, largest: bool) -> Ints:
 def _extreme_texts(argument: Argument, *, largest: bool) -> Ints:
     """The rows, not counting NULLs, whose strings are the least (greatest) of their groups.
 
-    Found from the front, some bytes at a time; there are few rows left after the first.
+    Of many rows the first such in each group. Of few they are found from the front, some bytes at
+    a time; there are few rows left after the first.
     """
     segments = argument.present
+    if segments.rows >= scatter.LONG:
+        offsets, data = text_parts(argument.array)
+        groups = None if segments.count == 1 else segments.codes.astype(np.int64, copy=False)
+        places = argument.places
+        best = extreme_texts(
+            offsets, data, segments.rows, places, groups, segments.count, greatest=largest
+        )
+        return best[best >= 0]
     hits = np.arange(segments.rows)
     for word in words_of(argument.array, descending=False, nulls_first=False):
         if not word.bits:

@@ -69,6 +69,20 @@ def stored(array: pa.Array) -> Ints:
     return np.frombuffer(buffer, dtype, len(array), array.offset * dtype.itemsize)
 
 
+def text_parts(array: pa.Array) -> tuple[Ints, Ints]:
+    """Of strings or bytes in any layout: where each begins and the last ends, and the bytes."""
+    t = array.type
+    large = pat.is_large_string(t) or pat.is_large_binary(t)
+    if not (large or pat.is_string(t) or pat.is_binary(t)):
+        return text_parts(array.cast(pa.large_binary()))
+    kind = np.dtype(np.int64 if large else np.int32)
+    _, offsets, data = array.buffers()
+    if offsets is None or not len(array):
+        return np.zeros(1, kind), np.zeros(0, np.uint8)
+    ends = np.frombuffer(offsets, kind, len(array) + 1, array.offset * kind.itemsize)
+    return ends, np.frombuffer(b"" if data is None else data, np.uint8)
+
+
 def is_stored(t: pa.DataType) -> bool:
     """Whether `stored` can show arrays of this type."""
     return bool((pat.is_primitive(t) and t.bit_width <= 64) or is_small_decimal(t))
