@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -188,10 +189,14 @@ class _Texts(_Distinct):
             "hash", self._shift, self._mask, self._shift, *arrays
         )
 
+    @cached_property
+    def _first_rows(self) -> pa.Array:
+        return self._find(self.texts)
+
     @property
     def is_exact(self) -> bool:
         """Whether no two of its strings have the same hash."""
-        return bool(self._lookup(self.texts).null_count == self.texts.null_count)
+        return bool(self._first_rows.null_count == self.texts.null_count)
 
     def _column(self, texts: pa.Array, hashes: Ints) -> Column:
         valid = valid_mask(texts)
@@ -200,7 +205,10 @@ class _Texts(_Distinct):
 
     def _lookup(self, array: pa.Array) -> pa.Array:
         if pat.is_dictionary(array.type):
-            return pc.take(self._lookup(array.dictionary), array.indices)
+            return pc.take(self._find(array.dictionary), array.indices)
+        return self._first_rows if array is self.texts else self._find(array)
+
+    def _find(self, array: pa.Array) -> pa.Array:
         texts = array.cast(self.type)
         hashes = hash_texts(texts).view(np.int64)
         found = np.full(len(texts), -1, np.int32)

@@ -39,6 +39,7 @@ class JoinTable:
 
     def __init__(self, batch: pa.RecordBatch) -> None:
         self.batch = batch
+        self._coders: dict[Any, tuple[KeyCoder, list[pa.Array]]] = {}
         self._indexes: dict[Any, tuple[KeyCoder, HashTable]] = {}
         self._loop_indexes: dict[Any, LoopIndex] = {}
         self._members: dict[Any, tuple[KeyCoder, KeySet]] = {}
@@ -51,8 +52,7 @@ class JoinTable:
         name = (tuple(keys), tuple(null_safe))
         with self._lock:
             if name not in self._members:
-                columns = [batches.column(self.batch, k) for k in keys]
-                coder = KeyCoder(columns, null_safe)
+                coder, columns = self._coder(keys, null_safe)
                 self._members[name] = coder, KeySet(coder.codes(columns), coder.span)
             return self._members[name]
 
@@ -63,7 +63,7 @@ class JoinTable:
         name = (keys, null_safe, presence)
         with self._lock:
             if name not in self._loop_indexes:
-                self._loop_indexes[name] = loop_index(self.batch, keys, null_safe, presence)
+                self._loop_indexes[name] = loop_index(*self._coder(keys, null_safe), presence)
             return self._loop_indexes[name]
 
     @property
@@ -89,10 +89,19 @@ class JoinTable:
         name = (tuple(keys), tuple(null_safe))
         with self._lock:
             if name not in self._indexes:
-                columns = [batches.column(self.batch, k) for k in keys]
-                coder = KeyCoder(columns, null_safe)
+                coder, columns = self._coder(keys, null_safe)
                 self._indexes[name] = coder, HashTable(coder.codes(columns), coder.span)
             return self._indexes[name]
+
+    def _coder(
+        self, keys: Sequence[str], null_safe: Sequence[bool]
+    ) -> tuple[KeyCoder, list[pa.Array]]:
+        """What numbers the keys, the same for all indexes, and the keys. Under the lock."""
+        name = (tuple(keys), tuple(null_safe))
+        if name not in self._coders:
+            columns = [batches.column(self.batch, k) for k in keys]
+            self._coders[name] = KeyCoder(columns, null_safe), columns
+        return self._coders[name]
 
 
 def _bounds(column: pa.Array, dtype: pa.DataType) -> ColumnStatistics | None:

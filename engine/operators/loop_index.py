@@ -16,7 +16,6 @@ import numpy as np
 import pyarrow as pa
 
 from plait.engine import arrays as pool
-from plait.engine import batches
 from plait.engine.codegen.emit import NotCompiledError
 from plait.engine.codegen.index import Column
 from plait.engine.codegen.layout import layout_of
@@ -70,13 +69,9 @@ class _Codes:
         return self.column.valid
 
 
-def loop_index(
-    table: pa.RecordBatch, keys: tuple[str, ...], null_safe: tuple[bool, ...], presence: bool
-) -> LoopIndex:
+def loop_index(coder: KeyCoder, columns: list[pa.Array], presence: bool) -> LoopIndex:
     """The index over some columns; with `presence` only whether a key is there."""
-    columns = [batches.column(table, k) for k in keys]
-    coder = KeyCoder(columns, null_safe)
-    if table.num_rows >= 1 << 31:
+    if len(columns[0]) >= 1 << 31:
         raise NotCompiledError("row numbers of more than 32 bits")
     if not coder.packs:
         raise NotCompiledError("keys too wide to stand side by side")
@@ -150,7 +145,8 @@ def _add_gate(index: LoopIndex, columns: list[pa.Array]) -> None:
     if len(columns) < 2 or span <= len(columns[0]):
         return
     column = [columns[number]]
-    bits, _ = _bits(coder := KeyCoder(column, (False,)), _codes(coder, column))
+    coder = KeyCoder(column, (False,))
+    bits, _ = _bits(coder, _codes(coder, column))
     if SPARSE * int(np.bitwise_count(bits).sum()) < span:
         index.gate, index.arrays["gate"] = number, bits
 
