@@ -27,6 +27,7 @@ _has_gil = getattr(sys, "_is_gil_enabled", lambda: True)()
 
 class _State(threading.local):
     now = _OUTSIDE
+    depth = 0  # of tasks that run inside one another on this thread
 
 
 _state = _State()
@@ -40,7 +41,8 @@ class TakingTurns:
     """A task, while it runs: `with taking_turns:`."""
 
     def __enter__(self) -> None:
-        if _state.now == _OUTSIDE and _has_gil:  # a task inside a task waits for nobody
+        _state.depth += 1
+        if _state.depth == 1 and _has_gil:  # a task inside a task shares its turn
             _state.now = _take()
 
     def __exit__(
@@ -49,6 +51,9 @@ class TakingTurns:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        _state.depth -= 1
+        if _state.depth:
+            return
         if _state.now == _MINE:
             _turn.release()
         _state.now = _OUTSIDE

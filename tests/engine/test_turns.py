@@ -77,7 +77,9 @@ def test_the_turn_is_over_after_an_error() -> None:
 def test_a_task_inside_a_task() -> None:
     with taking_turns:
         with taking_turns:
-            pass
+            assert turns._turn.locked()
+        assert turns._turn.locked()  # the task around it still has its turn
         with OthersTurn():
-            pass
+            assert not turns._turn.locked()
+        assert turns._turn.locked()
     assert not turns._turn.locked()
