@@ -378,13 +378,15 @@ class ClusterExecutor:
 
     def _flush(self) -> None:
         out, self._outbox = self._outbox, []
-        if self._connection is not None:
+        if out and self._connection is not None:
             self._connection.send(*CODEC.encode(out))
             self._connection.flush()
 
     def _submit(self, run: ClusterRun | JobsRun, priority: int) -> None:
         for message in run.messages(self.number, self._sent_functions, priority):
             self._send(message)
+            if message.more:
+                self._flush()  # the scheduler begins with it while we make the next
 
     def _background(self, work: Coroutine[Any, Any, None]) -> None:
         task = self._loop.create_task(work)

@@ -308,7 +308,7 @@ class Membership:
         # Whatever became of a Retract, another one does no harm.
         worker.retracting = -1.0
         now = (event.seen, worker.commands)
-        if event.seen == worker.commands and not worker.auditing:
+        if event.seen == worker.commands and not worker.auditing and not self.out.owes(worker):
             tasks = [self.table.task[row] for row in worker.sent]
             same = event.tasks == _digest(tasks) and event.keys == _digest(worker.held.values())
         else:

@@ -4,6 +4,9 @@ Transitions add single facts; `take` makes one message of each kind for each rec
 many tasks an event moves, a worker gets one RunTasks, and what is said in front of it (functions
 it does not know, addresses of peers it has not met) comes once.
 
+What busy workers may forget waits until there is something else to say to them, or until it is
+many keys or bytes: they mostly are just told what to do next. A Tick lets it go.
+
 Within one taking a worker hears Discard and Drop before RunTasks; attempts make the order harmless
 (see messages). A client hears Lost before Finished: a key that was lost and made again is there.
 """
@@ -35,6 +38,9 @@ from plait.scheduler.state.messages import (
 from plait.scheduler.state.numbers import PART_SHIFT
 from plait.scheduler.state.records import Client, Run, Table, Worker
 
+_HELD_KEYS = 256
+_HELD_BYTES = 1 << 20
+
 TaskColumns = tuple[list[int], list[int], list[float], list[bytes]]
 """Of tasks that have their results: task, worker, seconds, report."""
 
@@ -48,6 +54,14 @@ class _ForWorker:
     drop: list[tuple[int, int]] = field(default_factory=list)
     rows: list[int] = field(default_factory=list)
     copies: list[tuple[int, int, int, int]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Forgettable:
+    """Keys, with attempts, of which a busy worker need not hear now."""
+
+    keys: list[tuple[int, int]] = field(default_factory=list)
+    bytes: int = 0
 
 
 @dataclass(slots=True)
@@ -76,6 +90,7 @@ class Outbox:
         self._functions = functions
         self._to_workers: dict[int, _ForWorker] = {}
         self._to_clients: dict[int, _ForClient] = {}
+        self._held: dict[int, _Forgettable] = {}
         self._plain: list[SchedulerCommand] = []
 
     def _worker(self, worker: Worker) -> _ForWorker:
@@ -99,6 +114,25 @@ class Outbox:
         """A stored key may go."""
         box = self._to_workers.get(worker.number)
         (box or self._worker(worker)).drop.append((key, attempt))
+
+    def forget(self, worker: Worker, key: int, attempt: int, size: int) -> None:
+        """A stored key may go, some time."""
+        held = self._held.get(worker.number)
+        if held is None:
+            held = self._held[worker.number] = _Forgettable()
+        held.keys.append((key, attempt))
+        held.bytes += size
+        if len(held.keys) >= _HELD_KEYS or held.bytes >= _HELD_BYTES or not worker.sent:
+            self._worker(worker)
+
+    def let_go(self) -> None:
+        """Nothing is held back any longer."""
+        for number in self._held:
+            self._worker(self._workers[number])
+
+    def owes(self, worker: Worker) -> bool:
+        """Whether a worker has keys that we have let go of without telling it."""
+        return worker.number in self._held
 
     def discard(self, worker: Worker, task: int, attempt: int) -> None:
         """A task is no longer this worker's."""
@@ -146,8 +180,9 @@ class Outbox:
 
     def gone(self, worker: Worker) -> None:
         """Forget what was for a worker, and tell everybody who knows it."""
-        self._to_workers.pop(worker.number, None)
         number = worker.number
+        self._to_workers.pop(number, None)
+        self._held.pop(number, None)
         for other in self._workers.values():
             if number in other.peers:
                 other.peers.discard(number)
@@ -176,6 +211,9 @@ class Outbox:
         if box is None:
             return
         worker = box.worker
+        held = self._held.pop(number, None)
+        if held is not None:
+            box.drop += held.keys
         messages: list[WorkerMessage] = []
         # Discards and drops first: what they free makes room.
         if box.discard:

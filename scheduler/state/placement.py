@@ -50,6 +50,7 @@ from plait.scheduler.state.records import (
 from plait.scheduler.state.sources import Sources
 
 MOST_SENT = 512
+_FOLLOW = 0.75 * TARGET  # seconds of work that a worker has left when it gets more followers
 _LARGE = 256 << 10  # bytes of a part of which copies are not left to themselves
 
 # Looking for something to steal: how many queues each time, else how often.
@@ -424,17 +425,26 @@ class Placement:
     def _fill_changed(self) -> None:
         """Fill workers of which something changed; what one gets may be followed at another.
 
-        Followers go out at once, hungry or not: who exchanges with others must not be behind them.
+        Followers go out before a worker is hungry: they are often all that it can do next. When
+        one gets some, so do others: who exchange results must be equally far, or each has to wait
+        for the other.
         """
-        while self.changed:
-            changed, self.changed = self.changed, {}
+        changed, self.changed = self.changed, {}
+        due = False
+        for worker in changed.values():
+            due = self._look_at(worker) or (worker.load < _FOLLOW * worker.threads) or due
+        if due and len(self.rich) <= _FEW_QUEUES:
+            changed.update(self.rich)
+        while changed:
             for number, worker in changed.items():
-                hungry = self._look_at(worker)
                 if number in self.rich:
-                    if hungry:
+                    if number in self.hungry:
                         self._fill(worker, MOST_SENT)
-                    elif worker.followers and worker.accepts and not worker.paused:
+                    elif due and worker.followers and worker.accepts and not worker.paused:
                         self._fill(worker, 0)
+            changed, self.changed = self.changed, {}
+            for worker in changed.values():
+                self._look_at(worker)
 
     def _common(self) -> bool:
         """Whether there are tasks that some hungry worker may take now, wherever it is."""

@@ -57,6 +57,9 @@ _PRIORITY_LIMIT = 511
 # Columns grow by at least this many rows or slots.
 _GROW = 256
 
+# Free numbers are sorted to find some in a row if there are at most so many times as many.
+_SORTED = 8
+
 # More consumers than this are kept in a set: taking one away must not mean looking through all.
 _FEW = 24
 
@@ -484,7 +487,16 @@ class Table:
 
 
 def _in_a_row(free: list[int], count: int) -> int:
-    """The first of the last numbers of a list if they follow one another, falling; else -1."""
+    """The first of the last numbers of a list if they follow one another, falling; else -1.
+
+    Numbers come back in any order; a list that is not much too long is sorted for it.
+    """
+    first = free[-1]
+    if free[-count:] == list(range(first + count - 1, first - 1, -1)):
+        return first
+    if len(free) > _SORTED * count:
+        return -1
+    free.sort(reverse=True)
     first = free[-1]
     return first if free[-count:] == list(range(first + count - 1, first - 1, -1)) else -1
 

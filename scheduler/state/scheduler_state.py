@@ -362,6 +362,7 @@ class SchedulerState:
         self.intake.forget_client(client)
 
     def _tick(self) -> None:
+        self.out.let_go()
         self.membership.check_retiring(self._now)
         if self._now - self._checked >= _CHECK_EVERY:
             self._checked = self._now

@@ -309,7 +309,7 @@ class Transitions:
             owner[slot] = -1
             table.parts_held[row] = 0
             self.placement.sources.held_bytes -= table.size[slot]
-            self.out.drop(holder, holder.held.pop(slot), table.attempt[row])
+            self.out.forget(holder, holder.held.pop(slot), table.attempt[row], table.size[slot])
             table.state[row] = RELEASED
             if table.consumers[slot] is None:
                 self.loose.append(row)

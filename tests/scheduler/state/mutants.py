@@ -166,6 +166,12 @@ MUTANTS = [
         "            return not self.wanted[first]\n",
     ),
     Mutant(
+        "what may be forgotten is not said",
+        "scheduler_state",
+        "        self.out.let_go()\n",
+        "",
+    ),
+    Mutant(
         "attempts are not counted",
         "placement",
         "        table.attempt[row] += 1",

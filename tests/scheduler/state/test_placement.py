@@ -362,3 +362,28 @@ def test_large_copies_are_dropped_when_nobody_needs_them() -> None:
         assert root not in stage.given[1 - home]
         assert key_of(root) in stage.dropped(home)
         assert (key_of(root) in stage.dropped(1 - home)) == dropped
+
+
+def test_a_busy_worker_is_told_later_what_it_may_forget() -> None:
+    stage = Stage((1,))
+    a, b, c, d = stage.submit([(), (0,), (1,), ()], want=[2, 3])
+    stage.done(0, a)
+    stage.done(0, b)
+    assert stage.given[0].keys() == {c, d}
+    assert not stage.dropped(0)
+    stage.tick(0.1)
+    assert stage.dropped(0) == [key_of(a)]
+    stage.done(0, c)
+    assert stage.dropped(0) == [key_of(a)]
+    stage.done(0, d)
+    stage.tick(0.1)
+    assert stage.dropped(0) == [key_of(a), key_of(b)]
+
+
+def test_what_is_large_is_forgotten_at_once() -> None:
+    stage = Stage((1,))
+    a, b, c, d = stage.submit([(), (0,), (1,), ()], want=[2, 3])
+    stage.done(0, a, size=2 << 20)
+    stage.done(0, b)
+    assert stage.given[0].keys() == {c, d}
+    assert stage.dropped(0) == [key_of(a)]
