@@ -385,7 +385,7 @@ class ClusterExecutor:
     def _submit(self, run: ClusterRun | JobsRun, priority: int) -> None:
         for message in run.messages(self.number, self._sent_functions, priority):
             self._send(message)
-            if message.more:
+            if isinstance(message, m.Submit) and message.more:
                 self._flush()  # the scheduler begins with it while we make the next
 
     def _background(self, work: Coroutine[Any, Any, None]) -> None:
