@@ -23,20 +23,27 @@ def meeting(table: Table, workers: Mapping[int, Worker], row: int) -> int:
     inputs = table.inputs[row]
     if len(inputs) == 1:
         return where[maker[inputs[0]]]
-    makers = [maker[slot] for slot in inputs if owner[slot] < 0]
-    places = {where[source] for source in makers}
-    if len(places) == 1:
-        return places.pop()
+    only = -1
+    for slot in inputs:
+        if owner[slot] < 0:
+            place = where[maker[slot]]
+            if only < 0:
+                only = place
+            elif place != only:
+                break
+    else:
+        return only
     group = table.group
     if len(inputs) > FEW_INPUTS or not _quick(group[row]):
-        return -1
-    if not all(_quick(group[source]) for source in makers):
         return -1
     there: dict[int, int] = {}
     for slot in inputs:
         place, weight = owner[slot], table.size[slot]
         if place < 0:
-            place, weight = where[maker[slot]], _UNSEEN
+            source = maker[slot]
+            if not _quick(group[source]):
+                return -1
+            place, weight = where[source], _UNSEEN
         there[place] = there.get(place, 0) + weight
     best = max(there, key=lambda number: (there[number], -workers[number].load))
     return best if workers[best].accepts else -1

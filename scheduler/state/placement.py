@@ -51,7 +51,7 @@ from plait.scheduler.state.sources import Sources
 
 MOST_SENT = 512
 _FOLLOW = 0.75 * TARGET  # seconds of work that a worker has left when it gets more followers
-_LARGE = 256 << 10  # bytes of a part of which copies are not left to themselves
+LARGE = 256 << 10  # bytes of a part of which copies are not left to themselves
 
 # Looking for something to steal: how many queues each time, else how often.
 _FEW_QUEUES = 16
@@ -85,6 +85,8 @@ class Placement:
         self.stolen: set[int] = set()
         # SENT tasks that have run, of which an input is not reported yet -> bytes of their parts.
         self.early: dict[int, tuple[int, ...]] = {}
+        self.any_large = False
+        """Whether there ever was a part of which copies are not left to themselves."""
         self.ready = 0
         self.ready_in = {SHARED: 0, SOURCES: 0, SPECIAL: 0}
         self._now = 0.0
@@ -264,7 +266,7 @@ class Placement:
             for name, amount in group.needs.items():
                 worker.free[name] -= amount
         self.out.run(worker, row)
-        if table.inputs[row]:
+        if self.any_large and table.inputs[row]:
             self._note_copies(row, number)
         if group.source:
             worker.sources += 1
@@ -287,7 +289,7 @@ class Placement:
         """A worker will fetch those inputs of a task that it does not have."""
         owner, size, copied = self.table.owner, self.table.size, self.table.copied
         for slot in self.table.inputs[row][:FEW_INPUTS]:
-            if size[slot] >= _LARGE and 0 <= owner[slot] != worker:
+            if size[slot] >= LARGE and 0 <= owner[slot] != worker:
                 copied.setdefault(slot, set()).add(worker)
 
     def _comes(self, slot: int) -> None:
@@ -443,8 +445,6 @@ class Placement:
                     elif due and worker.followers and worker.accepts and not worker.paused:
                         self._fill(worker, 0)
             changed, self.changed = self.changed, {}
-            for worker in changed.values():
-                self._look_at(worker)
 
     def _common(self) -> bool:
         """Whether there are tasks that some hungry worker may take now, wherever it is."""

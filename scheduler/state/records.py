@@ -405,34 +405,57 @@ class Table:
         free.extend(range(first + count - width, first - 1, -width))
         return free
 
-    def forget(self, row: int) -> list[int]:
-        """Give a row and its slots free; returns rows that may be forgotten now as well."""
-        last: list[int] = []
-        for slot in self.inputs[row]:
-            self._remove_consumer(slot, row)
-            if self.consumers[slot] is None:
-                last.append(self.maker[slot])
-        del self.row_of[self.task[row]]
-        group = self.group[row]
-        group.run.live -= 1
-        self._free_slots.setdefault(group.outputs, []).append(self.first_slot[row])
-        self._free_rows.append(row)
-        self.state[row] = _NO_TASK
-        self.group[row] = _NOBODY
-        self.inputs[row] = ()
-        self.arguments[row] = b""
-        for few in (
-            *(self.windows, self.affinity, self.failures, self.crashes, self.fetch_failures),
-        ):
-            if few:
-                few.pop(row, None)
-        return last
+    def forget(self, loose: list[int], most: int) -> list[Run]:
+        """Forget up to `most` of these rows, and of those that may be forgotten then as well.
+
+        Rows are taken off the list; those on which something depends are kept. Returns runs that
+        have no rows any more.
+        """
+        state, groups, inputs, consumers = self.state, self.group, self.inputs, self.consumers
+        task, maker, first_slot, wanted = self.task, self.maker, self.first_slot, self.wanted
+        row_of, free_rows = self.row_of, self._free_rows
+        notes = (self.windows, self.affinity, self.failures, self.crashes, self.fetch_failures)
+        ended = []
+        while loose and most > 0:
+            row = loose.pop()
+            now = state[row]
+            if now != RELEASED and now != ERRED:
+                continue
+            group, first = groups[row], first_slot[row]
+            run = group.run
+            if run.loading or wanted[first] or consumers[first] is not None:
+                continue
+            if group.outputs > 1 and self._is_kept(row):
+                continue
+            most -= 1
+            for slot in inputs[row]:
+                if type(consumers[slot]) is int:
+                    consumers[slot] = None
+                else:
+                    self._remove_consumer(slot, row)
+                if consumers[slot] is None:
+                    loose.append(maker[slot])
+            del row_of[task[row]]
+            self._free_slots.setdefault(group.outputs, []).append(first)
+            free_rows.append(row)
+            state[row] = _NO_TASK
+            groups[row] = _NOBODY
+            inputs[row] = ()
+            self.arguments[row] = b""
+            for few in notes:
+                if few:
+                    few.pop(row, None)
+            run.live -= 1
+            if not run.live:
+                ended.append(run)
+        return ended
+
+    def _is_kept(self, row: int) -> bool:
+        return self.read(row) or any(self.wanted[slot] for slot in self.slots(row))
 
     def _remove_consumer(self, slot: int, row: int) -> None:
         known = self.consumers[slot]
-        if type(known) is int:
-            self.consumers[slot] = None
-        elif type(known) is list:
+        if type(known) is list:
             known.remove(row)
             if len(known) == 1:
                 self.consumers[slot] = known[0]
@@ -464,18 +487,6 @@ class Table:
             if self.owner[slot] < 0 and (self.uses[slot] or self.wanted[slot]):
                 return True
         return False
-
-    def forgettable(self, row: int) -> bool:
-        """Whether nothing depends on a row any more."""
-        if self.state[row] not in (RELEASED, ERRED):
-            return False
-        group = self.group[row]
-        if group.run.loading:
-            return False
-        first = self.first_slot[row]
-        if group.outputs == 1:
-            return not self.wanted[first] and self.consumers[first] is None
-        return not self.read(row) and not any(self.wanted[first : first + group.outputs])
 
     def read(self, row: int) -> bool:
         """Whether any row takes something of this one."""

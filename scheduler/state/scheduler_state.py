@@ -228,6 +228,7 @@ class SchedulerState:
         told: Run | None = None
         learned = False
         columns: TaskColumns = ([], [], [], [])
+        tasks, workers, times, reports = columns
         worker.last_done = self._now
         done: dict[int, tuple[int, ...]] = {}
         for task, attempt, sizes, seconds, report in zip(
@@ -250,12 +251,14 @@ class SchedulerState:
             group.pace.ran(seconds, home)
             run = group.run
             if run is not told:
-                told, columns = run, self.out.done(run)
-            columns[0].append(task)
-            columns[1].append(number)
-            columns[2].append(seconds)
-            columns[3].append(report)
-        self.moves.finish_all(worker, done)
+                told = run
+                tasks, workers, times, reports = self.out.done(run)
+            tasks.append(task)
+            workers.append(number)
+            times.append(seconds)
+            reports.append(report)
+        self.moves.finish_all(done.items())
+        self.placement.look_at(worker)
         if learned:
             self.placement.learned()
 

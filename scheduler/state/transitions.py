@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from plait.scheduler.state.messages import RunFailed
 from plait.scheduler.state.numbers import PART_SHIFT
 from plait.scheduler.state.outbox import Outbox
-from plait.scheduler.state.placement import Placement
+from plait.scheduler.state.placement import LARGE, Placement
 from plait.scheduler.state.records import (
     ERRED,
     MEMORY,
@@ -66,8 +66,8 @@ class Transitions:
         # Rows that may be forgotten, and runs that have to fail; see `settle`.
         self.loose: list[int] = []
         self.failures: list[Failure] = []
-        # Tasks that ran early, and of which all inputs have been reported now; see `finish_all`.
-        self._due: list[int] = []
+        # Tasks that have run, with the bytes of their parts, while `finish_all` goes through them.
+        self._due: list[tuple[int, tuple[int, ...]]] = []
 
     # becoming needed ------------------------------------------------------------------------------
 
@@ -155,23 +155,6 @@ class Transitions:
         if not table.parts_held[row]:
             self._release(row)
 
-    def finish_all(self, worker: Worker, done: Mapping[int, tuple[int, ...]]) -> None:
-        """Tasks of a worker have run.
-
-        One may have got an input from a worker from which we have not heard yet that it made it.
-        That news is on its way: until then the task stays SENT.
-        """
-        self._finish_all(worker, done)
-        early, where = self.placement.early, self.table.where
-        while self._due:
-            rows, self._due = self._due, []
-            later: dict[int, dict[int, tuple[int, ...]]] = {}
-            for row in rows:
-                if row in early:
-                    later.setdefault(where[row], {})[row] = early.pop(row)
-            for number, ran in later.items():
-                self._finish_all(self.workers[number], ran)
-
     def _is_early(self, row: int) -> bool:
         table = self.table
         return any(
@@ -179,18 +162,28 @@ class Transitions:
             for slot in table.inputs[row]
         )
 
-    def _finish_all(self, worker: Worker, done: Mapping[int, tuple[int, ...]]) -> None:
-        """`finish` for many tasks of a worker: the same, in one piece where there is one part."""
+    def finish_all(self, done: Iterable[tuple[int, tuple[int, ...]]]) -> None:
+        """`finish` for many tasks: the same, in one piece where there is one part.
+
+        A task may have got an input from a worker from which we have not heard yet that it made it.
+        That news is on its way: until then the task stays SENT.
+        """
         table, placement, out = self.table, self.placement, self.out
         state, group, where, first_slot = table.state, table.group, table.where, table.first_slot
         owner, uses, wanted, consumers = table.owner, table.uses, table.wanted, table.consumers
         missing, coming, inputs = table.missing, table.coming, table.inputs
         early, due = placement.early, self._due
-        number, sent, held = worker.number, worker.sent, worker.held
         enqueue = placement.enqueue
-        for row, weights in done.items():
+        number = -1
+        touched: dict[int, Worker] = {}
+        due.extend(done)
+        for row, weights in due:  # which grows meanwhile
             if state[row] != SENT:
                 continue  # what came before it made it superfluous
+            if where[row] != number:
+                number = where[row]
+                worker = touched[number] = self.workers[number]
+                sent, held = worker.sent, worker.held
             if missing[row] and self._is_early(row):
                 early[row] = weights
                 continue
@@ -208,6 +201,8 @@ class Transitions:
             key = table.task[row] << PART_SHIFT
             owner[slot] = number
             table.size[slot] = size
+            if size >= LARGE:
+                placement.any_large = True
             table.parts_held[row] = 1
             held[slot] = key
             placement.sources.held_bytes += size
@@ -227,13 +222,15 @@ class Transitions:
                     elif now == SENT:
                         left = missing[reader] = missing[reader] - 1
                         if not left and reader in early:
-                            due.append(reader)
+                            due.append((reader, early.pop(reader)))
             taken = inputs[row]
             if taken:
                 self.let_go(taken)
-        if not sent:
-            placement.idles(worker)
-        placement.look_at(worker)
+        due.clear()
+        for worker in touched.values():
+            if not worker.sent:
+                placement.idles(worker)
+            placement.look_at(worker)
 
     def _arrived(self, reader: int) -> None:
         """One input of a task is there now."""
@@ -248,8 +245,9 @@ class Transitions:
                 table.coming[reader] -= 1
         elif now == SENT:
             table.missing[reader] -= 1
-            if not table.missing[reader] and reader in self.placement.early:
-                self._due.append(reader)
+            early = self.placement.early
+            if not table.missing[reader] and reader in early:
+                self._due.append((reader, early.pop(reader)))
 
     def hold(self, slot: int, worker: Worker, size: int) -> int:
         """A worker becomes the owner of a part; returns its key."""
@@ -258,6 +256,8 @@ class Transitions:
         key = table.task[row] << PART_SHIFT | (slot - table.first_slot[row])
         table.owner[slot] = worker.number
         table.size[slot] = size
+        if size >= LARGE:
+            self.placement.any_large = True
         table.parts_held[row] += 1
         worker.held[slot] = key
         self.placement.sources.held_bytes += size
@@ -503,13 +503,5 @@ class Transitions:
 
     def forget(self, most: int) -> None:
         """Forget up to `most` rows that nothing depends on any more."""
-        table, loose = self.table, self.loose
-        while loose and most > 0:
-            row = loose.pop()
-            if not table.forgettable(row):
-                continue
-            run = table.group[row].run
-            loose.extend(table.forget(row))
-            most -= 1
-            if not run.live:
-                run.client.runs.pop(run.number, None)
+        for run in self.table.forget(self.loose, most):
+            run.client.runs.pop(run.number, None)

@@ -162,8 +162,8 @@ MUTANTS = [
     Mutant(
         "lineage is forgotten",
         "records",
-        "            return not self.wanted[first] and self.consumers[first] is None\n",
-        "            return not self.wanted[first]\n",
+        "            if run.loading or wanted[first] or consumers[first] is not None:\n",
+        "            if run.loading or wanted[first]:\n",
     ),
     Mutant(
         "what may be forgotten is not said",
