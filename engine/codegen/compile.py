@@ -80,8 +80,8 @@ class Compiled:
                 improve_soon(self)
 
     def improve(self) -> None:
-        """Make the best code, and use it from now on."""
-        code, grade = self._made(Grade.BEST)
+        """Make the best code, unless another process has, and use it from now on."""
+        code, grade = self._read(Grade.BEST) or self._made(Grade.BEST)
         self._now = code, {asked: code.function(*asked) for asked in tuple(self._now[1])}
         self.grade = grade
         code_files.remove(self._name(Grade.QUICK))
