@@ -270,11 +270,7 @@ class Placement:
             self._note_copies(row, number)
         if group.source:
             worker.sources += 1
-            # What is wanted stays anyway: bounding it would only bound the run.
-            slots = table.slots(row)
-            if any(table.uses[slot] for slot in slots) and not any(
-                table.wanted[slot] for slot in slots
-            ):
+            if self._is_bounded(row):
                 run.unconsumed.add(row)
         first = table.first_slot[row]
         if group.outputs == 1:
@@ -284,6 +280,20 @@ class Placement:
         for slot in range(first, first + group.outputs):
             if table.consumers[slot] is not None and table.owner[slot] < 0:
                 self._comes(slot)
+
+    def _is_bounded(self, row: int) -> bool:
+        """Whether what a source task gives takes memory until somebody has consumed it.
+
+        What is wanted stays anyway: bounding it would only bound the run. The same holds for what
+        other sources read, as those that probe a table do: holding them back would keep it longer.
+        """
+        table = self.table
+        slots = table.slots(row)
+        used = any(table.uses[slot] for slot in slots)
+        if not used or any(table.wanted[slot] for slot in slots):
+            return False
+        readers = (reader for slot in slots for reader in table.reading(slot))
+        return not table.group[next(iter(readers))].source
 
     def _note_copies(self, row: int, worker: int) -> None:
         """A worker will fetch those inputs of a task that it does not have."""

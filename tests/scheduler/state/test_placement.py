@@ -205,6 +205,20 @@ def test_a_graph_that_needs_more_sources_gets_them_one_at_a_time_or_by_its_windo
     assert len(wide.given[0]) == 5  # as many as threads, and one
 
 
+def test_what_other_sources_read_does_not_hold_them_back() -> None:
+    stage = Stage((1, 1))
+    tables, probes = (0, 1, 2), range(3, 7)
+    inputs: list[tuple[int, ...]] = [(), (), (), *[tables for _ in probes], tuple(probes)]
+    tasks = stage.submit(inputs, groups=(SOURCE, SOURCE, WORK), which=[0] * 3 + [1] * 4 + [2])
+    for task in tasks[:3]:
+        for worker in (0, 1):
+            if task in stage.given[worker]:
+                stage.done(worker, task)
+    assert sorted([*stage.given[0], *stage.given[1]]) == list(tasks[3:7])
+    assert stage.given[0]
+    assert stage.given[1]
+
+
 def test_sources_wait_while_memory_is_short() -> None:
     stage = Stage(())
     stage.join(0, 4, memory_limit=1000)
