@@ -1,8 +1,8 @@
 """The adaptive driver: run the stages that can run, measure, let the planner choose again.
 
 Each step of the planner becomes one task graph. Results that later steps read stay where they are
-and are referred to by handles. A stage that may stop early (LIMIT) runs its partitions in waves of
-growing size until it has rows enough.
+and are referred to by handles. Steps that an earlier run took are run as one graph. A stage that
+may stop early (LIMIT) runs its partitions in waves of growing size until it has rows enough.
 """
 
 from __future__ import annotations
@@ -75,13 +75,16 @@ class Driver:
         """Run to the end; the caller releases the handles."""
         next_id = 0
         try:
+            if (whole := prepared.whole) is not None:
+                self._groups.update(whole.groups)
+                return self._finish(prepared, whole.stages, whole.final)
             for number in itertools.count():
                 started = time.perf_counter()
                 planned = prepared.step(number, self._finished, next_id)
                 self.report.planning += time.perf_counter() - started
                 self._groups.update(planned.groups)
                 if planned.step.final is not None:
-                    return self._finish(planned.step)
+                    return self._finish(prepared, planned.step.stages, planned.step.final)
                 self._run_targets(planned.step)
                 next_id = planned.next_id
         finally:
@@ -105,12 +108,12 @@ class Driver:
             schema = stages[number].root.schema
             self._finished[plan] = Finished(number, schema, partitions, known)
 
-    def _finish(self, step: Step) -> Kept:
-        assert step.final is not None
-        measured = self._run(step.stages, [step.final], last=True)
-        produced = self._produced.pop(step.final)
+    def _finish(self, prepared: Prepared, stages: Sequence[Stage], final: int) -> Kept:
+        measured = self._run(stages, [final], last=True)
+        prepared.ended(measured)
+        produced = self._produced.pop(final)
         handles = tuple(item for item in produced.all() if isinstance(item, Handle))
-        rows, size = measured[step.final]
+        rows, size = measured[final]
         return Kept(handles, rows, size)
 
     def _run(

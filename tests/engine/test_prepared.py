@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pyarrow as pa
 import pytest
 
@@ -13,6 +16,7 @@ from plait.planner import builder as b
 from plait.planner.logical import LogicalPlan
 from plait.planner.optimizer.pipeline import optimize
 from plait.planner.physical.planner import Settings
+from plait.planner.statistics import Statistics
 from plait.scheduler.local import InlineExecutor, ThreadExecutor
 
 LEFT = ArrowSource(pa.table({"k": [i % 7 for i in range(100)], "v": list(range(100))}), splits=4)
@@ -66,8 +70,66 @@ def test_other_measurements_are_planned_anew(steps: list[int]) -> None:
     other = {target: prepared.Finished(measured.stage, measured.schema, 1, measured.statistics)}
     assert plan.step(1, other, first.next_id) is not again
     assert steps == [0, 1, 1]
-    count(plan)  # the next run measures what the first did
-    assert steps == [0, 1, 1, 1]
+    count(plan)  # a run that came to its end is kept as a whole
+    assert steps == [0, 1, 1]
+
+
+def graphs(plan: Prepared, runs: int) -> list[int]:
+    """How many task graphs each of some runs submits."""
+    counts = []
+    with InlineExecutor() as executor:
+        for _ in range(runs):
+            made = []
+            submit = executor.submit
+
+            def noted(*args: Any, **more: Any) -> Any:
+                made.append(args)  # noqa: B023
+                return submit(*args, **more)  # noqa: B023
+
+            executor.submit = noted  # type: ignore[method-assign]
+            executor.release(Driver(executor).run(plan).handles)
+            del executor.submit
+            counts.append(len(made))
+    return counts
+
+
+def test_later_runs_do_without_the_stops_between_steps() -> None:
+    plan = Prepared(joined(3), Settings())
+    assert graphs(plan, 3) == [2, 1, 1]
+    assert plan.whole is not None
+    assert len({stage.id for stage in plan.whole.stages}) == len(plan.whole.stages)
+    assert count(plan) == sum(i % 7 < 3 for i in range(100))
+
+
+def test_what_may_stop_early_keeps_its_steps() -> None:
+    # beside a LIMIT that is met early there is nothing to know before it has run
+    plan = Prepared(optimize(b.limit(b.scan(LEFT), 5, 0)), Settings())
+    assert graphs(plan, 3) == [1 + 1] * 3
+    assert plan.whole is None
+
+
+def test_what_measures_something_else_goes_step_by_step_from_then_on() -> None:
+    plan = Prepared(joined(3), Settings())
+    count(plan)
+    assert plan.whole is not None
+    other = dict.fromkeys(plan.whole.measured, (0.0, 0.0))
+    plan._whole = replace(plan.whole, measured=other)
+    expected = sum(i % 7 < 3 for i in range(100))
+    assert graphs(plan, 3) == [1, 2, 2]
+    assert count(plan) == expected
+
+
+def test_runs_at_the_same_time_make_no_whole_of_their_steps() -> None:
+    plan = Prepared(joined(3), Settings())
+    first = plan.step(0, {}, 0)
+    (target,) = first.step.targets
+    schema = first.step.stages[0].root.schema
+    plan.step(1, {target: prepared.Finished(0, schema, 1, Statistics(rows=7))}, first.next_id)
+    steps = plan._steps
+    # the last is of a run that measured nothing
+    plan._steps = (steps[1], replace(steps[0], step=steps[1].step))
+    plan.ended({})
+    assert plan.whole is None
 
 
 def test_random_rows_are_counted_anew() -> None:
