@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -236,21 +236,28 @@ class Transfer:
 
     async def _serve_large(self, guest: Connection, request: int, wanted: Sequence[int]) -> None:
         loop = asyncio.get_running_loop()
-        keys: list[int] = []
-        made: list[tuple[int, Packed]] = []
-        weight = 0
-        for key in wanted:
+        for keys in self._in_frames(wanted):
             if guest.gone:
                 return
-            keys.append(key)
-            made.append(await loop.run_in_executor(self._pool, self._made, key))
-            weight += serialize.size(made[-1][1])
-            if weight >= _FRAME:
-                guest.send(*CODEC.encode([_answer(request, keys, made)]))
-                keys, made, weight = [], [], 0
-                await guest.settle(_AHEAD)
-        if keys:
+            made = await loop.run_in_executor(self._pool, self._all_made, keys)
             guest.send(*CODEC.encode([_answer(request, keys, made)]))
+            await guest.settle(_AHEAD)
+
+    def _in_frames(self, wanted: Sequence[int]) -> Iterator[list[int]]:
+        """The keys, as many at a time as one frame takes."""
+        keys: list[int] = []
+        weight = 0
+        for key in wanted:
+            keys.append(key)
+            weight += self._store.size(key)
+            if weight >= _FRAME:
+                yield keys
+                keys, weight = [], 0
+        if keys:
+            yield keys
+
+    def _all_made(self, keys: Sequence[int]) -> list[tuple[int, Packed]]:
+        return [self._made(key) for key in keys]
 
     def _made(self, key: int) -> tuple[int, Packed]:
         """A result as buffers, with what stands for their number."""

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 from plait.scheduler.state.records import FEW_INPUTS, Group, Table, Worker
 
-_QUICK = 0.001  # seconds
+_QUICK = 0.005  # seconds
 _UNSEEN = 64  # bytes that a part which is not made yet is taken for
 
 

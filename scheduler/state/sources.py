@@ -1,7 +1,7 @@
 """Ready source tasks: how many may run, and which worker gets which.
 
-Bounds. A run may have `_AHEAD` source results per thread that wait for consumers, more if its
-graph cannot do with less (`windows`), and none beyond one at a time while results fill more than
+Bounds. A run may have `_AHEAD` source results per thread that wait for consumers, beside those that
+its graph lets wait anyway (`windows`), and none beyond one at a time while results fill more than
 half of the cluster's memory. A run with nothing SENT may always start one: a bound must not become
 a deadlock. The same holds for workers that are short of memory.
 
@@ -100,7 +100,7 @@ class Sources:
             return True
         if self.memory_limit and self.held_bytes * 2 > self.memory_limit:
             return False
-        return len(run.unconsumed) < max(window, _AHEAD * self.threads)
+        return len(run.unconsumed) < max(window - 1, 0) + _AHEAD * self.threads
 
     def _next_of(self, run: Run, worker: Worker, now: float) -> int:
         top, heaps = self.table.top, run.sources

@@ -186,7 +186,7 @@ MUTANTS = [
     Mutant(
         "sources are not bounded",
         "sources",
-        "        return len(run.unconsumed) < max(window, _AHEAD * self.threads)",
+        "        return len(run.unconsumed) < max(window - 1, 0) + _AHEAD * self.threads",
         "        return True",
     ),
     Mutant(
