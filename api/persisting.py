@@ -25,7 +25,7 @@ from plait.scheduler.graph import Ref, TaskGraph, TaskGroup
 def kept_here(rows: list[pa.RecordBatch], schema: Schema, workers: int) -> LogicalPlan:
     """A plan that reads rows of this process."""
     partitions = keep(rows, schema, workers)
-    return builder.scan(ArrowSource.of_partitions(partitions, schema, "persisted"))
+    return builder.scan(ArrowSource.of_partitions(partitions, schema, "persisted", workers))
 
 
 def kept_there(result: Kept, schema: Schema, executor: Executor) -> LogicalPlan:

@@ -3,8 +3,8 @@
 strings      codes into one dictionary for the whole frame, in the narrowest integers, where few
              values repeat often; else as they are
 decimals     of up to 18 digits in 64 bits, in 32 where no value has more than 9
-partitions   few and large, each column of each in one piece, so that a scan only slices; rows that
-             come so stay where they are
+partitions   few and large, each column of each in one piece, so that a scan only slices (which it
+             does where it reads much of few rows); rows that come so stay where they are
 ranges       of everything that is stored as integers are measured, and carried by the fields, as
              is that no entry of a dictionary comes twice
 
@@ -26,7 +26,6 @@ import pyarrow.types as pat
 from plait.io import distinct
 from plait.io.encoding import NARROW_DIGITS, low_words
 from plait.io.measure import sample, stored_range
-from plait.io.splitting import MIN_SPLIT_ROWS
 from plait.planner.column_range import (
     Range,
     has_distinct_entries,
@@ -38,6 +37,7 @@ from plait.planner.types import is_decimal, is_string
 
 _TASKS = 2  # partitions for each worker: more cost more than ending together gains
 _ROWS = 1 << 19  # of a partition: below this, tasks cost more than they even out
+_FEW_ROWS = 1 << 18  # of a partition: fewer are cut by scans that read much of them, not here
 _BYTES = 256 << 20  # of a partition: above this, what a task gathers becomes large
 _ENTRIES = 1 << 17  # of a dictionary: functions of a column look at all of them in every batch
 _REPEATED = 8  # rows for each entry of a dictionary, for it to be worth while
@@ -99,7 +99,7 @@ def _borders(columns: Sequence[pa.ChunkedArray], sizes: Sequence[int], workers: 
     """Where partitions begin and end: as the rows were given, if that shares them out well."""
     rows = sum(sizes)
     size = sum(c.nbytes for c in columns)
-    least = max(1, min(workers, rows // MIN_SPLIT_ROWS), math.ceil(size / _BYTES))
+    least = max(1, min(workers, rows // _FEW_ROWS), math.ceil(size / _BYTES))
     count = max(least, min(_TASKS * workers, rows // _ROWS))
     found = [n for n in sizes if n]
     even = bool(found) and max(found) * len(found) <= _UNEVEN * rows

@@ -13,6 +13,7 @@ Frames that are kept (`plait.io.kept`) bring theirs.
 from __future__ import annotations
 
 import itertools
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,7 +24,7 @@ import pyarrow as pa
 from plait.errors import ReadError, TypeMismatchError
 from plait.io.encoding import logical_schema, table_of, to_logical, unify
 from plait.io.measure import column_bounds, column_statistics, sample, stored_range
-from plait.io.splitting import split_count
+from plait.io.splitting import MIN_SPLIT_ROWS, split_count
 from plait.io.statistics import LazyColumns
 from plait.planner.column_range import Range, known_field, range_of, with_range
 from plait.planner.expr import Expr
@@ -32,6 +33,7 @@ from plait.planner.source import Pushdown, Split
 from plait.planner.statistics import ColumnStatistics, Statistics
 from plait.planner.types import is_string
 
+_READ_BYTES = 4 << 20  # from which on a worker has enough to do with a part of a partition
 _SMALL_CHUNKS = 1 << 15  # rows: if chunks have fewer on average, they are put together
 _serial = itertools.count(1)
 
@@ -95,11 +97,12 @@ class ArrowSource:
 
     @classmethod
     def of_partitions(
-        cls, partitions: Sequence[pa.RecordBatch], schema: Schema, name: str
+        cls, partitions: Sequence[pa.RecordBatch], schema: Schema, name: str, workers: int = 1
     ) -> ArrowSource:
-        """A table of batches in their encodings, each of them a split."""
+        """A table of batches in their encodings, each of them a split, or several: if there are
+        fewer than workers, and much is read of them."""
         made = cls.__new__(cls)
-        made._setup(partitions, schema, name, None)
+        made._setup(partitions, schema, name, workers)
         made._as_held = True
         return made
 
@@ -122,6 +125,7 @@ class ArrowSource:
         self._ranges = {f.name: range_of(f) for f in stored if range_of(f) is not None}
         self._bytes = {n: self._column(n).nbytes for n in stored.names}
         self._rows = sum(b.num_rows for b in self._held)
+        self._starts = [0, *itertools.accumulate(b.num_rows for b in self._held[:-1])]
         nulls = {n: self._column(n).null_count for n in stored.names}
         self._schema = Schema(
             tuple(Field(f.name, f.type, nulls.get(f.name, 0) > 0) for f in schema)
@@ -160,7 +164,7 @@ class ArrowSource:
         rows, held = self._rows, self._chosen(stored)
         size = sum(self._bytes[name] for name in stored)
         if self._as_held:
-            borders = [0, *itertools.accumulate(b.num_rows for b in held)]
+            borders = list(self._held_borders(size))
         else:
             count = min(self._splits or split_count(rows, size), max(rows, 1))
             borders = [rows * i // count for i in range(count + 1)]
@@ -168,7 +172,7 @@ class ArrowSource:
             MemorySplit(
                 rows=stop - start,
                 bytes=size * (stop - start) // max(rows, 1),
-                ranges=self._ranges_of(number, stored),
+                ranges=self._ranges_of(start, stored),
                 identity=self._identity,
                 start=start,
                 held=tuple(_stretch(held, start, stop)),
@@ -178,13 +182,25 @@ class ArrowSource:
                     if name in columns
                 ),
             )
-            for number, (start, stop) in enumerate(itertools.pairwise(borders))
+            for start, stop in itertools.pairwise(borders)
         )
 
-    def _ranges_of(self, number: int, names: Sequence[str]) -> Mapping[str, ColumnStatistics]:
-        """The bounds of the columns of a batch that is a split; looked for when asked for."""
+    def _held_borders(self, size: int) -> Iterator[int]:
+        """Where splits of partitions begin and end, if `size` bytes of them are read."""
+        wanted = min(self._splits or 1, size // _READ_BYTES, self._rows // MIN_SPLIT_ROWS)
+        pieces = max(1, -(-wanted // len(self._held)))
+        yield 0
+        start = 0
+        for batch in self._held:
+            yield from (start + batch.num_rows * i // pieces for i in range(1, pieces + 1))
+            start += batch.num_rows
+
+    def _ranges_of(self, start: int, names: Sequence[str]) -> Mapping[str, ColumnStatistics]:
+        """The bounds of the columns of the partition in which a split begins; looked for when asked
+        for."""
         if not self._as_held:
             return {}
+        number = bisect_right(self._starts, start) - 1
         return LazyColumns(names, lambda name: self._bounds_of(number, name))
 
     def _bounds_of(self, number: int, name: str) -> ColumnStatistics:

@@ -124,8 +124,8 @@ def test_dictionaries_that_are_not_clean_are_made_anew() -> None:
 
 @pytest.mark.parametrize(
     ("rows", "workers", "partitions"),
-    [(0, 4, 1), (10, 4, 1), (70_000, 4, 1), (140_000, 4, 2), (1_000_000, 2, 2), (3 << 19, 2, 3),
-     (9 << 19, 2, 4), (9 << 19, 64, 64)],
+    [(0, 4, 1), (10, 4, 1), (500_000, 4, 1), (600_000, 4, 2), (1_000_000, 2, 2), (3 << 19, 2, 3),
+     (9 << 19, 2, 4), (9 << 19, 64, 18)],
 )  # fmt: skip
 def test_partitions_are_few_and_each_is_in_one_piece(
     rows: int, workers: int, partitions: int
@@ -140,7 +140,7 @@ def test_partitions_are_few_and_each_is_in_one_piece(
 
 
 def test_rows_that_come_in_such_partitions_stay_where_they_are() -> None:
-    sizes = [100_000, 0, 80_000]
+    sizes = [300_000, 0, 280_000]
     entries = pa.array(["x", "y"])
     rows = [
         pa.RecordBatch.from_arrays(
@@ -156,14 +156,14 @@ def test_rows_that_come_in_such_partitions_stay_where_they_are() -> None:
     schema = Schema.of([("i", pa.int64()), ("s", pa.string()), ("d", pa.string())])
     expected = [b for b in rows if b.num_rows]
     found = keep(rows, schema, 2)
-    assert [b.num_rows for b in found] == [100_000, 80_000]
+    assert [b.num_rows for b in found] == [300_000, 280_000]
     for a, known in zip(found, expected, strict=True):
         for name in ("i", "s"):
             assert a.column(name).buffers()[-1].address == known.column(name).buffers()[-1].address
         assert a.column("d").equals(known.column("d"))
         assert has_distinct_entries(a.schema.field("d"))
     splits = ArrowSource.of_partitions(found, schema, "kept").splits(["i", "d"])
-    assert [s.rows for s in splits] == [100_000, 80_000]
+    assert [s.rows for s in splits] == [300_000, 280_000]
     (read,) = splits[1].held
     assert has_distinct_entries(read.schema.field("d"))
     # far from even: cut anew
@@ -179,17 +179,32 @@ def test_wide_rows_make_more_partitions() -> None:
     assert len(found) == math.ceil(texts.nbytes / (256 << 20)) > 1
 
 
+def test_scans_that_read_much_of_a_partition_have_several_splits() -> None:
+    rows = 200_000
+    columns = {"i": np.arange(rows), "s": [f"{i:060d}" for i in range(rows)]}
+    table = pa.table(columns)
+    (batch,) = kept(table, workers=2)
+    source = ArrowSource.of_partitions([batch], schema_of(table), "kept", 2)
+    assert [s.rows for s in source.splits(["i"])] == [rows]
+    first, second = source.splits(["i", "s"])
+    assert (first.start, first.rows, second.start, second.rows) == (0, 100_000, 100_000, 100_000)
+    assert second.ranges["i"] == first.ranges["i"]  # those of the partition
+    assert read_source(source).equals(table)
+    small = ArrowSource.of_partitions([batch.slice(0, 100_000)], schema_of(table), "kept", 2)
+    assert len(small.splits(["i", "s"])) == 1  # tasks of few rows cost more than they compute
+
+
 def test_no_columns_and_shipping() -> None:
     (batch,) = keep([batches.without_columns(3), batches.without_columns(2)], Schema(()), 2)
     assert batch.num_rows == 5
-    table = pa.table({"i": np.arange(300_000), "s": ["x", "y", None] * 100_000})
+    table = pa.table({"i": np.arange(1_200_000), "s": ["x", "y", None] * 400_000})
     source = ArrowSource.of_partitions(kept(table, 4), schema_of(table), "kept")
     assert source.schema["s"].nullable
     assert not source.schema["i"].nullable
     splits = source.splits(["s", "i"])
     assert len(splits) == 4
     shipped = pickle.dumps(splits[1])
-    assert len(shipped) < 75_000 * 9 + 20_000
+    assert len(shipped) < 300_000 * 9 + 60_000
     assert pickle.loads(shipped) == splits[1]
     assert read_source(source).equals(table)
 
